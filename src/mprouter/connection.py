@@ -1,0 +1,48 @@
+"""A connection, as a caller holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mprouter.providers.base import State
+
+__all__ = ["Connection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A network resource that is connected, remembered, or both.
+
+    remote_name, local_name: as the request gave them; a deviceless connection has no local name. provider: who made
+    it. user: the user name on the server. path: a directory that programs can use. remembered: whether it is
+    restored at login. state: CONNECTED, LOST, or None for one that is only remembered.
+    """
+
+    remote_name: str
+    local_name: str | None
+    provider: str | None
+    user: str | None
+    path: Path
+    remembered: bool = False
+    state: State | None = State.CONNECTED
+    _cancel: Callable[[Connection, bool, bool], None] | None = field(default=None, repr=False, compare=False)
+
+    def close(self, force: bool = False, forget: bool = False) -> None:
+        """Disconnect (``WNetCancelConnection2``). Closing what is no longer connected does nothing.
+
+        force: in spite of open files. forget: also remove it from the remembered ones. Raises ``WNetError``.
+        """
+        if self._cancel is not None:
+            self._cancel(self, force, forget)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,197 @@
+"""The two-phase call: tell everybody, make the attempt, tell everybody in reverse (N5 to N13, N17, N18).
+
+Nothing else is here: who is registered comes from the router, what the attempt is comes from the router, and how
+each kind of notifyee is reached is that kind's own file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from time import perf_counter
+
+from mprouter.notify.model import Event, NotifyInfo, Phase, Registration, Told
+from mprouter.status import Status, WNetError
+
+__all__ = ["MAX_DEPTH", "MAX_RETRIES", "NESTING_VARIABLE", "nesting", "operate"]
+
+MAX_RETRIES = 3
+"""How often an operation is attempted again because a post asked for it (N11), unless configured."""
+
+MAX_DEPTH = 8
+"""How deep operations may nest inside notifications (N17)."""
+
+NESTING_VARIABLE = "MPROUTER_NESTING"
+"""Carries ``nesting()`` as JSON into the processes of command notifyees, whose own ``mpr connect`` is nested too."""
+
+log = logging.getLogger("mprouter.notify")
+
+_stack: ContextVar[tuple[str, ...] | None] = ContextVar("mprouter-notifyees-being-told", default=None)
+
+PRE, POST = Phase.PRE, Phase.POST
+SUCCESS, RETRY, CANCEL = Status.WN_SUCCESS, Status.WN_RETRY, Status.WN_CANCEL
+UNHANDLED = Status.ERROR_UNHANDLED_EXCEPTION
+
+
+def operate(
+    event: Event,
+    registrations: Iterable[Registration],
+    attempt: Callable[[], Event],
+    *,
+    max_retries: int = MAX_RETRIES,
+    record: Callable[[Told], None] | None = None,
+) -> None:
+    """Carry out one operation with its notifications.
+
+    event: what is told before the attempt. registrations: whom to tell, in registration order. attempt: makes or
+    breaks the connection; returns the event as a post of success tells it, raises ``WNetError`` on failure.
+    record: gets each call that was made.
+
+    Raises the ``WNetError`` of the attempt, of a veto (N9, N13) or of a required notifyee (N10). Any other
+    exception of the attempt, Ctrl-C among them, is raised again after the posts (N19).
+    """
+    on_stack = nesting()
+    if len(on_stack) >= MAX_DEPTH:
+        raise WNetError(
+            Status.ERROR_NESTING_NOT_ALLOWED,
+            f"connections made inside notifications are nested more than {MAX_DEPTH} deep",
+            hint=f"look for a circle among the notifyees {', '.join(on_stack)}",
+        )
+    operation = _Operation([each for each in registrations if each.id not in on_stack], on_stack, record)
+    operation.tell_before(event, SUCCESS, range(len(operation.notifyees)))
+    while True:
+        failure: WNetError | None = None
+        told = event
+        try:
+            told = attempt()
+        except WNetError as error:
+            failure = error
+        except BaseException as error:
+            operation.tell_after(event, CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED)
+            raise
+        again = operation.tell_after(
+            told, failure.status if failure else SUCCESS, may_retry=operation.attempt <= max_retries
+        )
+        if again is None:
+            if failure is None:
+                return
+            raise operation.cancelled or failure
+        operation.attempt += 1
+        operation.tell_before(event, RETRY, again)
+
+
+def nesting() -> tuple[str, ...]:
+    """The ids of the notifyees that are being told right now, outermost first, across processes (N17)."""
+    stack = _stack.get()
+    if stack is None:
+        try:
+            inherited = json.loads(os.environ.get(NESTING_VARIABLE, "[]"))
+            stack = tuple(str(each) for each in inherited)
+        except (ValueError, TypeError):
+            stack = ()
+    return stack
+
+
+class _Operation:
+    """One operation under way: whom to tell, how often it was attempted, and which of them hold a context."""
+
+    __slots__ = ("attempt", "cancelled", "contexts", "notifyees", "record", "stack")
+
+    def __init__(
+        self, notifyees: Sequence[Registration], stack: tuple[str, ...], record: Callable[[Told], None] | None
+    ) -> None:
+        self.notifyees = notifyees
+        self.stack = stack
+        self.record = record
+        self.attempt = 1
+        self.contexts: dict[int, object] = {}
+        self.cancelled: WNetError | None = None
+
+    def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:
+        """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
+        for place in places:
+            info = NotifyInfo(PRE, status)
+            try:
+                answer = self.call(place, info, event)
+            except KeyboardInterrupt:
+                if info.context is not None:
+                    self.contexts[place] = info.context
+                self.tell_after(event, CANCEL)
+                raise
+            if answer is SUCCESS or answer is RETRY:  # N12
+                if info.context is not None:  # N6
+                    self.contexts[place] = info.context
+            elif answer is CANCEL or self.notifyees[place].required:
+                self.tell_after(event, answer)
+                name = self.notifyees[place].name
+                raise WNetError(answer, info.message or f"refused by the notifyee {name}")
+
+    def tell_after(self, event: Event, status: Status, *, may_retry: bool = False) -> list[int] | None:
+        """The post of those that hold a context, in reverse order (N7, N8).
+
+        Returns None when all are done, else the places to tell again before another attempt (N11). A cancel in
+        this round (N13) stands against a later wish to retry.
+        """
+        self.cancelled = None
+        interrupt: KeyboardInterrupt | None = None
+        finished: list[int] = []
+        for place in sorted(self.contexts, reverse=True):
+            info = NotifyInfo(POST, status, self.contexts[place])
+            try:
+                answer = self.call(place, info, event)
+            except KeyboardInterrupt as error:  # the others are still owed their post (N19)
+                interrupt = error
+                answer = CANCEL
+            if answer is RETRY and may_retry and status is not SUCCESS and not self.cancelled and not interrupt:
+                finished.reverse()
+                return finished
+            del self.contexts[place]
+            finished.append(place)
+            if answer is CANCEL and status is not SUCCESS and self.cancelled is None:
+                name = self.notifyees[place].name
+                self.cancelled = WNetError(CANCEL, info.message or f"cancelled by the notifyee {name}")
+        if interrupt is not None:
+            raise interrupt
+        return None
+
+    def call(self, place: int, info: NotifyInfo, event: Event) -> Status:
+        """One call of one notifyee, in its turn (N18); whatever it raises becomes its answer (N10)."""
+        registration = self.notifyees[place]
+        status = info.status
+        on_stack = _stack.set((*self.stack, registration.id))
+        started = perf_counter()
+        try:
+            if registration.thread_safe:
+                answer = registration.call(info, event)
+            else:
+                with registration.turn:
+                    answer = registration.call(info, event)
+            answer = SUCCESS if answer is None else Status(answer)
+        except KeyboardInterrupt:
+            info.message = "interrupted"
+            answer = CANCEL
+            raise
+        except WNetError as error:
+            answer = error.status or UNHANDLED
+            info.message = info.message or error.strerror
+        except BaseException as error:  # also SystemExit: a notifyee does not end its caller
+            answer = UNHANDLED
+            info.message = info.message or f"{type(error).__name__}: {error}"
+            log.debug("notifyee %s raised", registration.id, exc_info=True)
+        finally:
+            _stack.reset(on_stack)
+            if self.record is not None:
+                duration = perf_counter() - started
+                self.record(
+                    Told(registration.id, event, info.phase, self.attempt, status, answer, info.message, duration)
+                )
+        if answer is not SUCCESS and answer is not RETRY and answer is not CANCEL:
+            log.warning(
+                "notifyee %s failed before the %s" if info.phase is PRE else "notifyee %s failed after the %s",
+                registration.id,
+                f"{event.operation}: {info.message or answer.text} ({answer.name}, {int(answer)})",
+            )
+        return answer

@@ -1,0 +1,145 @@
+"""What a notifyee is told and what it may answer: the structures of the Connection Notification API.
+
+``NotifyInfo`` is NOTIFYINFO, ``AddConnect`` is NOTIFYADD, ``CancelConnect`` is NOTIFYCANCEL. None of them has a
+place for a user name or a password (N15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal, Protocol, TypeAlias
+
+from mprouter.notify.turn import Turn
+from mprouter.resource import ConnectFlag, NetResource
+from mprouter.status import Status
+
+__all__ = ["AddConnect", "Answer", "Call", "CancelConnect", "Event", "NotifyInfo", "Phase", "Registration", "Told"]
+
+
+class Phase(IntEnum):
+    """``NOTIFY_PRE`` and ``NOTIFY_POST``: before and after the attempt."""
+
+    PRE = 1
+    POST = 2
+
+
+class NotifyInfo:
+    """One call of one notifyee (``NOTIFYINFO``).
+
+    phase: before or after. status: the operation's status; in a pre WN_SUCCESS (N5), or WN_RETRY when the
+    operation is about to be attempted again (N11). context: what the notifyee left in the pre, handed back as
+    it was in the post (N7); None is the empty context (N6). message: words for the caller or the log, which the
+    notifyee may set. recovered: the post is made for a process that died (N19).
+    """
+
+    __slots__ = ("context", "message", "phase", "recovered", "status")
+
+    def __init__(self, phase: Phase, status: Status, context: object = None) -> None:
+        self.phase = phase
+        self.status = status
+        self.context = context
+        self.message: str | None = None
+        self.recovered = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddConnect:
+    """A connection is to be added, or has been (``NOTIFYADD``, N14): what the request gave.
+
+    owner: a window handle (``hwndOwner``), opaque here.
+    """
+
+    resource: NetResource
+    flags: ConnectFlag = ConnectFlag(0)
+    owner: int | None = None
+    operation: Literal["add"] = field(default="add", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelConnect:
+    """A connection is to be cancelled, or has been (``NOTIFYCANCEL``, N14).
+
+    name: the local or remote name that the request gave. provider: None in a pre and after a failure, else the
+    provider that cancelled. flags: CONNECT_UPDATE_PROFILE or nothing. force: cancel in spite of open files.
+    """
+
+    name: str
+    provider: str | None = None
+    flags: ConnectFlag = ConnectFlag(0)
+    force: bool = False
+    operation: Literal["cancel"] = field(default="cancel", init=False)
+
+
+Event: TypeAlias = AddConnect | CancelConnect
+
+Answer: TypeAlias = Status | int | None
+"""What a notifyee returns: a status, or None for WN_SUCCESS."""
+
+
+class Call(Protocol):
+    """How every kind of notifyee looks to the dispatch: the C API's two functions in one.
+
+    It may raise instead of answering; a ``WNetError`` answers its status, anything else is an error (N10).
+    """
+
+    def __call__(self, info: NotifyInfo, event: Event, /) -> Answer: ...
+
+
+@dataclass(slots=True, eq=False)
+class Registration:
+    """A registered notifyee (a value under the key ``Notifyees``).
+
+    name: unique within *source*. call: how it is told; it may load its target at the first call. order: smaller
+    is told earlier (N8). required: an error of its pre ends the operation (N10). operations: "add", "cancel".
+    matches: whether it wants to hear of a connection, by all the forms that its remote name has; None = all.
+    thread_safe: may be called by several threads at a time (N18). source: "system", "user", "entry-point" or
+    "code". close: ends what the notifyee holds (a host process, say).
+    """
+
+    name: str
+    call: Call
+    order: int = 50
+    required: bool = False
+    operations: frozenset[str] = frozenset({"add", "cancel"})
+    matches: Callable[[tuple[str, ...]], bool] | None = None
+    thread_safe: bool = False
+    source: str = "code"
+    close: Callable[[], None] | None = None
+    turn: Turn = field(default_factory=Turn, repr=False)
+
+    @property
+    def id(self) -> str:
+        """``source/name``: what tells it from a registration of the same name elsewhere."""
+        return f"{self.source}/{self.name}"
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """Where it stands in the registration order (N8): order, then system before user before the rest, name."""
+        return self.order, _SOURCES.index(self.source), self.name
+
+    def concerns(self, operation: str, names: tuple[str, ...]) -> bool:
+        """Whether to tell it of *operation* on a connection that is known by *names*."""
+        return operation in self.operations and (self.matches is None or self.matches(names))
+
+
+_SOURCES = ("system", "user", "entry-point", "code")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One call of a notifyee, as it is recorded (N20).
+
+    attempt: 1, 2, … of the operation. status: what the notifyee was told. answer: what it answered. message: its
+    words, or what went wrong. duration: seconds.
+    """
+
+    notifyee: str
+    event: Event
+    phase: Phase
+    attempt: int
+    status: Status
+    answer: Status
+    message: str | None
+    duration: float

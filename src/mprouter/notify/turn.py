@@ -1,0 +1,59 @@
+"""Whose turn it is with a notifyee: one thread at a time (N18), and no deadlock by nesting (N17)."""
+
+from __future__ import annotations
+
+import threading
+
+from mprouter.status import Status, WNetError
+
+__all__ = ["Turn"]
+
+_waiting: dict[int, Turn] = {}
+"""Which turn each blocked thread waits for; read and written under ``_guard``."""
+
+_guard = threading.Lock()
+
+
+class Turn:
+    """A lock that refuses to close a circle.
+
+    Two notifyees that connect inside their notifications, told by two threads, can come to wait for each other. The
+    thread that would complete such a circle gets a ``WNetError`` (ERROR_POSSIBLE_DEADLOCK) instead of waiting for
+    ever; it counts as an error of the notifyee that could not be told (N10).
+    """
+
+    __slots__ = ("_lock", "_owner")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owner: int | None = None
+
+    def __enter__(self) -> None:
+        me = threading.get_ident()
+        if not self._lock.acquire(blocking=False):
+            with _guard:
+                if self._leads_to(me):
+                    raise WNetError(
+                        Status.ERROR_POSSIBLE_DEADLOCK,
+                        "not told: its turn depends on an operation that waits for this one",
+                    )
+                _waiting[me] = self
+            try:
+                self._lock.acquire()
+            finally:
+                with _guard:
+                    del _waiting[me]
+        self._owner = me
+
+    def __exit__(self, *_: object) -> None:
+        self._owner = None
+        self._lock.release()
+
+    def _leads_to(self, thread: int) -> bool:
+        turn: Turn | None = self
+        while turn is not None:
+            owner = turn._owner
+            if owner == thread:
+                return True
+            turn = None if owner is None else _waiting.get(owner)
+        return False

@@ -1,0 +1,1 @@
+"""Network providers: who makes and breaks connections, one kind of network each."""

@@ -1,0 +1,127 @@
+"""The Provider protocol: what the router asks of a network provider (NPAPI under Python names).
+
+A provider is told everything that it needs in the request and never calls back into the router (R6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntFlag
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from mprouter.credentials import Credentials
+from mprouter.names import RemoteName
+from mprouter.resource import ConnectFlag, ResourceType
+
+__all__ = ["AddRequest", "Added", "Capability", "Conversation", "Mounted", "Pending", "Progress", "Provider", "State"]
+
+
+class Capability(IntFlag):
+    """What a provider does (``NPGetCaps``); it is asked for nothing else (R4)."""
+
+    ADD_CONNECTION = 0x1
+    CANCEL_CONNECTION = 0x2
+    GET_CONNECTIONS = 0x4
+
+
+class State(Enum):
+    """What became of a connection that was made: the mount works, or its server process or mount is gone."""
+
+    CONNECTED = "connected"
+    LOST = "lost"
+
+
+class Conversation(Protocol):
+    """The person at the terminal, where there is one (CONNECT_INTERACTIVE)."""
+
+    def ask_password(self, prompt: str) -> str | None:
+        """The typed password, or None when the person gives up."""
+
+    def confirm(self, question: str) -> bool:
+        """Whether the person agrees; *question* may have several lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequest:
+    """What ``add_connection`` gets (``NPAddConnection3``).
+
+    name: the parsed remote name. mountpoint: an existing, empty directory of the user's, which the router made or
+    checked and will remove. credentials: where a user name and password come from. options: ``-o KEY=VALUE``.
+    conversation: None where nobody can be asked.
+    """
+
+    name: RemoteName
+    mountpoint: Path
+    credentials: Credentials
+    type: ResourceType = ResourceType.DISK
+    flags: ConnectFlag = ConnectFlag(0)
+    options: Mapping[str, str] = field(default_factory=dict)
+    conversation: Conversation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a provider reports of a connection that it made.
+
+    user: the user name on the server, None if anonymous. handle: whatever the provider needs to find the
+    connection again from another process: JSON values, no secrets.
+    """
+
+    user: str | None
+    handle: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A connection as the store knows it: what ``cancel_connection`` and ``state`` get."""
+
+    name: RemoteName
+    mountpoint: Path
+    handle: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Written data that is still on its way to the server: how many files and bytes."""
+
+    files: int
+    bytes: int
+
+
+Progress = Callable[[Pending], None]
+"""Called now and then while a cancel waits for written data (C6)."""
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """A network provider.
+
+    name: as ``--provider`` and ``ProviderOrder`` give it. capabilities: see ``Capability``.
+    """
+
+    name: str
+    capabilities: Capability
+
+    def claims(self, name: RemoteName) -> bool:
+        """Whether *name* is one of this provider's, told fast and without the network (R2)."""
+
+    def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
+        """Raise ``WNetError`` ERROR_INVALID_PARAMETER if *options* are not this provider's (before anything, N4)."""
+
+    def add_connection(self, request: AddRequest) -> Added:
+        """Connect, so that ``request.mountpoint`` shows the resource; on any error leave nothing behind.
+
+        Raises ``WNetError`` with the status of what really happened (C8).
+        """
+
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        """Deliver what was written and closed, then disconnect (``NPCancelConnection``, C6).
+
+        A lost connection is cleaned up. Raises ``WNetError`` ERROR_OPEN_FILES while files are open and *force* is
+        not set, ERROR_WRITE_FAULT if written data cannot be delivered; the connection then stands as it was.
+        """
+
+    def state(self, mounted: Mounted) -> State:
+        """What became of the connection, told at once (``NPGetConnection``)."""
