@@ -1,0 +1,122 @@
+"""Places: where the files of the user and of the system are, and how a private directory is made.
+
+The table stands in the interface: each place has a variable that moves it, else it follows the XDG base directories
+on Linux and platformdirs elsewhere. What is in these directories is the business of those who put it there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+from mprouter.status import Status, WNetError
+
+__all__ = ["config_dir", "drives_dir", "private", "runtime_dir", "state_dir", "system_dir"]
+
+
+def system_dir() -> Path:
+    """Registrations and settings of the system (``MPROUTER_SYSTEM_DIR``, ``/etc/mprouter``)."""
+    return _moved("SYSTEM") or (Path("/etc/mprouter") if _is_xdg() else _platform("site_config_dir"))
+
+
+def config_dir() -> Path:
+    """Registrations and settings of the user (``MPROUTER_CONFIG_DIR``, ``~/.config/mprouter``)."""
+    return _moved("CONFIG") or (_xdg("CONFIG", ".config") if _is_xdg() else _platform("user_config_dir"))
+
+
+def state_dir() -> Path:
+    """Connections, journal, events, unsent data (``MPROUTER_STATE_DIR``, ``~/.local/state/mprouter``)."""
+    return _moved("STATE") or (_xdg("STATE", ".local/state") if _is_xdg() else _platform("user_state_dir"))
+
+
+def runtime_dir() -> Path:
+    """Sockets and deviceless mounts (``MPROUTER_RUNTIME_DIR``, ``$XDG_RUNTIME_DIR/mprouter``); gone after a reboot.
+
+    Where no session manager made a runtime directory for the user (cron, su, a container) it is
+    ``/tmp/mprouter-UID``, which ``private`` refuses if somebody else made it first.
+    """
+    moved = _moved("RUNTIME")
+    if moved is not None:
+        return moved
+    if not _is_xdg():
+        return _platform("user_runtime_dir")
+    uid = os.getuid()
+    for base in (os.environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{uid}"):
+        if base.startswith("/") and _is_private(Path(base), uid):
+            return Path(base, "mprouter")
+    return Path(f"/tmp/mprouter-{uid}")  # noqa: S108 - see above
+
+
+def drives_dir() -> Path:
+    """Where drive letters appear (``MPROUTER_DRIVES_DIR``, ``~/Network``): ``Z:`` is the directory ``Z`` in it."""
+    return _moved("DRIVES") or Path.home() / "Network"
+
+
+def private(path: Path) -> Path:
+    """Make the directory *path*, for the user alone, if it is missing; returns it.
+
+    Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it.
+    """
+    try:
+        for missing in reversed([each for each in (path, *path.parents) if not os.path.lexists(each)]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise WNetError(
+            Status.ERROR_ACCESS_DENIED, f"the directory {path} cannot be made: {error.strerror}", name=str(path)
+        ) from error
+    if sys.platform == "win32":
+        return path
+    owner, mode = found.st_uid, stat.S_IMODE(found.st_mode)
+    if not stat.S_ISDIR(found.st_mode):
+        raise WNetError(
+            Status.ERROR_ACCESS_DENIED,
+            f"{path} is not a directory of its own (a link or a file)",
+            name=str(path),
+            hint=f"remove it: rm {path}",
+        )
+    if owner != os.getuid():
+        raise WNetError(
+            Status.ERROR_ACCESS_DENIED,
+            f"the directory {path} belongs to user {owner}, not to user {os.getuid()}",
+            name=str(path),
+            hint=f"chown {os.getuid()} {path}",
+        )
+    if mode & 0o077:
+        raise WNetError(
+            Status.ERROR_ACCESS_DENIED,
+            f"others may enter the directory {path} (mode {mode:04o})",
+            name=str(path),
+            hint=f"chmod 700 {path}",
+        )
+    return path
+
+
+def _moved(place: str) -> Path | None:
+    value = os.environ.get(f"MPROUTER_{place}_DIR")
+    return Path(value).absolute() if value else None
+
+
+def _is_xdg() -> bool:
+    return sys.platform not in {"darwin", "win32"}
+
+
+def _xdg(kind: str, default: str) -> Path:
+    base = os.environ.get(f"XDG_{kind}_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / default) / "mprouter"
+
+
+def _platform(kind: str) -> Path:
+    import platformdirs
+
+    return Path(getattr(platformdirs, kind)("mprouter", appauthor=False))
+
+
+def _is_private(path: Path, uid: int) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and not found.st_mode & 0o077

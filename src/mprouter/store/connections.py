@@ -1,0 +1,120 @@
+"""The connections, made and in the making: the rows, read and changed inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from mprouter.store import owner
+from mprouter.store.model import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from sqlite3 import Connection
+
+__all__ = [
+    "begin_cancel",
+    "by_id",
+    "by_local_name",
+    "by_remote",
+    "complete",
+    "insert",
+    "keep",
+    "next_id",
+    "occupant",
+    "read",
+    "remove",
+]
+
+_FIELDS = tuple(field.name for field in fields(Entry))
+_COLUMNS = ", ".join(_FIELDS)
+_SELECT = f"SELECT {_COLUMNS} FROM connections"  # noqa: S608
+_INSERT = f"INSERT INTO connections ({_COLUMNS}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608
+
+
+def next_id(db: Connection) -> int:
+    """The id of the next row."""
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'connections'").fetchone()
+    return int(row[0]) + 1 if row else 1
+
+
+def insert(db: Connection, entry: Entry) -> None:
+    """Add *entry*, whose names must be free."""
+    values = {name: getattr(entry, name) for name in _FIELDS}
+    values |= {"options": json.dumps(dict(entry.options)), "handle": json.dumps(dict(entry.handle))}
+    db.execute(_INSERT, list(values.values()))
+
+
+def read(db: Connection) -> list[Entry]:
+    """All, the oldest first."""
+    return [_entry(row) for row in db.execute(f"{_SELECT} ORDER BY id")]
+
+
+def by_id(db: Connection, entry_id: int) -> Entry | None:
+    """The one with this id."""
+    return _one(db.execute(f"{_SELECT} WHERE id = ?", [entry_id]).fetchone())
+
+
+def by_local_name(db: Connection, local_name: str) -> Entry | None:
+    """The one with this local name."""
+    return _one(db.execute(f"{_SELECT} WHERE local_name = ?", [local_name]).fetchone())
+
+
+def by_remote(db: Connection, canonical: str) -> list[Entry]:
+    """The deviceless ones to this resource, the oldest first."""
+    where = "WHERE canonical = ? AND local_name IS NULL ORDER BY id"
+    return [_entry(row) for row in db.execute(f"{_SELECT} {where}", [canonical])]
+
+
+def occupant(db: Connection, local_name: str | None, path: str) -> Entry | None:
+    """The one that has this local name or mount point: ``Z:`` and its directory are two names of one place."""
+    return _one(db.execute(f"{_SELECT} WHERE local_name = ? OR path = ? LIMIT 1", [local_name, path]).fetchone())
+
+
+def complete(
+    db: Connection, entry_id: int, *, provider: str, user: str | None, handle: Mapping[str, Any], made_directory: bool
+) -> Entry | None:
+    """From "adding" to "connected"; None if there is no such claim."""
+    changed = db.execute(
+        "UPDATE connections SET phase = 'connected', provider = ?, user = ?, handle = ?, made_directory = ?"
+        " WHERE id = ? AND phase = 'adding'",
+        [provider, user, json.dumps(dict(handle)), made_directory, entry_id],
+    )
+    return by_id(db, entry_id) if changed.rowcount else None
+
+
+def begin_cancel(db: Connection, entry_id: int) -> bool:
+    """To "cancelling" by this process, unless it is gone or a living process is at work on it."""
+    entry = by_id(db, entry_id)
+    if entry is None or (entry.phase != "connected" and entry.owner_alive()):
+        return False
+    db.execute(
+        "UPDATE connections SET phase = 'cancelling', owner_pid = ?, owner_start = ? WHERE id = ?",
+        [*owner.me(), entry_id],
+    )
+    return True
+
+
+def keep(db: Connection, entry_id: int) -> None:
+    """From "cancelling" back to "connected"."""
+    db.execute("UPDATE connections SET phase = 'connected' WHERE id = ? AND phase = 'cancelling'", [entry_id])
+
+
+def remove(db: Connection, entry_id: int) -> None:
+    """The row goes, if it is there."""
+    db.execute("DELETE FROM connections WHERE id = ?", [entry_id])
+
+
+def _one(row: tuple[Any, ...] | None) -> Entry | None:
+    return _entry(row) if row else None
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    values = dict(zip(_FIELDS, row, strict=True))
+    values |= {
+        "options": json.loads(values["options"]),
+        "handle": json.loads(values["handle"]),
+        "made_directory": bool(values["made_directory"]),
+    }
+    return Entry(**values)

@@ -1,0 +1,54 @@
+"""Which process it is: a process id alone may have been given to another one since."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+__all__ = ["alive", "me"]
+
+
+def me() -> tuple[int, str]:
+    """This process: its id, and what tells it from an earlier or later process of the same id."""
+    pid = os.getpid()
+    return pid, _my_start(pid)
+
+
+def alive(pid: int, start: str) -> bool:
+    """Whether the process that ``me`` described there still runs.
+
+    Where the system does not tell when a process started (no ``/proc``), the id alone has to do.
+    """
+    if start:
+        return _start(pid) == start
+    if sys.platform == "win32":  # os.kill would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@cache
+def _my_start(pid: int) -> str:
+    """``_start`` of this process; by *pid*, since a forked child is another one."""
+    return _start(pid)
+
+
+def _start(pid: int) -> str:
+    """Boot and clock tick at which the process started; "" if it is gone or the system does not tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except OSError:
+        return ""
+    # proc(5): fields 3 (state) and 22 (starttime); field 2, the program's name in brackets, may hold anything
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] in "ZX":  # a zombie is dead, only its parent has not looked yet
+        return ""
+    return f"{boot.strip()}/{fields[19]}"

@@ -1,0 +1,86 @@
+"""The tables of the store, and how a file of an older version is brought up to date."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+__all__ = ["VERSION", "migrate"]
+
+_FIRST = (
+    # AUTOINCREMENT: an id, and the mount point that is named after it, is never used twice
+    """
+    CREATE TABLE connections (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        remote_name TEXT NOT NULL,
+        canonical TEXT NOT NULL,
+        local_name TEXT UNIQUE,
+        path TEXT NOT NULL UNIQUE,
+        type INTEGER NOT NULL,
+        provider TEXT,
+        user TEXT,
+        options TEXT NOT NULL,
+        handle TEXT NOT NULL,
+        phase TEXT NOT NULL CHECK (phase IN ('adding', 'connected', 'cancelling')),
+        owner_pid INTEGER NOT NULL,
+        owner_start TEXT NOT NULL,
+        created REAL NOT NULL,
+        made_directory INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX connections_by_canonical ON connections (canonical)",
+    """
+    CREATE TABLE profile (
+        local_name TEXT PRIMARY KEY,
+        remote_name TEXT NOT NULL,
+        canonical TEXT NOT NULL,
+        provider TEXT,
+        user TEXT,
+        type INTEGER NOT NULL,
+        options TEXT NOT NULL,
+        saved REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    # AUTOINCREMENT: who follows the events by their ids misses none, also when the old ones are trimmed
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        time REAL NOT NULL,
+        operation_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        phase TEXT,
+        notifyee TEXT,
+        attempt INTEGER NOT NULL,
+        remote_name TEXT COLLATE NOCASE,
+        local_name TEXT COLLATE NOCASE,
+        provider TEXT,
+        flags INTEGER NOT NULL,
+        force INTEGER NOT NULL,
+        status INTEGER NOT NULL,
+        answer INTEGER,
+        message TEXT,
+        duration REAL NOT NULL,
+        pid INTEGER NOT NULL,
+        recovered INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX events_by_remote_name ON events (remote_name)",
+    "CREATE INDEX events_by_local_name ON events (local_name)",
+)
+
+_STEPS = (_FIRST,)
+"""The statements that lead from each version to the next; a released step is never changed, only followed by more."""
+
+VERSION = len(_STEPS)
+"""What ``PRAGMA user_version`` of an up-to-date file says; 0 is an empty file."""
+
+
+def migrate(db: Connection, version: int) -> None:
+    """Bring the file from *version* up to date, inside the caller's transaction."""
+    for step in _STEPS[version:]:
+        for statement in step:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,267 @@
+"""The store's face: each method is one transaction, or one query. The tables have a file each beside this one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mprouter.status import Status, WNetError
+from mprouter.store import connections, owner, profile
+from mprouter.store import events as record
+from mprouter.store.database import Database
+from mprouter.store.model import Entry, EventRecord, Remembered
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["FILE_NAME", "Store"]
+
+FILE_NAME = "mprouter.db"
+
+log = logging.getLogger("mprouter.store")
+
+
+class Store:
+    """A user's connections, profile and events, shared by all of the user's processes.
+
+    Any number of stores, threads and processes may use one file at once. It is opened at the first use, made if it is
+    missing, and opened again after ``close``.
+
+    Every method raises ``WNetError`` if the file is unusable: ERROR_CANNOT_OPEN_PROFILE (not there, not writable),
+    ERROR_BAD_PROFILE (damaged), ERROR_REVISION_MISMATCH (made by a newer version), ERROR_DISK_FULL, ERROR_BUSY
+    (locked for long by another process), ERROR_DATABASE_FAILURE (anything else).
+
+    directory: where the file is; None = the user's state directory.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._database = Database(directory, FILE_NAME)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    # -- connections -------------------------------------------------------------------------------------------
+
+    def claim(
+        self,
+        *,
+        remote_name: str,
+        canonical: str,
+        type: int,  # noqa: A002
+        options: Mapping[str, str],
+        local_name: str | None = None,
+        letters: Sequence[str] = (),
+        path_of: Callable[[int, str | None], Path],
+        replacing: int | None = None,
+    ) -> Entry:
+        """Begin an add: from here on the local name is this operation's (C4). Of many claims at once one wins.
+
+        local_name: the one wanted. letters: instead, the first of them that is neither connected nor remembered is
+        taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: the id
+        of a dead connection whose place this one takes, if no living process is at work on it.
+
+        Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_DEVICE_ALREADY_REMEMBERED (for another resource),
+        ERROR_NO_MORE_DEVICES (none of *letters* is free).
+        """
+        with self._changing() as db:
+            if replacing is not None:
+                dead = connections.by_id(db, replacing)
+                if dead is not None and (dead.phase == "connected" or not dead.owner_alive()):
+                    connections.remove(db, dead.id)
+            entry_id = connections.next_id(db)
+            if letters:
+                local_name = _free_letter(db, letters, entry_id, path_of)
+            path = str(path_of(entry_id, local_name))
+            _check_free(db, local_name, path, canonical)
+            pid, start = owner.me()
+            entry = Entry(
+                id=entry_id,
+                remote_name=remote_name,
+                canonical=canonical,
+                local_name=local_name,
+                path=path,
+                type=int(type),
+                provider=None,
+                user=None,
+                options=dict(options),
+                handle={},
+                phase="adding",
+                owner_pid=pid,
+                owner_start=start,
+                created=time.time(),
+                made_directory=False,
+            )
+            connections.insert(db, entry)
+        return entry
+
+    def complete(
+        self,
+        id: int,  # noqa: A002
+        *,
+        provider: str,
+        user: str | None,
+        handle: Mapping[str, Any],
+        made_directory: bool,
+        remember: bool,
+        events: Sequence[EventRecord] = (),
+    ) -> Entry:
+        """The add succeeded: the claim becomes a connection and, with *remember*, a row of the profile (C3).
+
+        A deviceless connection is never remembered. Raises ``WNetError`` ERROR_NOT_CONNECTED if the claim is gone.
+        """
+        with self._changing(events, durable=remember) as db:
+            entry = connections.complete(
+                db, id, provider=provider, user=user, handle=handle, made_directory=made_directory
+            )
+            if entry is None:
+                raise WNetError(
+                    Status.ERROR_NOT_CONNECTED, "another process has cleared this connection while it was being made"
+                )
+            if remember and entry.local_name is not None:
+                profile.put(
+                    db,
+                    Remembered(
+                        local_name=entry.local_name,
+                        remote_name=entry.remote_name,
+                        canonical=entry.canonical,
+                        provider=provider,
+                        user=user,
+                        type=entry.type,
+                        options=entry.options,
+                        saved=time.time(),
+                    ),
+                )
+        return entry
+
+    def begin_cancel(self, id: int) -> bool:  # noqa: A002
+        """Begin a cancel: from here on the connection is this process's, and other cancels of it get False.
+
+        False also if it is gone. One that a dead process was adding or cancelling can be had.
+        """
+        with self._changing() as db:
+            return connections.begin_cancel(db, id)
+
+    def keep(self, id: int, events: Sequence[EventRecord] = ()) -> None:  # noqa: A002
+        """The cancel failed: the connection stands as before."""
+        with self._changing(events) as db:
+            connections.keep(db, id)
+
+    def remove(self, id: int, *, forget: str | None = None, events: Sequence[EventRecord] = ()) -> None:  # noqa: A002
+        """The connection, or the claim, is gone. forget: a local name that is no longer remembered either."""
+        with self._changing(events, durable=forget is not None) as db:
+            connections.remove(db, id)
+            if forget is not None:
+                profile.drop(db, forget)
+
+    def entries(self) -> list[Entry]:
+        """All connections and claims, the oldest first."""
+        with self._database.reading() as db:
+            return connections.read(db)
+
+    def entry(self, local_name: str) -> Entry | None:
+        """The connection or claim of this local name."""
+        with self._database.reading() as db:
+            return connections.by_local_name(db, local_name)
+
+    def by_id(self, id: int) -> Entry | None:  # noqa: A002
+        """The connection or claim with this id."""
+        with self._database.reading() as db:
+            return connections.by_id(db, id)
+
+    def by_remote(self, canonical: str) -> list[Entry]:
+        """The deviceless connections and claims to this resource, the oldest first (C5)."""
+        with self._database.reading() as db:
+            return connections.by_remote(db, canonical)
+
+    # -- the profile -------------------------------------------------------------------------------------------
+
+    def remember(self, remembered: Remembered) -> None:
+        """Restore it at login from now on, in place of what its local name was remembered for."""
+        with self._changing(durable=True) as db:
+            profile.put(db, remembered)
+
+    def forget(self, local_name: str, events: Sequence[EventRecord] = ()) -> bool:
+        """Restore it no longer; whether it was remembered."""
+        with self._changing(events, durable=True) as db:
+            return profile.drop(db, local_name)
+
+    def remembered(self) -> list[Remembered]:
+        """What is restored at login, by local name."""
+        with self._database.reading() as db:
+            return profile.read(db)
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def record(self, events: Sequence[EventRecord]) -> None:
+        """Add *events* to the record (N20). Old ones go when there are too many."""
+        if events:
+            with self._changing(events):
+                pass
+
+    def events(
+        self, *, after: int | None = None, last: int | None = None, name: str | None = None
+    ) -> list[EventRecord]:
+        """What happened, the oldest first. after: only later than this id. last: only so many, the newest.
+
+        name: only what concerns this remote or local name; the case of its letters does not count.
+        """
+        with self._database.reading() as db:
+            return record.read(db, after=after, last=last, name=name)
+
+    @contextmanager
+    def _changing(self, events: Sequence[EventRecord] = (), *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction, which ends with *events*."""
+        with self._database.writing(durable=durable) as db:
+            yield db
+            trim = record.write(db, events)
+        if trim:
+            try:
+                with self._database.writing() as db:
+                    record.trim(db)
+            except WNetError:  # what the caller wanted is done; the next one tries again
+                log.debug("the record of events was not trimmed", exc_info=True)
+
+
+def _free_letter(
+    db: sqlite3.Connection, letters: Sequence[str], entry_id: int, path_of: Callable[[int, str | None], Path]
+) -> str:
+    for letter in letters:
+        if not connections.occupant(db, letter, str(path_of(entry_id, letter))) and not profile.find(db, letter):
+            return letter
+    raise WNetError(
+        Status.ERROR_NO_MORE_DEVICES,
+        hint="disconnect one, or connect to a directory or without a local name",
+    )
+
+
+def _check_free(db: sqlite3.Connection, local_name: str | None, path: str, canonical: str) -> None:
+    """C4: raise ``WNetError`` if the local name is connected, or remembered for another resource."""
+    there = connections.occupant(db, local_name, path)
+    if there is not None:
+        raise WNetError(Status.ERROR_ALREADY_ASSIGNED, _described(there), name=local_name, hint=_way_out(there))
+    remembered = profile.find(db, local_name) if local_name is not None else None
+    if remembered is not None and remembered.canonical != canonical:
+        raise WNetError(
+            Status.ERROR_DEVICE_ALREADY_REMEMBERED,
+            f"remembered for {remembered.remote_name}",
+            name=local_name,
+            hint=f"give another local name, or forget that one: mpr disconnect {local_name} --forget",
+        )
+
+
+def _described(entry: Entry) -> str:
+    if entry.phase == "connected":
+        return f"already connected to {entry.remote_name}"
+    what = "connecting it to" if entry.phase == "adding" else "disconnecting it from"
+    if entry.owner_alive():
+        return f"process {entry.owner_pid} is {what} {entry.remote_name}"
+    return f"process {entry.owner_pid} died while {what} {entry.remote_name}"
+
+
+def _way_out(entry: Entry) -> str:
+    return f"give another local name, or disconnect this one first: mpr disconnect {entry.local_name or entry.path}"

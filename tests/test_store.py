@@ -1,0 +1,698 @@
+"""The store: claims, the profile, events, and what becomes of a file that cannot be used."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mprouter.names import DRIVE_LETTERS
+from mprouter.status import Status, WNetError
+from mprouter.store import FILE_NAME, Entry, EventRecord, Remembered, Store, database, events, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from conftest import OrdinaryUser, Places
+
+CHILD = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+REMOTE = r"\\files\projects"
+OTHER = r"\\files\music"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path)
+    yield store
+    store.close()
+
+
+def path_of(entry_id: int, local_name: str | None) -> Path:
+    if local_name is None:
+        return Path("/run/mounts", str(entry_id))
+    return Path("/home/ana/Network", local_name[0]) if local_name in DRIVE_LETTERS else Path(local_name)
+
+
+def claim(
+    store: Store,
+    local_name: str | None = "Z:",
+    remote: str = REMOTE,
+    *,
+    letters: Sequence[str] = (),
+    replacing: int | None = None,
+) -> Entry:
+    return store.claim(
+        remote_name=remote,
+        canonical=remote.lower(),
+        type=1,
+        options={"vers": "3"},
+        local_name=local_name,
+        letters=letters,
+        path_of=path_of,
+        replacing=replacing,
+    )
+
+
+def complete(store: Store, entry: Entry, *, remember: bool = False) -> Entry:
+    return store.complete(
+        entry.id, provider="rclone", user="ana", handle={"mount": 7}, made_directory=True, remember=remember
+    )
+
+
+def event(**values: Any) -> EventRecord:
+    plain = EventRecord(
+        id=None,
+        time=time.time(),
+        operation_id="a1",
+        kind="operation",
+        operation="add",
+        phase=None,
+        notifyee=None,
+        attempt=1,
+        remote_name=REMOTE,
+        local_name="Z:",
+        provider="rclone",
+        flags=1,
+        force=False,
+        status=0,
+        answer=None,
+        message=None,
+        duration=0.25,
+        pid=os.getpid(),
+    )
+    return replace(plain, **values)
+
+
+def in_another_process(directory: Path, code: str, *, ends_with: int = 0) -> str:
+    """What *code* prints in a process of its own, which is then gone without a farewell."""
+    setup = "from test_store import *; store = Store(Path(sys.argv[1]))"
+    program = f"{setup}\n{code}\nsys.stdout.flush()\nos._exit(0)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, directory], capture_output=True, text=True, env=CHILD, check=False
+    )
+    assert done.returncode == ends_with, done.stderr
+    return done.stdout.strip()
+
+
+# -- claims --------------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_becomes_a_connection_that_every_process_sees(store: Store, tmp_path: Path) -> None:
+    claimed = claim(store)
+    assert (claimed.phase, claimed.local_name, claimed.path) == ("adding", "Z:", "/home/ana/Network/Z")
+    assert claimed.owner_pid == os.getpid()
+    assert claimed.owner_alive()
+
+    connected = complete(store, claimed)
+
+    assert connected == replace(
+        claimed, phase="connected", provider="rclone", user="ana", handle={"mount": 7}, made_directory=True
+    )
+    assert store.entry("Z:") == store.by_id(connected.id) == connected
+    assert store.entries() == [connected]
+    assert in_another_process(tmp_path, "print(store.entry('Z:').handle)") == "{'mount': 7}"
+
+
+def test_c4_a_connected_local_name_is_refused(store: Store) -> None:
+    complete(store, claim(store))
+    with pytest.raises(WNetError) as caught:
+        claim(store, remote=OTHER)
+    assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
+    assert caught.value.name == "Z:"
+    assert f"already connected to {REMOTE}" in str(caught.value)
+
+
+def test_c4_a_drive_and_its_directory_are_one_place(store: Store) -> None:
+    claim(store, "Z:")
+    with pytest.raises(WNetError) as caught:
+        claim(store, "/home/ana/Network/Z")
+    assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
+    assert f"process {os.getpid()} is connecting it" in str(caught.value)
+
+
+def test_c4_a_name_remembered_for_another_resource_is_refused(store: Store) -> None:
+    store.remove(complete(store, claim(store), remember=True).id)
+    with pytest.raises(WNetError) as caught:
+        claim(store, remote=OTHER)
+    assert caught.value.status is Status.ERROR_DEVICE_ALREADY_REMEMBERED
+    assert caught.value.name == "Z:"
+    assert f"remembered for {REMOTE}" in str(caught.value)
+    assert claim(store, remote=REMOTE.upper()).local_name == "Z:"
+
+
+def test_c2_the_first_free_letter_is_picked(store: Store) -> None:
+    claim(store, "Z:")
+    store.remove(complete(store, claim(store, "Y:"), remember=True).id)
+    claim(store, "/home/ana/Network/X")
+    assert claim(store, None, letters=DRIVE_LETTERS).local_name == "W:"
+
+
+def test_c2_letters_run_out(store: Store) -> None:
+    taken = [claim(store, None, letters=DRIVE_LETTERS) for _ in DRIVE_LETTERS]
+    assert [each.local_name for each in taken] == list(DRIVE_LETTERS)
+    with pytest.raises(WNetError) as caught:
+        claim(store, None, letters=DRIVE_LETTERS)
+    assert caught.value.status is Status.ERROR_NO_MORE_DEVICES
+    store.remove(taken[5].id)
+    assert claim(store, None, letters=DRIVE_LETTERS).local_name == DRIVE_LETTERS[5]
+
+
+def test_c5_deviceless_connections_are_found_by_their_remote_name(store: Store) -> None:
+    first, second = (complete(store, claim(store, None)) for _ in range(2))
+    claim(store, None, OTHER)
+    claim(store, "Z:")
+    assert store.by_remote(REMOTE) == [first, second]
+    assert first.path != second.path
+
+
+def test_the_mount_point_of_a_deviceless_connection_is_never_given_twice(store: Store) -> None:
+    first = claim(store, None)
+    store.remove(first.id)
+    assert claim(store, None).path != first.path
+
+
+def race(directory: Path, rounds: int, barrier: Any, results: Any) -> None:
+    store = Store(directory)
+    outcomes = []
+    for _ in range(rounds):
+        won: list[int] = []
+        barrier.wait()
+        try:
+            won.append(complete(store, claim(store)).id)
+            outcomes.append(0)
+        except WNetError as error:
+            outcomes.append(error.winerror)
+        barrier.wait()
+        for entry_id in won:
+            assert store.begin_cancel(entry_id)
+            store.remove(entry_id)
+        barrier.wait()
+    store.close()
+    results.put(outcomes)
+
+
+def test_c4_of_eight_processes_exactly_one_wins(tmp_path: Path) -> None:
+    """Also the very first round, in which all of them make the file."""
+    rounds, racers = 50, 8
+    spawn = multiprocessing.get_context("spawn")
+    barrier, results = spawn.Barrier(racers, timeout=60), spawn.SimpleQueue()
+    processes = [spawn.Process(target=race, args=(tmp_path, rounds, barrier, results)) for _ in range(racers)]
+    for each in processes:
+        each.start()
+    outcomes = [results.get() for _ in processes]
+    for each in processes:
+        each.join()
+    for number in range(rounds):
+        assert sorted(each[number] for each in outcomes) == [0] + [85] * (racers - 1)
+
+
+def test_c4_of_eight_threads_exactly_one_wins(store: Store) -> None:
+    barrier = threading.Barrier(8)
+    outcomes: list[int] = []
+
+    def go() -> None:
+        barrier.wait()
+        try:
+            claim(store)
+            outcomes.append(0)
+        except WNetError as error:
+            outcomes.append(error.winerror)
+
+    threads = [threading.Thread(target=go) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(outcomes) == [0] + [85] * 7
+
+
+# -- owners that died ----------------------------------------------------------------------------------------------
+
+
+def test_a_claim_of_a_dead_process_is_visible_as_such_and_can_be_replaced(store: Store, tmp_path: Path) -> None:
+    pid = in_another_process(tmp_path, "claim(store); print(os.getpid())")
+    dead = store.entry("Z:")
+    assert dead is not None
+    assert (dead.phase, dead.owner_pid, dead.owner_alive()) == ("adding", int(pid), False)
+    with pytest.raises(WNetError, match=f"process {pid} died while connecting it"):
+        claim(store)
+
+    mine = claim(store, remote=OTHER, replacing=dead.id)
+
+    assert store.entries() == [mine]
+    with pytest.raises(WNetError, match="is connecting it") as caught:  # another process has cleaned up already
+        claim(store, replacing=dead.id)
+    assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
+    assert store.entries() == [mine]
+
+
+def test_what_a_living_process_is_at_work_on_is_not_replaced(store: Store) -> None:
+    mine = claim(store)
+    with pytest.raises(WNetError) as caught:
+        claim(store, replacing=mine.id)
+    assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
+    assert store.entries() == [mine]
+
+
+def test_a_recycled_process_id_is_not_the_owner() -> None:
+    here = Entry(1, REMOTE, REMOTE, None, "/p", 1, None, None, {}, {}, "adding", os.getpid(), "boot/1", 0.0, False)
+    assert not here.owner_alive()
+
+
+def test_a_zombie_is_not_alive(tmp_path: Path, store: Store) -> None:
+    code = "from test_store import *; claim(Store(Path(sys.argv[1])))"
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=CHILD) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        dead = store.entry("Z:")
+        assert dead is not None
+        assert dead.owner_pid == child.pid
+        assert not dead.owner_alive()
+
+
+def test_a_claim_that_was_taken_away_cannot_be_completed(store: Store) -> None:
+    claimed = claim(store)
+    store.remove(claimed.id)
+    with pytest.raises(WNetError) as caught:
+        complete(store, claimed, remember=True)
+    assert caught.value.status is Status.ERROR_NOT_CONNECTED
+    assert store.remembered() == []
+
+
+# -- cancelling ----------------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_is_begun_once(store: Store) -> None:
+    entry = complete(store, claim(store))
+    assert store.begin_cancel(entry.id)
+    assert not store.begin_cancel(entry.id)
+    store.keep(entry.id)
+    assert store.entry("Z:") == entry
+    assert store.begin_cancel(entry.id)
+    store.remove(entry.id)
+    assert not store.begin_cancel(entry.id)
+    assert store.entries() == []
+
+
+def test_a_claim_in_the_making_cannot_be_cancelled(store: Store) -> None:
+    assert not store.begin_cancel(claim(store).id)
+
+
+def test_a_cancel_that_a_dead_process_began_can_be_begun_again(store: Store, tmp_path: Path) -> None:
+    entry = complete(store, claim(store))
+    assert in_another_process(tmp_path, f"print(store.begin_cancel({entry.id}))") == "True"
+    assert store.begin_cancel(entry.id)
+    taken = store.by_id(entry.id)
+    assert taken is not None
+    assert (taken.phase, taken.owner_pid) == ("cancelling", os.getpid())
+
+
+# -- the profile ---------------------------------------------------------------------------------------------------
+
+
+def test_c3_a_remembered_connection_outlives_its_connection(store: Store, tmp_path: Path) -> None:
+    entry = complete(store, claim(store), remember=True)
+    store.remove(entry.id)
+    (remembered,) = store.remembered()
+    assert remembered == Remembered("Z:", REMOTE, REMOTE, "rclone", "ana", 1, {"vers": "3"}, remembered.saved)
+    assert in_another_process(tmp_path, "print(store.remembered()[0].user)") == "ana"
+    assert store.forget("Z:")
+    assert not store.forget("Z:")
+    assert store.remembered() == []
+
+
+def test_c3_deviceless_connections_are_not_remembered(store: Store) -> None:
+    complete(store, claim(store, None), remember=True)
+    assert store.remembered() == []
+
+
+def test_removing_may_forget_in_the_same_step(store: Store) -> None:
+    entry = complete(store, claim(store), remember=True)
+    store.remove(entry.id, forget="Z:", events=[event(operation="cancel")])
+    assert (store.entries(), store.remembered(), len(store.events())) == ([], [], 1)
+
+
+def test_remember_replaces_what_the_name_stood_for(store: Store) -> None:
+    complete(store, claim(store), remember=True)
+    other = Remembered("Z:", OTHER, OTHER, None, None, 1, {}, 1.5)
+    store.remember(other)
+    assert store.remembered() == [other]
+
+
+# -- events --------------------------------------------------------------------------------------------------------
+
+
+def test_n20_events_come_back_as_they_were_written(store: Store) -> None:
+    told = event(kind="notify", phase="pre", notifyee="user/dial", answer=1237, message="füß", recovered=True)
+    store.record([told, event(force=True)])
+    first, second = store.events()
+    assert first == replace(told, id=first.id)
+    assert second.force is True
+    assert first.id is not None
+    assert second.id is not None
+    assert first.id < second.id
+
+
+def test_n20_events_of_an_operation_come_with_its_outcome(store: Store) -> None:
+    entry = claim(store)
+    store.complete(
+        entry.id, provider="p", user=None, handle={}, made_directory=False, remember=False, events=[event(status=0)]
+    )
+    store.begin_cancel(entry.id)
+    store.keep(entry.id, events=[event(status=2401)])
+    store.forget("Z:", events=[event(status=2250)])
+    assert [each.status for each in store.events()] == [0, 2401, 2250]
+
+
+def test_n20_events_are_found_by_name_last_and_after(store: Store) -> None:
+    store.record([event(local_name="Y:", remote_name=OTHER, status=number) for number in range(10)])
+    store.record([event(status=number) for number in range(10, 20)])
+    store.record([event(local_name=None, remote_name=OTHER, status=20)])
+
+    def statuses(**wanted: Any) -> list[int]:
+        return [each.status for each in store.events(**wanted)]
+
+    assert statuses() == list(range(21))
+    assert statuses(last=3) == [18, 19, 20]
+    assert statuses(name="y:", last=2) == [8, 9]
+    assert statuses(name=OTHER.upper(), last=2) == [9, 20]
+    assert statuses(name=OTHER) == [*range(10), 20]
+    assert statuses(name="nobody") == []
+    ids = [each.id for each in store.events()]
+    assert statuses(after=ids[17]) == [18, 19, 20]
+    assert statuses(after=ids[17], name=OTHER) == [20]
+    assert statuses(after=ids[20]) == []
+
+
+def test_a_message_with_half_a_character_does_not_lose_the_event(store: Store) -> None:
+    store.record([event(message="half \ud83d of it")])
+    assert store.events()[0].message == r"half \ud83d of it"
+
+
+def test_old_events_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_EVENTS", 500)
+    for _ in range(20):
+        store.record([event() for _ in range(60)])
+    kept = [each.id for each in store.events()]
+    assert 500 <= len(kept) <= 500 + events.TRIM_EVERY + 60
+    assert kept[-1] == 1200  # ids are not used again
+
+
+def test_events_that_are_too_old_go(store: Store) -> None:
+    old = time.time() - events.MAX_AGE - 60
+    store.record([event(time=old)] * 40)
+    store.record([event(time=time.time() - events.MAX_AGE + 60)] * 40)
+    assert len(store.events()) == 80
+    store.record([event()] * 40)  # the hundredth is among them
+    assert len(store.events()) == 80
+
+
+def test_events_are_found_without_reading_them_all(store: Store) -> None:
+    queries: list[str] = []
+    with store._database.reading() as db:
+        db.set_trace_callback(queries.append)
+        store.events(last=50)
+        store.events(after=7, last=50)
+        store.events(after=7, last=50, name=REMOTE)
+        db.set_trace_callback(None)
+        plans = [[row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")] for query in queries]
+    by_id = "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"
+    assert plans[:2] == [[by_id], [by_id]]
+    assert "SEARCH events USING COVERING INDEX events_by_remote_name (remote_name=? AND rowid>?)" in plans[2]
+    assert "SEARCH events USING COVERING INDEX events_by_local_name (local_name=? AND rowid>?)" in plans[2]
+    assert "SCAN events" not in plans[2]
+
+
+# -- threads, forks, other processes -------------------------------------------------------------------------------
+
+
+def test_a_store_is_used_again_after_close(store: Store) -> None:
+    claim(store)
+    store.close()
+    assert [each.local_name for each in store.entries()] == ["Z:"]
+
+
+def test_a_forked_child_has_a_connection_of_its_own(store: Store, tmp_path: Path) -> None:
+    code = """
+claim(store, "Z:")
+waiting, release = os.pipe()
+if os.fork() == 0:
+    os.close(release)
+    claim(store, "Y:")
+    os.read(waiting, 1)  # until the parent has closed, which it would do as the last one if the child had no locks
+    claim(store, "X:")
+    os._exit(0)
+store.close()
+os.close(release)
+assert os.wait()[1] == 0
+claim(store, "W:")
+print(store.entry("Z:").owner_pid == store.entry("W:").owner_pid, store.entry("X:").owner_alive())
+"""
+    assert in_another_process(tmp_path, code) == "True False"
+    assert [each.local_name for each in store.entries()] == ["Z:", "Y:", "X:", "W:"]
+
+
+def test_a_fork_waits_for_the_transaction_of_another_thread(tmp_path: Path) -> None:
+    code = """
+begun, forking = threading.Event(), threading.Event()
+os.register_at_fork(before=forking.set)  # the hook that is registered last is called first
+
+def path_meanwhile(entry_id, local_name):
+    begun.set()
+    assert forking.wait(30)
+    return path_of(entry_id, local_name)
+
+def add():
+    store.claim(remote_name="r", canonical="r", type=1, options={}, local_name="Z:", path_of=path_meanwhile)
+
+thread = threading.Thread(target=add)
+thread.start()
+begun.wait()
+if os.fork() == 0:
+    claim(store, "Y:")
+    os._exit(0)
+thread.join()
+assert os.wait()[1] == 0
+print(*sorted(each.local_name for each in store.entries()))
+"""
+    assert in_another_process(tmp_path, code) == "Y: Z:"
+
+
+def test_an_interrupted_claim_leaves_nothing_and_no_lock(store: Store, tmp_path: Path) -> None:
+    def interrupted(entry_id: int, local_name: str | None) -> Path:
+        raise KeyboardInterrupt(entry_id, local_name)
+
+    with pytest.raises(KeyboardInterrupt):
+        store.claim(remote_name="r", canonical="r", type=1, options={}, path_of=interrupted)
+    assert store.entries() == []
+    assert in_another_process(tmp_path, "print(claim(store).phase)") == "adding"
+
+
+def test_a_process_killed_in_the_middle_leaves_what_was_before(store: Store, tmp_path: Path) -> None:
+    code = """
+complete(store, claim(store), remember=True)
+with store._database.writing() as db:
+    db.execute("DELETE FROM profile")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    in_another_process(tmp_path, code, ends_with=-signal.SIGKILL)
+    assert [each.local_name for each in store.remembered()] == ["Z:"]
+    assert claim(store, "Y:").phase == "adding"
+
+
+def test_a_process_that_holds_the_file_for_long_is_told_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim(store)
+    store.close()
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    other = sqlite3.connect(store._database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert [each.local_name for each in store.entries()] == ["Z:"]  # who only reads does not wait
+    with pytest.raises(WNetError) as caught:
+        claim(store, "Y:")
+    assert caught.value.status is Status.ERROR_BUSY
+    other.close()
+    assert claim(store, "Y:").phase == "adding"
+
+
+# -- files that cannot be used -------------------------------------------------------------------------------------
+
+
+def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    store = Store(tmp_path / "made" / "here")
+    try:
+        claim(store)
+        modes = {each.name: each.stat().st_mode & 0o777 for each in (tmp_path / "made" / "here").iterdir()}
+    finally:
+        os.umask(before)
+        store.close()
+    assert modes == {FILE_NAME: 0o600, f"{FILE_NAME}-wal": 0o600, f"{FILE_NAME}-shm": 0o600}
+    assert (tmp_path / "made" / "here").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_default_place_is_the_state_directory(places: Places) -> None:
+    store = Store()
+    claim(store)
+    store.close()
+    assert [each.name for each in places.state.iterdir()] == [FILE_NAME]
+
+
+def test_n15_there_is_no_column_for_a_password(store: Store) -> None:
+    with store._database.reading() as db:
+        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = {column[1] for table in tables for column in db.execute(f"PRAGMA table_info({table})")}
+    assert {"connections", "profile", "events"} <= set(tables)
+    assert "user" in columns
+    assert not [each for each in columns if "pass" in each or "secret" in each or "credential" in each]
+
+
+def refused(directory: Path) -> WNetError:
+    """The error of both a query and a change, which must be the same."""
+    store = Store(directory)
+    with pytest.raises(WNetError) as query:
+        store.entries()
+    with pytest.raises(WNetError) as change:
+        store.record([event()])
+    assert str(query.value) == str(change.value)
+    assert query.value.name == str(directory / FILE_NAME)
+    assert query.value.hint
+    return query.value
+
+
+def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    claim(store)
+    with store._database.writing() as db:
+        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    store.close()
+    before = (tmp_path / FILE_NAME).read_bytes()
+    assert refused(tmp_path).status is Status.ERROR_REVISION_MISMATCH
+    assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE_NAME) as other:
+        other.execute("CREATE TABLE songs (title)")
+    other.close()
+    before = (tmp_path / FILE_NAME).read_bytes()
+    error = refused(tmp_path)
+    assert error.status is Status.ERROR_BAD_PROFILE
+    assert "another program's" in str(error)
+    assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["garbage", "truncated", "cut short in a page", "zeros inside"])
+def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path, damage: str) -> None:
+    store = Store(tmp_path)
+    complete(store, claim(store), remember=True)
+    store.record([event(message="x" * 1000)] * 50)
+    store.close()
+    path = tmp_path / FILE_NAME
+    whole = path.read_bytes()
+    path.write_bytes(
+        {
+            "garbage": b"this is no database at all " * 500,
+            "truncated": whole[: len(whole) // 8192 * 4096],
+            "cut short in a page": whole[:1000],
+            "zeros inside": whole[:4096] + bytes(len(whole) - 4096),
+        }[damage]
+    )
+    before = path.read_bytes()
+    error = refused(tmp_path)
+    assert error.status is Status.ERROR_BAD_PROFILE
+    assert "damaged" in str(error)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
+    """One that was made and not filled: its maker was killed."""
+    (tmp_path / FILE_NAME).touch()
+    store = Store(tmp_path)
+    assert store.entries() == []
+    store.close()
+
+
+def test_a_directory_in_the_files_place_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).mkdir()
+    assert refused(tmp_path).status is Status.ERROR_CANNOT_OPEN_PROFILE
+
+
+@pytest.mark.parametrize("made", ["no file yet", "a file"])
+def test_what_may_not_be_written_cannot_be_opened(ordinary_user: OrdinaryUser, made: str) -> None:
+    state = ordinary_user.places.state
+    code = """if True:
+        from mprouter.store import Store
+        from mprouter.status import WNetError
+        store = Store()
+        try:
+            print(store.forget("Z:"))
+        except WNetError as error:
+            print(error.status.name, error.name)
+        store.close()
+    """
+    if made == "a file":
+        assert ordinary_user.run(ordinary_user.python, "-c", code).stdout == "False\n"
+        (state / FILE_NAME).chmod(0o400)
+    state.chmod(0o500)
+    done = ordinary_user.run(ordinary_user.python, "-c", code)
+    assert done.stdout == f"ERROR_CANNOT_OPEN_PROFILE {state / FILE_NAME}\n", done.stderr
+
+
+def test_a_store_that_was_refused_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_bytes(b"not a database" * 99)
+    store = Store(tmp_path)
+    with pytest.raises(WNetError):
+        store.entries()
+    path.unlink()
+    assert store.entries() == []
+    store.close()
+
+
+def test_a_full_disk_is_told_as_such_and_loses_nothing(store: Store) -> None:
+    entry = complete(store, claim(store), remember=True)
+    with store._database.reading() as db:
+        db.execute("PRAGMA max_page_count = 1")  # SQLite takes this as it takes a full disk
+        with pytest.raises(WNetError) as caught:
+            store.record([event(message="x" * 100_000)])
+    assert caught.value.status is Status.ERROR_DISK_FULL
+    assert caught.value.name == str(store._database.path)
+    assert store.entries() == [entry]
+    assert store.events() == []
+
+
+def test_any_other_failure_names_the_file(store: Store) -> None:
+    with store._database.writing() as db:
+        db.execute("DROP TABLE profile")
+    with pytest.raises(WNetError) as caught:
+        store.remembered()
+    assert caught.value.status is Status.ERROR_DATABASE_FAILURE
+    assert caught.value.name == str(store._database.path)
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = claim(store)
+    store.close()
+    step = ("CREATE TABLE journal (id INTEGER PRIMARY KEY)",)
+    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, step))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    assert store.entries() == [entry]
+    with store._database.reading() as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+        assert db.execute("SELECT count(*) FROM journal").fetchone() == (0,)
+
+
+def test_a_name_that_is_no_text_is_refused(store: Store) -> None:
+    with pytest.raises(WNetError) as caught:
+        claim(store, "/mnt/\udcff")
+    assert caught.value.status is Status.ERROR_INVALID_PARAMETER
+    assert store.entries() == []
