@@ -1,0 +1,51 @@
+"""Passwords in ``~/.netrc``, for the networks whose other programs read it too."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mprouter.credentials import private_file
+from mprouter.credentials.secret import Found, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mprouter.names import RemoteName
+
+__all__ = ["find"]
+
+SCHEMES = frozenset({"ftp", "ftps", "dav", "davs", "sftp", "smb", "unc"})
+
+log = logging.getLogger("mprouter.credentials")
+
+
+def find(name: RemoteName, user: str | None) -> Iterator[Found]:
+    """The password of the machine that is the host of *name*. The ``default`` entry is for no host in particular.
+
+    Raises ``WNetError`` ERROR_ACCESS_DENIED if it has one and others may read the file. A malformed file is passed by
+    with a warning: it is not this program's.
+    """
+    if name.host is None or name.scheme not in SCHEMES:
+        return
+    path = Path.home() / ".netrc"
+    if not path.exists():
+        return
+    import netrc
+
+    try:
+        machines = netrc.netrc(str(path)).hosts
+    except netrc.NetrcParseError as error:  # its text may hold a password
+        log.warning("%s, line %s: malformed, so the file was not used", path, error.lineno)
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        log.warning("%s cannot be read (%s), so it was not used", path, type(error).__name__)
+        return
+    for machine, (login, _, password) in machines.items():
+        if machine == "default" or machine.lower() != name.host.lower() or not password:
+            continue
+        if user and login and login != user:
+            continue
+        private_file.refuse_if_shared(path.stat(), path)
+        yield Found(login or user, Secret(password), "netrc")
