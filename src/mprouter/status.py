@@ -253,6 +253,7 @@ class WNetError(OSError):
     """
 
     def __new__(cls, status: int, message: str | None = None, **_: object) -> WNetError:
+        """Make it also Python's own exception for that kind of failure."""
         status = Status(status)
         number = _ERRNO.get(status, errno.EIO)
         return OSError.__new__(_kin(number) if cls is WNetError else cls, number, message or status.text)
@@ -260,7 +261,7 @@ class WNetError(OSError):
     def __init__(
         self,
         status: int,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002 - OSError takes it in __new__
         *,
         name: str | None = None,
         function: str | None = None,
@@ -320,6 +321,7 @@ class Cancel(WNetError):
     """Raised by a notifyee to answer WN_CANCEL with a *reason* that the caller is shown (N9, N13)."""
 
     def __new__(cls, reason: str | None = None) -> Cancel:
+        """Fix the status."""
         return super().__new__(cls, Status.WN_CANCEL, reason)  # type: ignore[return-value]
 
     def __init__(self, reason: str | None = None) -> None:
