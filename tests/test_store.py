@@ -23,7 +23,7 @@ from mprouter.store import FILE_NAME, Entry, EventRecord, Remembered, Store, dat
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from conftest import OrdinaryUser, Places
+    from sandbox import OrdinaryUser, Places
 
 CHILD = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
 REMOTE = r"\\files\projects"
@@ -49,7 +49,7 @@ def claim(
     remote: str = REMOTE,
     *,
     letters: Sequence[str] = (),
-    replacing: int | None = None,
+    replacing: Entry | None = None,
 ) -> Entry:
     return store.claim(
         remote_name=remote,
@@ -247,11 +247,11 @@ def test_a_claim_of_a_dead_process_is_visible_as_such_and_can_be_replaced(store:
     with pytest.raises(WNetError, match=f"process {pid} died while connecting it"):
         claim(store)
 
-    mine = claim(store, remote=OTHER, replacing=dead.id)
+    mine = claim(store, remote=OTHER, replacing=dead)
 
     assert store.entries() == [mine]
     with pytest.raises(WNetError, match="is connecting it") as caught:  # another process has cleaned up already
-        claim(store, replacing=dead.id)
+        claim(store, replacing=dead)
     assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
     assert store.entries() == [mine]
 
@@ -259,7 +259,7 @@ def test_a_claim_of_a_dead_process_is_visible_as_such_and_can_be_replaced(store:
 def test_what_a_living_process_is_at_work_on_is_not_replaced(store: Store) -> None:
     mine = claim(store)
     with pytest.raises(WNetError) as caught:
-        claim(store, replacing=mine.id)
+        claim(store, replacing=mine)
     assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
     assert store.entries() == [mine]
 

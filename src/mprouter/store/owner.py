@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-__all__ = ["alive", "me"]
+__all__ = ["alive", "me", "started"]
 
 
 def me() -> tuple[int, str]:
@@ -22,7 +22,7 @@ def alive(pid: int, start: str) -> bool:
     Where the system does not tell when a process started (no ``/proc``), the id alone has to do.
     """
     if start:
-        return _start(pid) == start
+        return started(pid) == start
     if sys.platform == "win32":  # os.kill would end the process there
         return True
     try:
@@ -36,11 +36,11 @@ def alive(pid: int, start: str) -> bool:
 
 @cache
 def _my_start(pid: int) -> str:
-    """``_start`` of this process; by *pid*, since a forked child is another one."""
-    return _start(pid)
+    """``started`` of this process; by *pid*, since a forked child is another one."""
+    return started(pid)
 
 
-def _start(pid: int) -> str:
+def started(pid: int) -> str:
     """Boot and clock tick at which the process started; "" if it is gone or the system does not tell."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -57,21 +57,21 @@ class Store:
         local_name: str | None = None,
         letters: Sequence[str] = (),
         path_of: Callable[[int, str | None], Path],
-        replacing: int | None = None,
+        replacing: Entry | None = None,
     ) -> Entry:
         """Begin an add: from here on the local name is this operation's (C4). Of many claims at once one wins.
 
         local_name: the one wanted. letters: instead, the first of them that is neither connected nor remembered is
-        taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: the id
-        of a dead connection whose place this one takes, if no living process is at work on it.
+        taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: a dead
+        connection whose place this one takes, if it is still as it was seen and no living process is at work on it.
 
         Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_DEVICE_ALREADY_REMEMBERED (for another resource),
         ERROR_NO_MORE_DEVICES (none of *letters* is free).
         """
         with self._changing() as db:
             if replacing is not None:
-                dead = connections.by_id(db, replacing)
-                if dead is not None and (dead.phase == "connected" or not dead.owner_alive()):
+                dead = connections.by_id(db, replacing.id)
+                if dead == replacing and (dead.phase == "connected" or not dead.owner_alive()):
                     connections.remove(db, dead.id)
             entry_id = connections.next_id(db)
             if letters:

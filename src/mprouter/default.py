@@ -1,0 +1,56 @@
+"""The one router behind the module's functions: what ``mprouter.connect`` and its like stand for."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from mprouter.connection import Connection
+from mprouter.router import Restored, Router
+
+__all__ = ["connect", "connections", "default_router", "disconnect", "register", "restore", "unregister"]
+
+_default: Router | None = None
+_default_lock = threading.Lock()
+
+
+def default_router() -> Router:
+    """The router behind the module's functions, made at first use."""
+    global _default  # noqa: PLW0603 - one per process, as mpr.dll is
+    with _default_lock:
+        if _default is None:
+            _default = Router()
+        return _default
+
+
+def connect(remote: str, local: str | Path | None = None, **arguments: Any) -> Connection:
+    """``Router.connect`` of the default router."""
+    return default_router().connect(remote, local, **arguments)
+
+
+def disconnect(name: str | Path, force: bool = False, forget: bool = False) -> None:
+    """``Router.disconnect`` of the default router."""
+    default_router().disconnect(name, force, forget)
+
+
+def connections(*, remembered: bool = False) -> list[Connection]:
+    """``Router.connections`` of the default router."""
+    return default_router().connections(remembered=remembered)
+
+
+def restore(name: str | None = None) -> list[Restored]:
+    """``Router.restore`` of the default router."""
+    return default_router().restore(name)
+
+
+def register(
+    notifyee: object, *, name: str | None = None, order: int | None = None, required: bool | None = None
+) -> str:
+    """``Router.register`` of the default router."""
+    return default_router().register(notifyee, name=name, order=order, required=required)
+
+
+def unregister(name: str) -> None:
+    """``Router.unregister`` of the default router."""
+    default_router().unregister(name)

@@ -1,0 +1,580 @@
+"""The Multiple Provider Router: takes a request, tells the notifyees, has the provider that owns the name do it.
+
+It reads like the rules: ``connect`` and ``disconnect`` are the two operations, everything below them is one step of
+theirs. How notifyees are told stands in ``notify/dispatch.py``, how providers are tried in ``providers/order.py``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from mprouter import mountpoints, settings
+from mprouter.connection import Connection
+from mprouter.credentials import Credentials, Secret
+from mprouter.history import History
+from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, parse_local, parse_remote
+from mprouter.notify.dispatch import operate
+from mprouter.notify.model import AddConnect, CancelConnect, Event, Registration
+from mprouter.providers.base import Added, AddRequest, Conversation, Mounted, Progress, Provider, State
+from mprouter.providers.order import in_order, route
+from mprouter.resource import ConnectFlag, NetResource, ResourceType
+from mprouter.status import Status, WNetError
+from mprouter.store import Entry, Remembered, Store
+
+if TYPE_CHECKING:
+    from mprouter.notify.registration import DropIns
+
+__all__ = ["Restored", "Router"]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How the restoring of one remembered connection went: *connection* or *error*, the other is None."""
+
+    local_name: str
+    remote_name: str
+    connection: Connection | None
+    error: WNetError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """An add-connection request that the router has found good (N4)."""
+
+    name: RemoteName
+    local: str | None
+    letters: tuple[str, ...]
+    resource: NetResource
+    credentials: Credentials
+    flags: ConnectFlag
+    options: Mapping[str, str]
+    conversation: Conversation | None
+    providers: Sequence[Provider]
+
+    @property
+    def remember(self) -> bool:
+        """C3: with CONNECT_UPDATE_PROFILE, if it has a local name."""
+        return bool(self.flags & ConnectFlag.UPDATE_PROFILE) and bool(self.local or self.letters)
+
+
+class Router:
+    """A Multiple Provider Router.
+
+    Several may exist in one process; they share the store and the drop-in files with every other router of the user.
+    A router is thread-safe. As a context manager it is closed at the end; connections outlive it.
+
+    providers: None = the built-in ones. drop_ins: whether the notifyees registered in files and by entry points are
+    told, beside those registered with ``register``. store: None = the user's.
+    """
+
+    def __init__(
+        self, *, providers: Sequence[Provider] | None = None, drop_ins: bool = True, store: Store | None = None
+    ) -> None:
+        self._store = store or Store()
+        self._given_providers = providers
+        self._added_providers: list[tuple[int, Provider]] = []
+        self._drop_ins_wanted = drop_ins
+        self._drop_ins: DropIns | None = None
+        self._registered: dict[str, Registration] = {}
+        self._lock = threading.Lock()
+
+    # -- the two operations ------------------------------------------------------------------------------------
+
+    def connect(
+        self,
+        remote: str,
+        local: str | Path | None = None,
+        *,
+        user: str | None = None,
+        password: str | Secret | None = None,
+        provider: str | None = None,
+        type: ResourceType = ResourceType.DISK,  # noqa: A002 - the interface's name
+        persist: bool = False,
+        flags: ConnectFlag = ConnectFlag(0),
+        options: Mapping[str, str] | None = None,
+        owner: int | None = None,
+        conversation: Conversation | None = None,
+    ) -> Connection:
+        """Add a connection (``WNetAddConnection2``, ``WNetUseConnection``; N1).
+
+        remote: any form of remote name. local: a drive letter, an absolute path of an empty or missing directory,
+        "*" for a free letter (CONNECT_REDIRECT), or None for a deviceless connection. persist: remember it
+        (CONNECT_UPDATE_PROFILE). provider: ask only this one (R1). options: settings of that network, as ``-o``.
+        owner: a window handle for the notifyees. conversation: who may be asked for a password or a host key;
+        with CONNECT_INTERACTIVE the terminal, if there is one.
+
+        Raises ``WNetError``. What the notifyees answered may be the reason: see ``notify.dispatch.operate``.
+        """
+        if persist:
+            flags |= ConnectFlag.UPDATE_PROFILE
+        resource = NetResource(remote, None if local in {None, "*"} else str(local), ResourceType(type), provider)
+        if local == "*":
+            flags |= ConnectFlag.REDIRECT
+        credentials = Credentials(user, password, save=bool(flags & ConnectFlag.CMD_SAVECRED))
+        if conversation is None and flags & ConnectFlag.INTERACTIVE:
+            from mprouter.terminal import terminal
+
+            conversation = terminal()
+        request = self._checked(resource, credentials, flags, options or {}, conversation)
+        entry = self._claim(request)
+        event = AddConnect(replace(resource, remote_name=request.name.told), flags, owner)
+        history = History(event, request.name.told, entry.local_name, private=(user, request.name.user))
+        connected: list[Entry] = []
+
+        def attempt() -> Event:
+            connected.append(self._add(request, entry))
+            history.routed(str(connected[-1].provider), entry.local_name)
+            return event
+
+        try:
+            operate(
+                event,
+                self._concerned(event, request.name.forms),
+                attempt,
+                max_retries=settings.load().max_retries,
+                record=history.told,
+            )
+        except BaseException as error:
+            if connected:  # it stands: only the posts were cut short
+                self._store.record(history.ended(Status.WN_SUCCESS, f"interrupted: {error!r}"))
+            else:
+                self._store.remove(entry.id, events=_failed(history, error))
+            _concerning(error, request.name.given, "connect")
+            raise
+        self._store.record(history.ended(Status.WN_SUCCESS))
+        return self._connection(connected[-1])
+
+    def disconnect(
+        self, name: str | Path, force: bool = False, forget: bool = False, *, progress: Progress | None = None
+    ) -> None:
+        """Cancel a connection (``WNetCancelConnection2``; N2, C5, C6).
+
+        name: a local name, or a remote name for all deviceless connections to it. force: in spite of open files.
+        forget: no longer remember it (CONNECT_UPDATE_PROFILE). progress: hears how much written data is still on
+        its way.
+
+        Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, ERROR_WRITE_FAULT, or a notifyee's veto.
+        """
+        name = str(name)
+        if looks_local(name):
+            local = parse_local(name)
+            entry = self._store.entry(local)
+            remembered = self._remembered(local)
+            if entry is None and not (forget and remembered):
+                raise WNetError(
+                    Status.ERROR_NOT_CONNECTED,
+                    name=name,
+                    function="disconnect",
+                    hint="it is remembered: --forget ends that" if remembered else "mpr list shows what is connected",
+                )
+            self._cancel(name, [entry] if entry else [], force, local if forget else None, progress)
+        else:
+            remote = parse_remote(name)
+            entries = self._store.by_remote(remote.canonical)
+            if not entries:
+                raise self._no_deviceless(name)
+            self._cancel(remote.told, entries, force, None, progress)
+
+    # -- what exists -------------------------------------------------------------------------------------------
+
+    def connections(self, *, remembered: bool = False) -> list[Connection]:
+        """The user's connections, whichever process made them, each with its state as it really is.
+
+        remembered: instead those that are remembered, with the state None where they are not connected.
+        """
+        present = [self._connection(entry) for entry in self._store.entries() if entry.phase != "adding"]
+        if not remembered:
+            return present
+        by_local = {each.local_name: each for each in present}
+        return [
+            by_local.get(each.local_name)
+            or Connection(
+                each.remote_name,
+                each.local_name,
+                each.provider,
+                each.user,
+                mountpoints.path_of(0, each.local_name),
+                remembered=True,
+                state=None,
+            )
+            for each in self._store.remembered()
+        ]
+
+    def restore(self, name: str | None = None, *, conversation: Conversation | None = None) -> list[Restored]:
+        """Connect what is remembered, or only *name*, notifying nobody (``WNetRestoreConnection``, N3).
+
+        Returns how each went, and raises only for the request itself: ERROR_NOT_CONNECTED if *name* is not remembered.
+        """
+        wanted = self._store.remembered()
+        if name is not None:
+            local = parse_local(name)
+            wanted = [each for each in wanted if each.local_name == local]
+            if not wanted:
+                raise WNetError(
+                    Status.ERROR_NOT_CONNECTED,
+                    "not remembered",
+                    name=name,
+                    function="restore",
+                    hint="mpr list --remembered shows what is",
+                )
+        connected = {each.local_name for each in self.connections() if each.state is State.CONNECTED}
+        wanted = [each for each in wanted if each.local_name not in connected]
+        if not wanted:
+            return []
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1 if conversation else 8, "mprouter-restore") as pool:
+            return list(pool.map(lambda each: self._restore(each, conversation), wanted))
+
+    # -- who takes part ----------------------------------------------------------------------------------------
+
+    def register(
+        self, notifyee: object, *, name: str | None = None, order: int | None = None, required: bool | None = None
+    ) -> str:
+        """Have *notifyee*, in any of the four Python shapes, told by this router. Returns its name.
+
+        order: smaller is told earlier (N8; 50). required: an error of its pre ends the operation (N10; False).
+        Raises ``WNetError``: ERROR_BAD_CONFIGURATION if it is no notifyee, ERROR_ALREADY_ASSIGNED if the name is taken.
+        """
+        from mprouter.notify.python import registration_of
+
+        registration = registration_of(notifyee, name=name, order=order, required=required)
+        with self._lock:
+            if registration.name in self._registered:
+                raise WNetError(
+                    Status.ERROR_ALREADY_ASSIGNED,
+                    "a notifyee of this name is registered already",
+                    name=registration.name,
+                    hint="give another name",
+                )
+            self._registered = {**self._registered, registration.name: registration}
+        return registration.name
+
+    def unregister(self, name: str) -> None:
+        """No longer tell the notifyee that was registered as *name*. Raises ``WNetError`` (ERROR_NOT_FOUND)."""
+        with self._lock:
+            rest = dict(self._registered)
+            if rest.pop(name, None) is None:
+                raise WNetError(Status.ERROR_NOT_FOUND, "no notifyee of this name is registered here", name=name)
+            self._registered = rest
+
+    def registrations(self) -> list[Registration]:
+        """All notifyees that this router tells, in registration order (N8)."""
+        with self._lock:
+            registered = list(self._registered.values())
+            if self._drop_ins_wanted:
+                if self._drop_ins is None:
+                    from mprouter.notify.registration import DropIns
+
+                    self._drop_ins = DropIns()
+                registered += self._drop_ins.registrations()
+        return sorted(registered, key=lambda each: each.rank)
+
+    def add_provider(self, provider: Provider, *, order: int = 50) -> None:
+        """Let *provider* take part in routing (R1). order: smaller is tried earlier; the built-in ones have 100 up."""
+        with self._lock:
+            self._added_providers = sorted([*self._added_providers, (order, provider)], key=lambda each: each[0])
+
+    def providers(self) -> list[Provider]:
+        """The network providers in the order in which they are tried (``ProviderOrder``, R1)."""
+        with self._lock:
+            if self._given_providers is None:
+                from mprouter.providers.order import builtin_providers
+
+                self._given_providers = builtin_providers()
+            ranked = [(order, each) for order, each in self._added_providers]
+            ranked += [(100 + place, each) for place, each in enumerate(self._given_providers)]
+        ranked.sort(key=lambda each: each[0])
+        return in_order([each for _, each in ranked], settings.load().provider_order)
+
+    def close(self) -> None:
+        """Let go of the store and of what the notifyees hold; connections stay."""
+        with self._lock:
+            registered, self._registered = self._registered, {}
+            drop_ins, self._drop_ins = self._drop_ins, None
+        for registration in registered.values():
+            if registration.close is not None:
+                registration.close()
+        if drop_ins is not None:
+            drop_ins.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- the steps of connect ----------------------------------------------------------------------------------
+
+    def _checked(
+        self,
+        resource: NetResource,
+        credentials: Credentials,
+        flags: ConnectFlag,
+        options: Mapping[str, str],
+        conversation: Conversation | None,
+    ) -> _Request:
+        """N4: refuse what is wrong with the request itself, before anybody is told."""
+        name = parse_remote(resource.remote_name or "")
+        local = parse_local(resource.local_name) if resource.local_name is not None else None
+        if resource.type is ResourceType.PRINT or (resource.type is ResourceType.ANY and local):
+            raise WNetError(
+                Status.ERROR_BAD_DEV_TYPE, "only disk resources can be connected to a local name", name=name.given
+            )
+        if flags & ConnectFlag.UPDATE_PROFILE and flags & ConnectFlag.TEMPORARY:
+            raise WNetError(
+                Status.ERROR_INVALID_PARAMETER,
+                "CONNECT_UPDATE_PROFILE and CONNECT_TEMPORARY exclude each other",
+                name=name.given,
+            )
+        providers = self.providers()
+        if resource.provider is not None:
+            providers = [each for each in providers if each.name.lower() == resource.provider.lower()]
+            if not providers:
+                known = ", ".join(each.name for each in self.providers())
+                raise WNetError(Status.ERROR_BAD_PROVIDER, name=resource.provider, hint=f"there are {known}")
+        for each in providers:
+            if options and each.claims(name):
+                each.check_options(name, options)
+        letters: tuple[str, ...] = ()
+        if local is None and flags & ConnectFlag.REDIRECT:
+            taken = {each.local_name for each in self._store.entries()}  # not looked at: its server may not answer
+            letters = tuple(letter for letter in DRIVE_LETTERS if letter not in taken and _usable(letter))
+            if not letters:
+                raise WNetError(Status.ERROR_NO_MORE_DEVICES, name=name.given)
+        return _Request(name, local, letters, resource, credentials, flags, options, conversation, providers)
+
+    def _claim(self, request: _Request) -> Entry:
+        """C2, C4: the local name is this operation's from here on, in every process."""
+        there = self._store.entry(request.local) if request.local is not None else None
+        if there is not None and not (self._is_gone(there) and there.canonical == request.name.canonical):
+            there = None  # the store tells what is wrong with it
+        entry = self._store.claim(
+            remote_name=request.name.given,
+            canonical=request.name.canonical,
+            type=int(request.resource.type),
+            options=request.options,
+            local_name=request.local,
+            letters=request.letters,
+            path_of=mountpoints.path_of,
+            replacing=there,
+        )
+        try:
+            if there is not None:
+                self._provider(there).cancel_connection(_mounted(there), force=True)
+            if entry.local_name is not None:
+                mountpoints.check(Path(entry.path), entry.local_name)
+        except BaseException:
+            self._store.remove(entry.id)
+            raise
+        return entry
+
+    def _add(self, request: _Request, entry: Entry) -> Entry:
+        """The attempt: have a provider connect, and put it down. Leaves nothing behind if that fails."""
+        path = Path(entry.path)
+        made = mountpoints.make(path, entry.local_name)
+        try:
+            provider, added = self._route(request, path)
+            try:
+                request.credentials.save_if_asked(request.name)
+                return self._store.complete(
+                    entry.id,
+                    provider=provider.name,
+                    user=added.user,
+                    handle=added.handle,
+                    made_directory=made,
+                    remember=request.remember,
+                )
+            except BaseException:
+                provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
+                raise
+        except BaseException:
+            if made:
+                mountpoints.remove(path)
+            raise
+
+    def _route(self, request: _Request, path: Path) -> tuple[Provider, Added]:
+        wanted = AddRequest(
+            request.name,
+            path,
+            request.credentials,
+            request.resource.type,
+            request.flags,
+            request.options,
+            request.conversation,
+        )
+        return route(request.providers, request.name, lambda provider: provider.add_connection(wanted))
+
+    # -- the steps of disconnect -------------------------------------------------------------------------------
+
+    def _cancel(
+        self, name: str, entries: Sequence[Entry], force: bool, forget: str | None, progress: Progress | None
+    ) -> None:
+        """One cancel operation, of one connection or of all deviceless ones to a resource."""
+        event = CancelConnect(name, None, ConnectFlag.UPDATE_PROFILE if forget else ConnectFlag(0), force)
+        known = entries[0] if entries else self._remembered(str(forget))
+        if known is None:
+            raise WNetError(Status.ERROR_NOT_CONNECTED, name=name)  # another process has just forgotten it
+        remote = parse_remote(known.remote_name)
+        history = History(event, remote.told, known.local_name, private=(known.user, remote.user))
+
+        def attempt() -> Event:
+            for entry in entries:
+                self._cancel_one(entry, force, forget, progress)
+            if forget is not None:
+                self._store.forget(forget)
+            if not entries:
+                return event
+            history.routed(str(entries[0].provider), entries[0].local_name)
+            return replace(event, provider=entries[0].provider)
+
+        try:
+            operate(
+                event,
+                self._concerned(event, remote.forms),
+                attempt,
+                max_retries=settings.load().max_retries,
+                record=history.told,
+            )
+        except BaseException as error:
+            self._store.record(_failed(history, error))
+            _concerning(error, name, "disconnect")
+            raise
+        self._store.record(history.ended(Status.WN_SUCCESS))
+
+    def _cancel_one(self, entry: Entry, force: bool, forget: str | None, progress: Progress | None) -> None:
+        """Have the provider disconnect. If that fails the connection stands as it was."""
+        if not self._store.begin_cancel(entry.id):
+            current = self._store.by_id(entry.id)
+            if current is None:
+                return  # another process, or an earlier attempt of this operation, has done it
+            raise WNetError(Status.ERROR_BUSY, "another process is at work on it", name=entry.local_name)
+        try:
+            self._provider(entry).cancel_connection(_mounted(entry), force=force, progress=progress)
+        except BaseException:
+            self._store.keep(entry.id)
+            raise
+        if entry.made_directory:
+            mountpoints.remove(Path(entry.path))
+        self._store.remove(entry.id, forget=forget)
+
+    def _close(self, entry_id: int, force: bool, forget: bool) -> None:
+        """``Connection.close``: this very connection and no other of the same name."""
+        entry = self._store.by_id(entry_id)
+        if entry is not None:
+            name = entry.local_name or parse_remote(entry.remote_name).told
+            self._cancel(name, [entry], force, entry.local_name if forget else None, None)
+
+    def _no_deviceless(self, name: str) -> WNetError:
+        canonical = parse_remote(name).canonical
+        devices = [each.local_name for each in self._store.entries() if each.canonical == canonical]
+        hint = f"it is connected as {', '.join(filter(None, devices))}: give that name" if devices else None
+        return WNetError(
+            Status.ERROR_NOT_CONNECTED,
+            name=name,
+            function="disconnect",
+            hint=hint or "mpr list shows what is connected",
+        )
+
+    # -- smaller steps -----------------------------------------------------------------------------------------
+
+    def _restore(self, remembered: Remembered, conversation: Conversation | None) -> Restored:
+        """One remembered connection; the same steps as in ``connect``, telling nobody (N3)."""
+        resource = NetResource(
+            remembered.remote_name, remembered.local_name, ResourceType(remembered.type), remembered.provider
+        )
+        name = parse_remote(remembered.remote_name)
+        history = History(AddConnect(resource), name.told, remembered.local_name, private=(remembered.user, name.user))
+        try:
+            request = self._checked(
+                resource, Credentials(remembered.user), ConnectFlag(0), remembered.options, conversation
+            )
+            entry = self._claim(request)
+            try:
+                entry = self._add(request, entry)
+            except BaseException as error:
+                self._store.remove(entry.id, events=_failed(history, error))
+                raise
+            history.routed(str(entry.provider), entry.local_name)
+            self._store.record(history.ended(Status.WN_SUCCESS, "restored"))
+        except WNetError as error:
+            _concerning(error, remembered.remote_name, "restore")
+            return Restored(remembered.local_name, remembered.remote_name, None, error)
+        return Restored(remembered.local_name, remembered.remote_name, self._connection(entry), None)
+
+    def _concerned(self, event: Event, names: tuple[str, ...]) -> list[Registration]:
+        concerned = [each for each in self.registrations() if each.concerns(event.operation, names)]
+        return sorted(concerned, key=lambda each: each.rank)  # again: a target may have its order in itself
+
+    def _remembered(self, local: str) -> Remembered | None:
+        return next((each for each in self._store.remembered() if each.local_name == local), None)
+
+    def _provider(self, entry: Entry) -> Provider:
+        """The provider that made *entry*, or would have."""
+        name = parse_remote(entry.remote_name)
+        for each in self.providers():
+            if each.name == entry.provider or (entry.provider is None and each.claims(name)):
+                return each
+        raise WNetError(
+            Status.ERROR_BAD_PROVIDER, f"its network provider {entry.provider} is not there", name=entry.local_name
+        )
+
+    def _is_gone(self, entry: Entry) -> bool:
+        """Whether *entry* no longer stands for a working connection or one in the making."""
+        if entry.phase != "connected" and entry.owner_alive():
+            return False
+        return entry.phase == "adding" or self._state(entry) is State.LOST
+
+    def _state(self, entry: Entry) -> State:
+        try:
+            return self._provider(entry).state(_mounted(entry))
+        except WNetError:
+            return State.LOST
+
+    def _connection(self, entry: Entry) -> Connection:
+        return Connection(
+            entry.remote_name,
+            entry.local_name,
+            entry.provider,
+            entry.user,
+            Path(entry.path),
+            remembered=entry.local_name is not None and self._remembered(entry.local_name) is not None,
+            state=self._state(entry),
+            _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
+        )
+
+
+def _usable(letter: str) -> bool:
+    try:
+        mountpoints.check(mountpoints.path_of(0, letter), letter)
+    except WNetError:
+        return False
+    return True
+
+
+def _mounted(entry: Entry) -> Mounted:
+    return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
+
+
+def _failed(history: History, error: BaseException) -> list[Any]:
+    """The events of an operation that ended with *error*."""
+    if isinstance(error, WNetError):
+        return history.ended(error.status, error.strerror)
+    if isinstance(error, KeyboardInterrupt):
+        return history.ended(Status.WN_CANCEL, "interrupted")
+    return history.ended(Status.ERROR_UNHANDLED_EXCEPTION, f"{type(error).__name__}: {error}")
+
+
+def _concerning(error: BaseException, name: str, function: str) -> None:
+    """Complete an error with the name that the caller gave and the operation that failed."""
+    if isinstance(error, WNetError):
+        error.filename = error.filename or name
+        error.function = error.function or function

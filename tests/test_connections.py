@@ -1,0 +1,216 @@
+"""What a connection is, and what its local name may be: C1 to C5, C7; connections of other processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mprouter import ConnectFlag, Router, State, Status, WNetError
+from mprouter.names import DRIVE_LETTERS
+from sandbox import Command, Places
+
+
+def status_of(call: object, *arguments: object, **named: object) -> Status:
+    with pytest.raises(WNetError) as failure:
+        call(*arguments, **named)  # type: ignore[operator]
+    return failure.value.status
+
+
+def test_c1_a_drive_letter(router: Router, places: Places, resource: str) -> None:
+    connection = router.connect(resource, "z:")
+    assert connection.local_name == "Z:"
+    assert connection.path == places.drives / "Z"
+    assert (connection.path / "README").read_text() == "hello\n"
+
+
+def test_c1_an_empty_directory_stays_and_a_missing_one_goes(router: Router, places: Places, resource: str) -> None:
+    empty, missing = places.home / "empty", places.home / "missing"
+    empty.mkdir()
+    for path in (empty, missing):
+        router.connect(resource, path)
+        assert (path / "README").exists()
+        router.disconnect(path)
+    assert empty.is_dir()
+    assert not missing.exists()
+
+
+def test_c1_deviceless_connections_have_paths_of_their_own(router: Router, resource: str) -> None:
+    with router.connect(resource) as first, router.connect(resource) as second:
+        assert first.local_name is None
+        assert first.path != second.path
+        first.close()
+        assert (second.path / "README").exists()
+    assert not first.path.exists()
+    assert not second.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("local", "status"),
+    [
+        ("A:", Status.ERROR_BAD_DEVICE),
+        ("LPT1", Status.ERROR_BAD_DEVICE),
+        ("/", Status.ERROR_BAD_DEVICE),
+        ("{home}/full", Status.ERROR_DIR_NOT_EMPTY),
+        ("{home}/full/file", Status.ERROR_DIRECTORY),
+        ("{home}/no/where", Status.ERROR_PATH_NOT_FOUND),
+    ],
+)
+def test_c1_unusable_local_names(router: Router, places: Places, resource: str, local: str, status: Status) -> None:
+    (places.home / "full").mkdir()
+    (places.home / "full" / "file").touch()
+    assert status_of(router.connect, resource, local.format(home=places.home)) is status
+    assert places.mounts() == []
+
+
+def test_c2_free_letters_are_picked_from_the_end(router: Router, places: Places, resource: str) -> None:
+    router.connect(resource, "Y:")
+    (places.drives / "X").mkdir()
+    (places.drives / "X" / "a file of the user's").touch()
+    letters = [router.connect(resource, flags=ConnectFlag.REDIRECT).local_name for _ in range(2)]
+    assert letters == ["Z:", "W:"]
+
+
+def test_c2_no_letter_left(router: Router, places: Places, resource: str) -> None:
+    for letter in DRIVE_LETTERS:
+        (places.drives / letter[0] / "occupied").mkdir(parents=True)
+    assert status_of(router.connect, resource, "*") is Status.ERROR_NO_MORE_DEVICES
+
+
+def test_c3_only_a_successful_connection_with_a_local_name_is_remembered(
+    router: Router, local_root: Path, resource: str
+) -> None:
+    router.connect(resource, "Z:", persist=True)
+    router.connect(resource, "Y:", flags=ConnectFlag.TEMPORARY)
+    router.connect(resource, persist=True)
+    status_of(router.connect, (local_root / "missing").as_uri(), "X:", persist=True)
+    assert [each.local_name for each in router.connections(remembered=True)] == ["Z:"]
+
+
+def test_c4_a_local_name_has_one_connection(router: Router, resource: str) -> None:
+    router.connect(resource, "Z:")
+    assert status_of(router.connect, resource, "Z:") is Status.ERROR_ALREADY_ASSIGNED
+
+
+def test_c4_a_local_name_remembered_for_another_resource(router: Router, local_root: Path, resource: str) -> None:
+    router.connect(resource, "Z:", persist=True)
+    router.disconnect("Z:")
+    (local_root / "below").mkdir()
+    other = (local_root / "below").as_uri()
+    assert status_of(router.connect, other, "Z:") is Status.ERROR_DEVICE_ALREADY_REMEMBERED
+    assert router.connect(resource, "Z:").remembered
+
+
+def test_c5_cancel_by_remote_name_takes_the_deviceless_ones_only(router: Router, resource: str) -> None:
+    router.connect(resource, "Z:")
+    router.connect(resource)
+    router.connect(resource)
+    router.disconnect(resource)
+    assert [each.local_name for each in router.connections()] == ["Z:"]
+    with pytest.raises(WNetError, match="Z:") as failure:
+        router.disconnect(resource)
+    assert failure.value.status is Status.ERROR_NOT_CONNECTED
+
+
+def test_c5_a_remembered_connection_that_is_not_connected_can_be_forgotten(router: Router, resource: str) -> None:
+    router.connect(resource, "Z:", persist=True)
+    router.disconnect("Z:")
+    assert [each.state for each in router.connections(remembered=True)] == [None]
+    assert status_of(router.disconnect, "Z:") is Status.ERROR_NOT_CONNECTED
+    router.disconnect("Z:", forget=True)
+    assert router.connections(remembered=True) == []
+
+
+def test_c5_forgetting_goes_with_the_local_name_alone(router: Router, resource: str) -> None:
+    router.connect(resource, "Z:", persist=True)
+    router.connect(resource)
+    router.disconnect(resource, forget=True)
+    assert [each.local_name for each in router.connections(remembered=True)] == ["Z:"]
+
+
+def test_a_failure_after_the_directory_was_made_leaves_nothing(
+    router: Router, places: Places, local_root: Path
+) -> None:
+    for local in ("Z:", str(places.home / "new"), None):
+        status_of(router.connect, (local_root / "missing").as_uri(), local)
+    assert places.mounts() == []
+    assert router.connections() == []
+    assert not (places.drives / "Z").exists()
+    assert not (places.home / "new").exists()
+    assert list((places.runtime / "mounts").iterdir()) == []
+
+
+def test_connections_are_seen_by_every_process(router: Router, mpr: Command, resource: str) -> None:
+    router.connect(resource, "Z:")
+    assert "Z:" in mpr("list").stdout
+    assert mpr("disconnect", "Z:").returncode == 0
+    assert router.connections() == []
+
+
+def test_a_connection_whose_server_process_died_is_lost_and_can_be_made_again(
+    router: Router, places: Places, resource: str
+) -> None:
+    router.connect(resource, "Z:")
+    router.connect(resource, "Y:")
+    kill_data_plane(places)
+    assert {each.state for each in router.connections()} == {State.LOST}
+    assert (router.connect(resource, "Z:").path / "README").exists()
+    router.disconnect("Y:")
+    assert [(each.local_name, each.state) for each in router.connections()] == [("Z:", State.CONNECTED)]
+    assert places.mounts() == [str(places.drives / "Z")]
+    assert not (places.drives / "Y").exists()
+
+
+def test_a_lost_connection_is_not_taken_over_by_another_resource(
+    router: Router, places: Places, local_root: Path, resource: str
+) -> None:
+    router.connect(resource, "Z:")
+    kill_data_plane(places)
+    (local_root / "below").mkdir()
+    assert status_of(router.connect, (local_root / "below").as_uri(), "Z:") is Status.ERROR_ALREADY_ASSIGNED
+
+
+CLAIM = """
+import sys, mprouter
+sys.stdin.readline()
+try:
+    mprouter.connect(sys.argv[1], "Z:")
+except mprouter.WNetError as error:
+    print(error.status.name)
+else:
+    print("WON")
+"""
+
+
+def test_c4_of_two_processes_exactly_one_gets_the_local_name(router: Router, places: Places, resource: str) -> None:
+    router.connect(resource, "Y:")  # the data plane runs
+    for _ in range(50):
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-c", CLAIM, resource], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        for process in both:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        answers = sorted(process.communicate()[0].strip() for process in both)
+        assert answers == ["ERROR_ALREADY_ASSIGNED", "WON"]
+        assert places.mounts() == [str(places.drives / "Y"), str(places.drives / "Z")]
+        router.disconnect("Z:")
+        assert places.mounts() == [str(places.drives / "Y")]
+
+
+def kill_data_plane(places: Places) -> None:
+    """Kill this test's rclone as a crash would."""
+    (pid,) = [each for each in places.processes() if "rcd" in Path(f"/proc/{each}/cmdline").read_text()]
+    process = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    select.select([process], [], [])
+    os.close(process)

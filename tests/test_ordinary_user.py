@@ -1,0 +1,46 @@
+"""Everything works for an ordinary user too, whose mounts go through the setuid program fusermount3."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sandbox import OrdinaryUser
+from servers.sftp import SftpServer
+
+TESTS = Path(__file__).parent
+RULES = ("test_connections.py", "test_notifications.py")
+
+
+def test_the_rules_of_connections_and_notifications_hold(ordinary_user: OrdinaryUser) -> None:
+    copy = ordinary_user.places.base / "checkout"  # the user may not be able to read the checkout itself
+    shutil.copytree(TESTS, copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TESTS.parent / "pyproject.toml", copy)
+    options: list[str | Path] = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        copy,
+        f"--basetemp={ordinary_user.places.home / 'tmp'}",
+    ]
+    tests = [copy / "tests" / name for name in RULES]
+    run = ordinary_user.run(ordinary_user.python, "-m", "pytest", *options, "-c", copy / "pyproject.toml", *tests)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "passed" in run.stdout
+
+
+def test_a_network_drive_from_password_to_disconnect(ordinary_user: OrdinaryUser, sftp_server: SftpServer) -> None:
+    known = ordinary_user.places.home / "known_hosts"
+    shutil.copy(sftp_server.known_hosts, known)
+    known.chmod(0o644)
+    connected = ordinary_user.mpr(
+        *("connect", sftp_server.url(), "Z:", "--password-stdin", "-o", f"known_hosts={known}"),
+        stdin=f"{sftp_server.password}\n",
+    )
+    assert connected.returncode == 0, connected.stderr
+    file = ordinary_user.places.drives / "Z" / "written by an ordinary user"
+    written = ordinary_user.run("/bin/sh", "-c", f'echo hello >"{file}" && stat -c %U "{file}"')
+    assert written.stdout.strip() == ordinary_user.account.name
+    assert ordinary_user.mpr("disconnect", "Z:").returncode == 0
+    assert (sftp_server.root / file.name).read_text() == "hello\n"

@@ -1,0 +1,77 @@
+"""What the package as a whole promises: light imports, a typed public face, true exceptions."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+
+import pytest
+
+import mprouter
+from mprouter import Cancel, Status, WNetError
+
+
+def modules_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after *code*."""
+    command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_the_package_loads_none_of_its_rooms() -> None:
+    loaded = modules_after("import mprouter")
+    assert {name for name in loaded if name.startswith("mprouter")} == {"mprouter", "mprouter._version"}
+
+
+def test_connecting_loads_nothing_that_it_does_not_need() -> None:
+    loaded = modules_after("from mprouter import Router, connect, notifyee, WNetError")
+    heavy = {"sqlite3", "rich", "keyring", "click", "msgspec", "asyncio", "http.client", "importlib.metadata", "netrc"}
+    assert not loaded & heavy
+
+
+def test_every_public_name_is_there() -> None:
+    for name in mprouter.__all__:
+        assert getattr(mprouter, name) is not None
+    assert set(mprouter.__all__) <= set(dir(mprouter))
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = mprouter.nonsense
+
+
+@pytest.mark.parametrize(
+    ("status", "builtin"),
+    [
+        (Status.ERROR_ACCESS_DENIED, PermissionError),
+        (Status.ERROR_LOGON_FAILURE, PermissionError),
+        (Status.ERROR_BAD_NET_NAME, FileNotFoundError),
+        (Status.WSAHOST_NOT_FOUND, FileNotFoundError),
+        (Status.ERROR_ALREADY_ASSIGNED, FileExistsError),
+        (Status.ERROR_CONNECTION_REFUSED, ConnectionRefusedError),
+        (Status.ERROR_TIMEOUT, TimeoutError),
+        (Status.ERROR_DIRECTORY, NotADirectoryError),
+        (Status.ERROR_EXTENDED_ERROR, OSError),
+    ],
+)
+def test_an_error_is_also_the_builtin_exception_that_one_expects(status: Status, builtin: type[OSError]) -> None:
+    with pytest.raises(builtin) as caught:
+        raise WNetError(status, name="Z:")
+    assert isinstance(caught.value, WNetError)
+    assert caught.value.winerror == int(status)
+    assert caught.value.strerror == status.text
+
+
+def test_an_error_reads_as_one_line_and_survives_copying_and_pickling() -> None:
+    error = WNetError(Status.ERROR_ACCESS_DENIED, name=r"\\files\projects", hint="ask Ana", provider="smb")
+    assert str(error) == r"\\files\projects: access denied (ERROR_ACCESS_DENIED, 5); ask Ana"
+    again = copy.copy(error)
+    assert (str(again), again.provider, type(again)) == (str(error), "smb", type(error))
+    assert copy.copy(Cancel("no")).strerror == "no"
+
+
+def test_every_status_has_words_and_its_windows_number() -> None:
+    for status in Status:
+        assert status.text != "unknown error", status.name
+    assert Status(2401) is Status.ERROR_OPEN_FILES
+    assert Status["ERROR_CANCELLED"] is Status.WN_CANCEL
+    assert Status(99999).name == "STATUS_99999"
+    with pytest.raises(ValueError, match="-1"):
+        Status(-1)
