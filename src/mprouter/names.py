@@ -543,9 +543,9 @@ def _spellings(scheme: str, host: str, port: int | None, user: str | None, path:
 
     port: None for the scheme's default, which may be written or not.
     """
-    if scheme == "unc":  # it may turn out to be served by WebDAV, and that on Windows is HTTP
-        yield from _spellings("smb", host, None, None, path)
-        yield from _spellings("dav", host, None, None, path)
+    if scheme == "unc":  # it may turn out to be served by any of these
+        for served in ("smb", "dav", "davs"):
+            yield from _spellings(served, host, None, None, path)
         return
     default = _PORTS.get(scheme)
     ports = (None, default) if port is None and default else (port,)

@@ -16,7 +16,7 @@ from time import perf_counter
 from mprouter.notify.model import Event, NotifyInfo, Phase, Registration, Told
 from mprouter.status import Status, WNetError
 
-__all__ = ["MAX_DEPTH", "MAX_RETRIES", "NESTING_VARIABLE", "nesting", "operate"]
+__all__ = ["MAX_DEPTH", "MAX_RETRIES", "NESTING_VARIABLE", "nesting", "nesting_environment", "operate"]
 
 MAX_RETRIES = 3
 """How often an operation is attempted again because a post asked for it (N11), unless configured."""
@@ -25,7 +25,7 @@ MAX_DEPTH = 8
 """How deep operations may nest inside notifications (N17)."""
 
 NESTING_VARIABLE = "MPROUTER_NESTING"
-"""Carries ``nesting()`` as JSON into the processes of command notifyees, whose own ``mpr connect`` is nested too."""
+"""Carries ``nesting()`` as JSON into the processes that notifyees start, whose own ``mpr connect`` is nested too."""
 
 log = logging.getLogger("mprouter.notify")
 
@@ -78,7 +78,9 @@ def operate(
         if again is None:
             if failure is None:
                 return
-            raise operation.cancelled or failure
+            if operation.cancelled is None:
+                raise failure
+            raise operation.cancelled from failure
         operation.attempt += 1
         operation.tell_before(event, RETRY, again)
 
@@ -95,8 +97,13 @@ def nesting() -> tuple[str, ...]:
     return stack
 
 
+def nesting_environment() -> dict[str, str]:
+    """The variable by which a program that a notifyee starts is known to be nested in this notification (N17)."""
+    return {NESTING_VARIABLE: json.dumps(nesting())}
+
+
 class _Operation:
-    """One operation under way: whom to tell, how often it was attempted, and which of them hold a context."""
+    """One operation under way: whom to tell, how often it was attempted, and who is owed a post for which context."""
 
     __slots__ = ("attempt", "cancelled", "contexts", "notifyees", "record", "stack")
 
@@ -127,7 +134,9 @@ class _Operation:
             elif answer is CANCEL or self.notifyees[place].required:
                 self.tell_after(event, answer)
                 name = self.notifyees[place].name
-                raise WNetError(answer, info.message or f"refused by the notifyee {name}")
+                if answer is CANCEL:
+                    raise WNetError(CANCEL, info.message or f"refused by the notifyee {name}")
+                raise WNetError(answer, f"the required notifyee {name} failed: {info.message or answer.text}")
 
     def tell_after(self, event: Event, status: Status, *, may_retry: bool = False) -> list[int] | None:
         """The post of those that hold a context, in reverse order (N7, N8).
@@ -138,17 +147,25 @@ class _Operation:
         self.cancelled = None
         interrupt: KeyboardInterrupt | None = None
         finished: list[int] = []
-        for place in sorted(self.contexts, reverse=True):
-            info = NotifyInfo(POST, status, self.contexts[place])
+        owed = sorted(self.contexts)
+        while owed:
+            place = owed[-1]
+            context = self.contexts[place]
+            info = NotifyInfo(POST, status, context)
+            info.may_retry = may_retry and status is not SUCCESS and self.cancelled is None and interrupt is None
             try:
                 answer = self.call(place, info, event)
-            except KeyboardInterrupt as error:  # the others are still owed their post (N19)
+            except KeyboardInterrupt as error:  # who is still owed a post gets it (N19), also this one if not reached
                 interrupt = error
-                answer = CANCEL
-            if answer is RETRY and may_retry and status is not SUCCESS and not self.cancelled and not interrupt:
+                if place not in self.contexts:
+                    owed.pop()
+                continue
+            owed.pop()
+            self.contexts.pop(place, None)
+            if answer is RETRY and info.may_retry:
+                self.contexts[place] = context
                 finished.reverse()
                 return finished
-            del self.contexts[place]
             finished.append(place)
             if answer is CANCEL and status is not SUCCESS and self.cancelled is None:
                 name = self.notifyees[place].name
@@ -161,18 +178,20 @@ class _Operation:
         """One call of one notifyee, in its turn (N18); whatever it raises becomes its answer (N10)."""
         registration = self.notifyees[place]
         status = info.status
+        answer = CANCEL
         on_stack = _stack.set((*self.stack, registration.id))
         started = perf_counter()
         try:
-            if registration.thread_safe:
-                answer = registration.call(info, event)
-            else:
-                with registration.turn:
-                    answer = registration.call(info, event)
-            answer = SUCCESS if answer is None else Status(answer)
+            taken = not registration.thread_safe and registration.turn.take(owed=info.phase is POST)
+            try:
+                self.contexts.pop(place, None)  # from here on this post is made
+                said = registration.call(info, event)
+            finally:
+                if taken:
+                    registration.turn.leave()
+            answer = SUCCESS if said is None else Status(said)
         except KeyboardInterrupt:
             info.message = "interrupted"
-            answer = CANCEL
             raise
         except WNetError as error:
             answer = error.status or UNHANDLED

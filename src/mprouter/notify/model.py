@@ -9,13 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from mprouter.notify.turn import Turn
 from mprouter.resource import ConnectFlag, NetResource
 from mprouter.status import Status
 
-__all__ = ["AddConnect", "Answer", "Call", "CancelConnect", "Event", "NotifyInfo", "Phase", "Registration", "Told"]
+__all__ = [
+    "AddConnect",
+    "Answer",
+    "Call",
+    "CancelConnect",
+    "Event",
+    "NotifyInfo",
+    "Phase",
+    "Problem",
+    "Registration",
+    "Told",
+]
 
 
 class Phase(IntEnum):
@@ -31,16 +43,18 @@ class NotifyInfo:
     phase: before or after. status: the operation's status; in a pre WN_SUCCESS (N5), or WN_RETRY when the
     operation is about to be attempted again (N11). context: what the notifyee left in the pre, handed back as
     it was in the post (N7); None is the empty context (N6). message: words for the caller or the log, which the
-    notifyee may set. recovered: the post is made for a process that died (N19).
+    notifyee may set. may_retry: whether WN_RETRY from this post will have the operation attempted again (N11).
+    recovered: the post is made for a process that died (N19).
     """
 
-    __slots__ = ("context", "message", "phase", "recovered", "status")
+    __slots__ = ("context", "may_retry", "message", "phase", "recovered", "status")
 
     def __init__(self, phase: Phase, status: Status, context: object = None) -> None:
         self.phase = phase
         self.status = status
         self.context = context
         self.message: str | None = None
+        self.may_retry = False
         self.recovered = False
 
 
@@ -84,18 +98,31 @@ class Call(Protocol):
     It may raise instead of answering; a ``WNetError`` answers its status, anything else is an error (N10).
     """
 
-    def __call__(self, info: NotifyInfo, event: Event, /) -> Answer: ...
+    def __call__(self, info: NotifyInfo, event: Event, /) -> Answer:
+        """``AddConnectNotify`` or ``CancelConnectNotify``, by the kind of *event*; the phase is in *info*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a registration cannot be used: in words, and the line of its file, where one is to blame."""
+
+    message: str
+    line: int | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Registration:
     """A registered notifyee (a value under the key ``Notifyees``).
 
-    name: unique within *source*. call: how it is told; it may load its target at the first call. order: smaller
-    is told earlier (N8). required: an error of its pre ends the operation (N10). operations: "add", "cancel".
-    matches: whether it wants to hear of a connection, by all the forms that its remote name has; None = all.
-    thread_safe: may be called by several threads at a time (N18). source: "system", "user", "entry-point" or
-    "code". close: ends what the notifyee holds (a host process, say).
+    name: unique within *source*. call: how it is told. order: smaller is told earlier (N8). required: an error of
+    its pre ends the operation (N10). operations: "add", "cancel". matches: whether it wants to hear of a connection,
+    by all the forms that its remote name has; None = all. thread_safe: may be called by several threads at a time
+    (N18). source: "system", "user", "entry-point" or "code". close: ends what the notifyee holds (a host process,
+    say).
+
+    The rest describes what is not registered by code. target, patterns, timeout (seconds), file: as registered.
+    enabled: whether it is told at all. problem: why it cannot be used. settle: loads the target at first need;
+    the call and what the file leaves to the target itself are then in place.
     """
 
     name: str
@@ -107,6 +134,13 @@ class Registration:
     thread_safe: bool = False
     source: str = "code"
     close: Callable[[], None] | None = None
+    target: str | None = None
+    patterns: tuple[str, ...] = ()
+    timeout: float | None = None
+    file: Path | None = None
+    enabled: bool = True
+    problem: Problem | None = None
+    settle: Callable[[], None] | None = field(default=None, repr=False)
     turn: Turn = field(default_factory=Turn, repr=False)
 
     @property
@@ -120,8 +154,14 @@ class Registration:
         return self.order, _SOURCES.index(self.source), self.name
 
     def concerns(self, operation: str, names: tuple[str, ...]) -> bool:
-        """Whether to tell it of *operation* on a connection that is known by *names*."""
-        return operation in self.operations and (self.matches is None or self.matches(names))
+        """Whether to tell it of *operation* on a connection that is known by *names*; it is settled if so."""
+        if not self.enabled or operation not in self.operations:
+            return False
+        if self.matches is not None and not self.matches(names):
+            return False
+        if self.settle is not None:
+            self.settle()
+        return True
 
 
 _SOURCES = ("system", "user", "entry-point", "code")

@@ -1,0 +1,381 @@
+"""Command notifyees: any program, told by standard input and variables, answering by its exit code and last line.
+
+Its protocol stands in ``docs/notifyees.md``. The program is run without a shell, in a session of its own, and ended
+with all that it started when its time is up. POSIX.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mprouter.notify.dispatch import nesting_environment
+from mprouter.notify.model import AddConnect, Answer, Call, Event, NotifyInfo, Phase
+from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+__all__ = ["TIMEOUT", "from_command"]
+
+TIMEOUT = 30.0
+"""Seconds that a call may take, unless registered otherwise."""
+
+MAX_OUTPUT = 1 << 20
+"""How many bytes of standard output are read; a program that prints more is ended."""
+
+MAX_VARIABLE = 1 << 16
+"""The longest context, as JSON, that is also given as a variable; the system's limit is twice that."""
+
+log = logging.getLogger("mprouter.notify")
+
+_EXIT_RETRY, _EXIT_CANCEL = 75, 77  # EX_TEMPFAIL and EX_NOPERM of sysexits.h
+_LOOK_AGAIN = 0.05  # seconds: a program that ended may have left its output to one that goes on
+_MAX_ERRORS = 1 << 14  # bytes: the end of standard error that is kept
+_CHUNK = 1 << 16  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How a program ended (negative: by that signal) and what it wrote."""
+
+    code: int
+    output: bytes
+    errors: str
+
+
+def from_command(argv: Sequence[str], timeout: float = TIMEOUT) -> Call:
+    """The call that runs the program *argv*, for at most *timeout* seconds.
+
+    Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if its path is not absolute. The call raises ERROR_FILE_NOT_FOUND,
+    ERROR_ACCESS_DENIED or ERROR_BAD_CONFIGURATION for what cannot be run, ERROR_TIMEOUT, ERROR_PROCESS_ABORTED for
+    what a signal ended, ERROR_INVALID_DATA for what it may not print, ERROR_EXTENDED_ERROR for other exit codes.
+    """
+    argv = tuple(argv)
+    if not argv or not Path(argv[0]).is_absolute():
+        raise WNetError(
+            Status.ERROR_BAD_CONFIGURATION, f"the path of a command must be absolute, not {' '.join(argv) or 'empty'}"
+        )
+
+    def call(info: NotifyInfo, event: Event) -> Answer:
+        told = _told(info, event)
+        outcome = _run(argv, json.dumps(told).encode(), {**os.environ, **_variables(told)}, timeout)
+        if outcome.errors:
+            log.info("%s wrote: %s", argv[0], outcome.errors)
+        return _answer(argv[0], info, outcome)
+
+    return call
+
+
+def _told(info: NotifyInfo, event: Event) -> dict[str, Any]:
+    """What the program reads: the names are fixed, a key that does not apply is null."""
+    told = {
+        "operation": event.operation,
+        "phase": info.phase.name.lower(),
+        "status": int(info.status),
+        "status_name": info.status.name,
+        "may_retry": info.may_retry,
+        "recovered": info.recovered,
+        "name": None,
+        "remote_name": None,
+        "local_name": None,
+        "provider": None,
+        "type": None,
+        "flags": int(event.flags),
+        "force": False,
+        "owner": None,
+        "context": info.context.get("context") if isinstance(info.context, dict) else None,
+    }
+    if isinstance(event, AddConnect):
+        resource = event.resource
+        return told | {
+            "name": resource.remote_name,
+            "remote_name": resource.remote_name,
+            "local_name": resource.local_name,
+            "provider": resource.provider,
+            "type": resource.type.name.lower(),
+            "owner": event.owner,
+        }
+    from mprouter.names import looks_local
+
+    which = "local_name" if looks_local(event.name) else "remote_name"
+    return told | {"name": event.name, which: event.name, "provider": event.provider, "force": event.force}
+
+
+def _variables(told: dict[str, Any]) -> dict[str, str]:
+    """The same for shell scripts; what does not apply is empty, never unset, so that ``set -u`` holds."""
+    context = "" if told["context"] is None else json.dumps(told["context"])
+    return {
+        "MPR_OPERATION": told["operation"],
+        "MPR_PHASE": told["phase"],
+        "MPR_STATUS": str(told["status"]),
+        "MPR_REMOTE_NAME": told["remote_name"] or "",
+        "MPR_LOCAL_NAME": told["local_name"] or "",
+        "MPR_PROVIDER": told["provider"] or "",
+        "MPR_FLAGS": str(told["flags"]),
+        "MPR_FORCE": str(int(told["force"])),
+        "MPR_CONTEXT": context if len(context) <= MAX_VARIABLE else "",
+        **nesting_environment(),
+    }
+
+
+def _answer(path: str, info: NotifyInfo, outcome: _Outcome) -> Status:
+    """The answer that an exit code and a last line mean; 75 and 77 say it alone. Leaves the context in *info*."""
+    if outcome.code < 0:
+        raise WNetError(Status.ERROR_PROCESS_ABORTED, _words(f"{path} was ended by {_signal(-outcome.code)}", outcome))
+    printed: dict[str, Any] = {}
+    status: Status | None = None
+    fault: ValueError | None = None
+    try:
+        printed = _printed(outcome.output)
+        status = _status(printed.get("status"))
+    except ValueError as error:
+        fault = error
+    info.message = _plain(printed.get("message") or "") or None
+    if outcome.code == _EXIT_CANCEL:
+        status, fault = Status.WN_CANCEL, None
+    elif outcome.code == _EXIT_RETRY:
+        status = Status.WN_RETRY
+    elif outcome.code and not status:
+        what = f"{path} ended with exit code {outcome.code}"
+        raise WNetError(Status.ERROR_EXTENDED_ERROR, info.message or _words(what, outcome))
+    if fault is not None:
+        raise WNetError(Status.ERROR_INVALID_DATA, f"{path}: {fault}") from fault
+    if info.phase is Phase.PRE and ("context" not in printed or printed["context"] is not None):
+        info.context = {"context": printed["context"]} if "context" in printed else {}
+    if status and status is not Status.WN_RETRY and not info.message:
+        info.message = _last(outcome.errors) or None
+    return status or Status.WN_SUCCESS
+
+
+def _printed(output: bytes) -> dict[str, Any]:
+    """The JSON object on the last line, if there is one. Raises ValueError if it only looks like one."""
+    line = output.rstrip().rpartition(b"\n")[2].strip()
+    if not line.startswith(b"{"):
+        return {}
+    try:
+        printed = json.loads(line, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its last line is not a JSON object: {error}") from error
+    return printed if isinstance(printed, dict) else {}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _status(value: object) -> Status | None:
+    """A printed status: a number or a Windows name."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            return Status[value]
+        if isinstance(value, int) and not isinstance(value, bool):
+            return Status(value)
+    except (KeyError, ValueError):
+        pass
+    raise ValueError(f"it printed the status {_plain(value)}, which is neither a number nor a Windows name")
+
+
+def _words(what: str, outcome: _Outcome) -> str:
+    return ": ".join(filter(None, (what, _last(outcome.errors))))
+
+
+def _last(errors: str) -> str:
+    """The last lines of standard error: what a script says when it gives up."""
+    return " / ".join(errors.splitlines()[-3:])
+
+
+def _plain(text: object) -> str:
+    """A program's words as one line that is safe to print on a terminal."""
+    return " ".join("".join(each if each.isprintable() else " " for each in str(text)).split())[:1000]
+
+
+def _signal(number: int) -> str:
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+# -- running a program -----------------------------------------------------------------------------------------
+
+
+def _run(argv: tuple[str, ...], told: bytes, environment: dict[str, str], timeout: float) -> _Outcome:
+    """Run it to its end, in a thread of its own.
+
+    Ctrl-C and other signals reach the main thread only. There they could cut the start of a process in two, so that
+    nobody knows of it; here they are a request to end it.
+    """
+    stop = threading.Event()
+    results: list[_Outcome | BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(_run_here(argv, told, environment, timeout, stop))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            results.append(error)
+
+    thread = threading.Thread(target=run, name=f"mprouter-{Path(argv[0]).name}")
+    try:
+        thread.start()
+        thread.join()
+    except BaseException:
+        stop.set()
+        if thread.is_alive():
+            thread.join()
+        raise
+    result = results[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _run_here(
+    argv: tuple[str, ...], told: bytes, environment: dict[str, str], timeout: float, stop: threading.Event
+) -> _Outcome:
+    """Run it to its end; if that does not come in time or before *stop*, end it and all that it started."""
+    process = _start(argv, environment)
+    pipes = _Pipes(process, told)
+    try:
+        pipes.converse(timeout, stop)
+    except TimeoutError as error:
+        raise WNetError(Status.ERROR_TIMEOUT, f"{argv[0]} has not answered within {timeout:g} seconds") from error
+    except OverflowError as error:
+        raise WNetError(Status.ERROR_INVALID_DATA, f"{argv[0]} printed more than {MAX_OUTPUT >> 10} KiB") from error
+    finally:
+        _end(process)
+        pipes.close()
+    lines = map(_plain, pipes.errors.decode("utf-8", "replace").splitlines())
+    return _Outcome(process.returncode, bytes(pipes.output), "\n".join(filter(None, lines)))
+
+
+def _start(argv: tuple[str, ...], environment: dict[str, str]) -> Popen[bytes]:
+    import errno
+    import subprocess
+
+    try:
+        return subprocess.Popen(
+            argv,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, NotADirectoryError) as error:
+        problem = "the program that its first line names is missing" if os.path.lexists(argv[0]) else "file not found"
+        raise WNetError(Status.ERROR_FILE_NOT_FOUND, f"{argv[0]}: {problem}") from error
+    except PermissionError as error:
+        problem = "it is a directory" if Path(argv[0]).is_dir() else "not executable for this user"
+        raise WNetError(Status.ERROR_ACCESS_DENIED, f"{argv[0]}: {problem}") from error
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            problem = "not a program; a script names its interpreter in the first line, as in #!/bin/sh"
+            raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{argv[0]}: {problem}") from error
+        raise WNetError(Status.ERROR_GEN_FAILURE, f"{argv[0]} cannot be run: {error.strerror}") from error
+
+
+class _Pipes:
+    """The conversation with a running program: it need not read, and others may hold its pipes open after its end."""
+
+    def __init__(self, process: Popen[bytes], told: bytes) -> None:
+        import selectors
+
+        assert process.stdin is not None  # noqa: S101 - all three are pipes
+        assert process.stdout is not None  # noqa: S101
+        assert process.stderr is not None  # noqa: S101
+        self.output = bytearray()
+        self.errors = bytearray()
+        self._left = memoryview(told)
+        self._process = process
+        self._pipes = (process.stdin, process.stdout, process.stderr)
+        self._selector = selectors.DefaultSelector()
+        for pipe in self._pipes:
+            os.set_blocking(pipe.fileno(), False)
+            self._selector.register(pipe, selectors.EVENT_WRITE if pipe is process.stdin else selectors.EVENT_READ)
+
+    def converse(self, timeout: float, stop: threading.Event) -> None:
+        """Until the program ends.
+
+        Raises TimeoutError after *timeout* seconds, OverflowError if it prints too much, InterruptedError on *stop*.
+        """
+        from time import monotonic
+
+        deadline = monotonic() + timeout
+        while self._process.poll() is None:
+            left = deadline - monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if stop.is_set():
+                raise InterruptedError
+            self._exchange(min(left, _LOOK_AGAIN))
+        for _ in range(MAX_OUTPUT // _CHUNK):  # what it wrote is in the pipes now, and they hold no more than that
+            if not self._exchange(0):
+                break
+
+    def close(self) -> None:
+        self._selector.close()
+        for pipe in self._pipes:
+            pipe.close()
+
+    def _exchange(self, patience: float) -> bool:
+        """Write and read what can be within *patience* seconds. Returns whether anything was read."""
+        if not self._selector.get_map():  # it has closed them all, and is about to end
+            from subprocess import TimeoutExpired
+
+            with suppress(TimeoutExpired):
+                self._process.wait(patience)
+            return False
+        stdin, stdout, _ = self._pipes
+        read = False
+        for key, _ in self._selector.select(patience):
+            if key.fileobj is stdin:
+                self._write()
+                continue
+            data = os.read(key.fd, _CHUNK)
+            if not data:
+                self._selector.unregister(key.fileobj)
+            elif key.fileobj is stdout:
+                self.output += data
+                if len(self.output) > MAX_OUTPUT:
+                    raise OverflowError
+            else:
+                self.errors += data
+                del self.errors[:-_MAX_ERRORS]
+            read = read or bool(data)
+        return read
+
+    def _write(self) -> None:
+        stdin = self._pipes[0]
+        try:
+            self._left = self._left[os.write(stdin.fileno(), self._left) :]
+        except BrokenPipeError:  # it does not want to know
+            self._left = self._left[:0]
+        if not self._left:
+            self._selector.unregister(stdin)
+            stdin.close()
+
+
+def _end(process: Popen[bytes]) -> None:
+    """End the program, if it still runs, and every process of its group."""
+    import signal
+    from subprocess import TimeoutExpired
+
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(TimeoutExpired):  # one that hangs in the kernel must not hang us
+            process.wait(5)

@@ -1,0 +1,260 @@
+"""One drop-in file: what may stand in it, what is wrong with it and on which line, and how it is written.
+
+What its keys mean for the notifyee that it registers is ``registration.py``'s business.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from mprouter.notify.model import Problem
+from mprouter.status import Status, WNetError
+
+__all__ = ["KEYS", "NAME", "DropIn", "create", "delete", "parse", "read", "replace", "switched", "written"]
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
+"""What a file may be called, before ``.toml``."""
+
+MAX_SIZE = 1 << 16
+"""The largest file, in bytes."""
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, str) for each in value)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "target": (lambda value: isinstance(value, str), "a text"),
+    "order": (lambda value: type(value) is int, "a whole number"),
+    "required": (_is_bool, "true or false"),
+    "enabled": (_is_bool, "true or false"),
+    "operations": (
+        lambda value: _is_texts(value) and {*value} <= {"add", "cancel"},
+        'a list of "add", "cancel" or both',
+    ),
+    "match": (_is_texts, "a list of patterns"),
+    "timeout": (
+        lambda value: type(value) in {int, float} and isfinite(value) and value > 0,
+        "a number of seconds above 0",
+    ),
+    "thread_safe": (_is_bool, "true or false"),
+}
+"""What may stand in a file: a test of the value, and in words what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropIn:
+    """What a file says. values: the keys that are as they must be. problems: all that is wrong, worst first."""
+
+    text: str
+    values: Mapping[str, Any]
+    problems: tuple[Problem, ...]
+
+    def line(self, key: str) -> int | None:
+        """The line on which *key* is given a value, or a table of that name begins."""
+        match = re.search(rf"(?m)^[ \t]*[\[\"']*{re.escape(key)}\b", self.text)
+        return self.text.count("\n", 0, match.start()) + 1 if match else None
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> DropIn:
+    """What the file *path* says. Never raises: what is wrong is among the ``problems``."""
+    try:
+        return parse(_text(path))
+    except OSError as error:
+        return DropIn("", {}, (Problem(f"it cannot be read: {error.strerror or error}"),))
+    except ValueError as error:
+        return DropIn("", {}, (Problem(str(error)),))
+
+
+def _text(path: Path) -> str:
+    """The text of the file *path*. Raises OSError, or ValueError if it cannot be a drop-in.
+
+    Whoever may write the file decides what is run: whether its owner and mode are to be trusted is asked here.
+    """
+    # Without waiting: opening a pipe would wait for somebody to write to it.
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is not a regular file")
+        data = file.read(MAX_SIZE + 1)
+    if len(data) > MAX_SIZE:
+        raise ValueError(f"it is larger than {MAX_SIZE >> 10} KiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: {error}") from error
+
+
+def parse(text: str) -> DropIn:
+    """What *text* says. Of one that is not TOML as a whole, the keys that can be read alone count."""
+    import tomllib
+
+    problems: list[Problem] = []
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, at, place = str(error).rpartition(" (at ")
+        line = re.match(r"line (\d+)", place)
+        what = what if at else place
+        problems.append(
+            Problem(f"not TOML: {what[:1].lower()}{what[1:]}", int(line[1]) if line else len(text.splitlines()) or 1)
+        )
+        values = _salvage(text)
+    except RecursionError:
+        problems.append(Problem("not TOML that anybody wrote: nested too deeply"))
+        values = _salvage(text)
+    if re.search("[\ud800-\udfff]", text):
+        problems.append(Problem("half a character is in it"))
+    good = {}
+    lines = DropIn(text, {}, ())
+    for key, value in values.items():
+        if key not in KEYS:
+            problems.append(Problem(f"unknown key {key}; known are {', '.join(KEYS)}", lines.line(key)))
+            continue
+        is_good, words = KEYS[key]
+        if is_good(value):
+            good[key] = value
+        else:
+            problems.append(Problem(f"{key} must be {words}", lines.line(key)))
+            if key == "required":  # whoever wrote it there did not mean false
+                good[key] = True
+    if "target" not in values:
+        problems.append(Problem("it names no target"))
+    return DropIn(text, good, tuple(problems))
+
+
+def _salvage(text: str) -> dict[str, Any]:
+    """What can be read of a broken text. If it says twice whether it is required, true counts."""
+    return dict(sorted(_salvaged(text), key=lambda said: said == ("required", True)))
+
+
+def _salvaged(text: str) -> Iterator[tuple[str, Any]]:
+    """The keys of a broken text that can be read alone, each with its value: on its line, or on as many as it needs."""
+    import tomllib
+
+    starts = list(re.finditer(r"(?m)^[ \t]*([a-z_]+)[ \t]*=", text))
+    ends = [*(start.start() for start in starts[1:]), len(text)]
+    for start, end in zip(starts, ends, strict=False):
+        alone = ""
+        for line in text[start.start() : end].splitlines(keepends=True)[:100]:
+            alone += line
+            try:
+                yield start[1], tomllib.loads(alone)[start[1]]
+                break
+            except (tomllib.TOMLDecodeError, RecursionError):
+                continue
+
+
+# -- writing ---------------------------------------------------------------------------------------------------
+
+
+def written(values: Mapping[str, Any]) -> str:
+    """The text of a file that says *values*; None is not said."""
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items() if value is not None)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        if value.isprintable() and "'" not in value and ("\\" in value or '"' in value):
+            return f"'{value}'"  # a pattern with backslashes reads best as it is
+        import json
+
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def switched(text: str, enabled: bool) -> str:
+    """*text* with only the key ``enabled`` changed, or put in before the first other key."""
+    line = f"enabled = {str(enabled).lower()}"
+    text, found = re.subn(r"""(?m)^[ \t]*enabled[ \t]*=[ \t]*("[^"\n]*"|'[^'\n]*'|[^\s#]*)""", line, text, count=1)
+    if found:
+        return text
+    first = re.search(r"(?m)^[ \t]*[^\s#]", text)
+    if first is None:
+        return f"{text.rstrip()}\n{line}\n"
+    return f"{text[: first.start()]}{line}\n{text[first.start() :]}"
+
+
+def create(path: Path, text: str) -> None:
+    """Write a new file, whole or not at all. Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_ACCESS_DENIED, …."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(path, text, 0o644)
+        try:
+            os.link(temporary, path)  # unlike a rename it does not replace what is there
+        finally:
+            temporary.unlink()
+    except FileExistsError as error:
+        raise WNetError(
+            Status.ERROR_ALREADY_ASSIGNED,
+            f"there is a notifyee {path.stem} already",
+            name=str(path),
+            hint="give another name, or remove that one first",
+        ) from error
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def replace(path: Path, text: str) -> None:
+    """Write an existing file anew, whole or not at all, with its mode and owner. Raises ``WNetError``."""
+    try:
+        path = path.resolve()  # of a link, what it leads to
+        found = path.stat()
+        temporary = _temporary(path, text, stat.S_IMODE(found.st_mode))
+        try:
+            if hasattr(os, "chown"):
+                with suppress(PermissionError):  # one may write it without owning it
+                    os.chown(temporary, found.st_uid, found.st_gid)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink()
+            raise
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def delete(path: Path) -> None:
+    """Delete a file. Raises ``WNetError``."""
+    try:
+        path.unlink()
+    except OSError as error:
+        raise _failed(path, error) from error
+
+
+def _temporary(path: Path, text: str, mode: int) -> Path:
+    """A hidden file beside *path* with *text* in it."""
+    import tempfile
+
+    number, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
+    with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(number)
+    temporary = Path(name)
+    temporary.chmod(mode)
+    return temporary
+
+
+def _failed(path: Path, error: OSError) -> WNetError:
+    import errno
+
+    denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+    status = Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_WRITE_FAULT
+    hint = "what is registered for all users is written by root" if denied else None
+    return WNetError(status, f"it cannot be written: {error.strerror}", name=str(path), hint=hint)
