@@ -1,0 +1,112 @@
+"""Provider order and routing: who gets a request, and what is reported if nobody accepts it (R1 to R4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from mprouter.names import RemoteName
+from mprouter.providers.base import Capability, Provider
+from mprouter.status import Status, WNetError
+
+__all__ = ["INSIGNIFICANT", "builtin_providers", "in_order", "route"]
+
+log = logging.getLogger("mprouter.providers")
+
+INSIGNIFICANT = frozenset(
+    {
+        Status.ERROR_BAD_NETPATH,
+        Status.ERROR_BAD_NET_NAME,
+        Status.ERROR_INVALID_PARAMETER,
+        Status.ERROR_INVALID_LEVEL,
+        Status.ERROR_NOT_SUPPORTED,
+    }
+)
+"""What only says "not mine" (R3)."""
+
+T = TypeVar("T")
+
+
+def builtin_providers() -> list[Provider]:
+    """The networks that this package brings, in the order in which they are tried unless settings say otherwise.
+
+    SMB stands before WebDAV, as on Windows, since both may have a UNC name.
+    """
+    from mprouter.providers.rclone.ftp import Ftp
+    from mprouter.providers.rclone.local import Local
+    from mprouter.providers.rclone.remote import Remote
+    from mprouter.providers.rclone.s3 import S3
+    from mprouter.providers.rclone.sftp import Sftp
+    from mprouter.providers.rclone.smb import Smb
+    from mprouter.providers.rclone.webdav import WebDav
+
+    return [Smb(), WebDav(), Sftp(), Ftp(), S3(), Local(), Remote()]
+
+
+def in_order(providers: Iterable[Provider], names: Sequence[str]) -> list[Provider]:
+    """*providers* as a ``ProviderOrder`` of *names* has them (R1).
+
+    Those that it does not name come after, as they were; a name that no provider has is passed by.
+    """
+    places = {name.lower(): place for place, name in reversed(list(enumerate(names)))}
+    return sorted(providers, key=lambda each: places.get(each.name.lower(), len(names)))
+
+
+def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T]) -> tuple[Provider, T]:
+    """Try *providers* in order until one accepts; the one that did, and what *attempt* returned (R1).
+
+    attempt: has one provider make the connection.
+
+    Raises ``WNetError``: the first significant error met (R3), with its provider; ERROR_BAD_NET_NAME if none was
+    significant but some provider knew the form of *name*, with the words of all that said something;
+    ERROR_NO_NET_OR_BAD_PATH if none knew it; ERROR_NO_NETWORK without any provider.
+    """
+    if not providers:
+        raise WNetError(Status.ERROR_NO_NETWORK, name=name.given)
+    significant: WNetError | None = None
+    refusals: list[WNetError] = []
+    for provider in providers:
+        try:
+            if not provider.capabilities & Capability.ADD_CONNECTION or not provider.claims(name):  # R4, R2
+                continue
+            return provider, attempt(provider)
+        except WNetError as error:
+            refusal = error
+        except Exception as error:  # a stranger's provider may raise anything; it does not end the cycle (R4)
+            log.warning("the network provider %s failed", provider.name, exc_info=True)
+            refusal = _unexpected(error, provider)
+        refusal.provider = refusal.provider or provider.name
+        refusals.append(refusal)
+        if significant is None and refusal.status not in INSIGNIFICANT:
+            significant = refusal
+    if significant is not None:
+        raise significant
+    if refusals:
+        raise _none_has(name, refusals)
+    raise WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name.given, hint="see mpr provider list")
+
+
+def _unexpected(error: Exception, provider: Provider) -> WNetError:
+    """What a provider raised that is no answer, as one."""
+    text = f"{type(error).__name__}: {error}"
+    refusal = WNetError(
+        Status.ERROR_EXTENDED_ERROR, f"the network provider {provider.name} failed: {text}", provider_text=text
+    )
+    refusal.__cause__ = error
+    return refusal
+
+
+def _none_has(name: RemoteName, refusals: Sequence[WNetError]) -> WNetError:
+    """ERROR_BAD_NET_NAME in the words of those who knew the form of the name."""
+    first = refusals[0]
+    alone = len(refusals) == 1
+    return WNetError(
+        Status.ERROR_BAD_NET_NAME,
+        first.strerror if alone else "; ".join(f"{each.provider}: {each.strerror}" for each in refusals),
+        name=name.given,
+        provider=first.provider,
+        provider_code=int(first.status),
+        provider_text=first.provider_text,
+        hint=first.hint,
+    )

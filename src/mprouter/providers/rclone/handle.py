@@ -1,0 +1,55 @@
+"""What the store keeps of a connection, so that another process finds it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from mprouter.providers.base import Mounted
+from mprouter.providers.rclone.daemon import is_running
+from mprouter.providers.rclone.mounts import is_mounted
+
+__all__ = ["Handle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """How a later process finds the mount again.
+
+    pid, started: the rclone that holds it. fs: the name of its file system there. meta: where its cache describes what
+    is unsent; None if it is read-only.
+    """
+
+    pid: int
+    started: int
+    fs: str
+    mountpoint: Path
+    meta: Path | None
+
+    def written(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "pid": self.pid,
+            "started": self.started,
+            "fs": self.fs,
+            "mountpoint": str(self.mountpoint),
+            "meta": None if self.meta is None else str(self.meta),
+        }
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether that rclone runs and the mount is there, asked of the kernel alone."""
+        return is_running(self.pid, self.started) and is_mounted(self.mountpoint)
+
+    @classmethod
+    def read(cls, mounted: Mounted) -> Self:
+        """From JSON values; whatever is missing makes it a lost one."""
+        values = mounted.handle or {}
+        return cls(
+            values.get("pid", 0),
+            values.get("started", -1),
+            values.get("fs", ""),
+            Path(values.get("mountpoint") or mounted.mountpoint),
+            Path(values["meta"]) if values.get("meta") else None,
+        )

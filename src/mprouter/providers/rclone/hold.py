@@ -1,0 +1,151 @@
+"""Keeping a file system of rclone's alive without its mount, and ending those that have none.
+
+rclone shares one file system, with its cache and its queue of uploads, among all mounts of the same resource, and
+counts them. When the last one goes, from version 1.76 on, the file system goes at once, with its queue: what was not
+sent stays in the cache until the next connection. A second mount in a private directory keeps it alive until all is
+sent.
+
+Before 1.76 a mount that was taken away from outside is never counted off. Its file system would stay for ever, would go
+on trying a password that is no longer right, and would keep what it has not sent from the next one: ``end_idle`` counts
+such mounts off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from time import sleep
+
+from mprouter import places
+from mprouter.providers.rclone import mounts
+from mprouter.providers.rclone.daemon import Daemon, is_running, locked, started_at
+from mprouter.providers.rclone.rc import Refused
+
+__all__ = ["end_idle", "held", "is_detached", "mount", "mounting"]
+
+log = logging.getLogger("mprouter.providers")
+
+COUNTS_ALL = (1, 76)
+"""The first version of rclone that counts off mounts that were taken away from outside."""
+
+_numbers = count(1)
+
+
+@contextmanager
+def mounting() -> Iterator[None]:
+    """Have no other process begin or end a file system of this user's rclone meanwhile."""
+    with locked(places.runtime_dir() / "mount.lock"):
+        yield
+
+
+def mount(daemon: Daemon, fs: str, mountpoint: Path, device: str) -> None:
+    """Mount *fs*, a file system that is there, once more. Raises ``Refused`` and ``WNetError``."""
+    options = daemon.call("vfs/stats", fs=fs)["opt"]  # with others it would be another file system
+    parameters = {"fs": fs, "mountPoint": str(mountpoint), "vfsOpt": options, "mountOpt": {"DeviceName": device}}
+    daemon.call("mount/mount", timeout=60, **parameters)
+
+
+@contextmanager
+def held(daemon: Daemon, fs: str) -> Iterator[None]:
+    """Keep the file system *fs* alive. Raises ``Refused`` and ``WNetError``."""
+    _release_abandoned(daemon)
+    directory = _make_directory()
+    try:
+        mount(daemon, fs, directory, "mprouter, delivering")
+        yield
+    finally:
+        _release(daemon, directory)
+
+
+def is_detached(daemon: Daemon, fs: str) -> bool:
+    """Whether *fs* may have a mount that is no longer in the tree of files: somebody has files open on it.
+
+    What is closed there may never reach the queue of uploads, so that nothing else should share its file system.
+    """
+    for _ in range(3):  # others may be about to mount or unmount something
+        mountpoints = _mountpoints(daemon)
+        lost = any(each == fs and not mounts.is_mounted(place) for place, each in mountpoints.items())
+        # rclone forgets a mount when another is made in its place
+        forgotten = mounts.served_by(daemon.pid) > len(mountpoints) and fs in daemon.call("vfs/list")["vfses"]
+        if not lost and not forgotten:
+            return False
+        sleep(0.005)
+    return True
+
+
+def end_idle(daemon: Daemon, is_meant: Callable[[str], bool]) -> None:
+    """End the file systems, of those whose names *is_meant* accepts, that have no mount; within ``mounting``."""
+    if daemon.version >= COUNTS_ALL:
+        return
+    idle = [fs for fs in daemon.call("vfs/list")["vfses"] if is_meant(fs)]
+    if not idle:
+        return
+    mountpoints = _mountpoints(daemon)
+    if mounts.served_by(daemon.pid) == len(mountpoints):  # else one that rclone forgot may use it
+        for fs in set(idle) - set(mountpoints.values()):
+            _count_off(daemon, fs)
+
+
+def _count_off(daemon: Daemon, fs: str) -> None:
+    """Have rclone count off mounts of *fs* until none is left: each refused unmount of a busy one counts."""
+    directory = _make_directory()
+    try:
+        mount(daemon, fs, directory, "mprouter, ending")
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for _ in range(100):
+                with suppress(Refused):
+                    daemon.call("mount/unmount", mountPoint=str(directory))
+                if fs not in daemon.call("vfs/list")["vfses"]:
+                    break
+        finally:
+            os.close(descriptor)
+    finally:
+        mounts.unmount(directory, lazily=True)
+        directory.rmdir()
+
+
+def _mountpoints(daemon: Daemon) -> dict[Path, str]:
+    """Where rclone has mounted what."""
+    return {Path(each["MountPoint"]): each["Fs"] for each in daemon.call("mount/listmounts")["mountPoints"]}
+
+
+def _make_directory() -> Path:
+    """A directory whose name tells who will release it."""
+    pid = os.getpid()
+    directory = places.private(_place()) / f"{pid}-{started_at(pid)}-{next(_numbers)}"
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+def _place() -> Path:
+    return mounts.real_path(places.runtime_dir() / "hold")
+
+
+def _release(daemon: Daemon, directory: Path) -> None:
+    try:
+        daemon.call("mount/unmount", mountPoint=str(directory))
+    except (Refused, OSError) as error:  # somebody looks into it, or rclone has ended
+        log.debug("the hold %s was not released by rclone: %s", directory, error)
+    if mounts.is_mounted(directory):
+        mounts.unmount(directory, lazily=True)
+    directory.rmdir()
+
+
+def _release_abandoned(daemon: Daemon) -> None:
+    """Release what processes that were killed have held, except while something is being sent from there."""
+    holds = list(_place().glob("*-*-*"))
+    if not holds:
+        return
+    mountpoints = _mountpoints(daemon)
+    for directory in holds:
+        pid, since, _ = directory.name.split("-")
+        if is_running(int(pid), int(since)):
+            continue
+        fs = mountpoints.get(directory)
+        if fs is None or not daemon.call("vfs/queue", fs=fs).get("queue"):
+            _release(daemon, directory)

@@ -1,0 +1,69 @@
+"""Ways to log on, and in which order they are tried when there are several (C8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mprouter.credentials import Secret
+from mprouter.providers.base import AddRequest
+
+__all__ = ["Logon", "by_password", "local_user"]
+
+ASKED = 3
+"""How often the person at the terminal may type a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logon:
+    """One way to log on.
+
+    user: the name on the server, None if anonymous. settings: of rclone's backend. obscured, plain: settings that are
+    secret, in the form that rclone wants. password: what to remember if it works. is_guest: nobody in particular, so
+    that a refusal means that a name and password are wanted.
+    """
+
+    user: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    obscured: Mapping[str, Secret] = field(default_factory=dict)
+    plain: Mapping[str, Secret] = field(default_factory=dict)
+    password: Secret | None = None
+    is_guest: bool = False
+
+
+def by_password(
+    request: AddRequest, logon: Callable[[str, Secret], Logon], *, default: str | None, guest: Logon | None
+) -> Iterator[Logon]:
+    """Log on with the password of the call and no other; else with those stored; else as *guest*; else as typed.
+
+    logon: makes one of a user and a password. default: the user where neither request nor store names one; None = there
+    has to be a name. guest: None = there is none.
+    """
+    credentials = request.credentials
+    wanted = credentials.user or request.name.user
+    user = wanted or default
+    if credentials.password is not None:
+        if user:
+            yield logon(user, credentials.password)
+        return
+    stored = False
+    for found in credentials.stored(request.name, wanted):
+        if found.user or user:
+            stored = True
+            yield logon(str(found.user or user), found.password)
+    if guest is not None and not stored:
+        yield guest
+    if request.conversation is None or not user:
+        return
+    for _ in range(ASKED):
+        typed = request.conversation.ask_password(f"Password of {user} for {request.name.given}")
+        if typed is None:
+            return
+        yield logon(user, Secret(typed))
+
+
+def local_user() -> str:
+    """The user who runs this process: the default on most networks (C8)."""
+    import getpass
+
+    return getpass.getuser()

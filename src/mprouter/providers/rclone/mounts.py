@@ -1,0 +1,137 @@
+"""What the kernel knows of mounts: whether one is there, who has files open on it, and taking it away.
+
+Nothing here touches the mounted directory itself: a file system whose server hangs would hold the caller for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mprouter.status import Status, WNetError
+
+__all__ = ["Opener", "check_fuse", "is_mounted", "openers", "real_path", "served_by", "unmount"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """A process that has something open on a mount. path: what, relative to the mount; "" is its root."""
+
+    pid: int
+    command: str
+    path: str
+
+
+def check_fuse() -> None:
+    """Raise ``WNetError`` (ERROR_SERVICE_NOT_FOUND) with what to install if nothing can be mounted here."""
+    import shutil
+
+    if shutil.which("fusermount3") is None and shutil.which("fusermount") is None:
+        raise WNetError(
+            Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there", hint="install it: apt install fuse3"
+        )
+    if not Path("/dev/fuse").exists():
+        raise WNetError(
+            Status.ERROR_SERVICE_NOT_FOUND,
+            "the device /dev/fuse is not there",
+            hint="load the kernel's module: modprobe fuse; in a container, start it with --device /dev/fuse",
+        )
+
+
+def real_path(mountpoint: Path) -> Path:
+    """The path under which the kernel will list a mount on the directory *mountpoint*."""
+    return mountpoint.resolve()
+
+
+def is_mounted(mountpoint: Path) -> bool:
+    """Whether the topmost mount on *mountpoint*, a real path, is one of rclone's, alive or dead."""
+    wanted = os.fsencode(mountpoint)
+    kind = b""
+    with Path("/proc/self/mountinfo").open("rb") as file:
+        for line in file:
+            fields = line.split(b" ")
+            if _unescaped(fields[4]) == wanted:  # a later line is a mount on top of an earlier one
+                kind = fields[fields.index(b"-", 6) + 1]
+    return kind == b"fuse.rclone"
+
+
+def served_by(pid: int) -> int:
+    """How many mounts the process *pid* serves, also those that are no longer in the tree of files."""
+    return sum(path == "/dev/fuse" for path in _links(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def unmount(mountpoint: Path, *, lazily: bool = False) -> bool:
+    """Take the mount away; False if it is in use.
+
+    lazily: also if it is in use: it vanishes from the tree of files at once, for those who use it when they are done.
+    Raises ``WNetError`` (ERROR_EXTENDED_ERROR) if it cannot be taken away for another reason.
+    """
+    import shutil
+    import subprocess
+
+    program = "fusermount3" if shutil.which("fusermount3") else "fusermount"
+    ran = subprocess.run(
+        [program, "-uz" if lazily else "-u", "--", mountpoint],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C"},
+        check=False,
+    )
+    if not is_mounted(mountpoint):
+        return True
+    if "busy" in ran.stderr.lower():
+        return False
+    raise WNetError(
+        Status.ERROR_EXTENDED_ERROR,
+        f"{mountpoint} cannot be unmounted",
+        provider_code=ran.returncode,
+        provider_text=ran.stderr.strip(),
+    )
+
+
+def openers(mountpoint: Path, *, mapped: bool = False) -> list[Opener]:
+    """Who has files or directories open on *mountpoint*, as far as this user may know.
+
+    mapped: look also for files that are closed but still mapped into memory, which takes longer.
+    """
+    found: list[Opener] = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            with suppress(OSError):  # it has ended, or is not the user's
+                paths = _mapped_by(process) if mapped else set()
+                found += _within(os.fsdecode(mountpoint), process, paths | _opened_by(process))
+    return found
+
+
+def _opened_by(process: Path) -> set[str]:
+    return set(_links((process / "cwd", process / "root", process / "exe", *(process / "fd").iterdir())))
+
+
+def _links(links: Iterable[Path]) -> Iterator[str]:
+    for link in links:
+        with suppress(OSError):
+            yield os.readlink(link)  # noqa: PTH115 - the text of the link, whatever it leads to
+
+
+def _mapped_by(process: Path) -> set[str]:
+    lines = (process / "maps").read_text(errors="surrogateescape").splitlines()
+    return {line[line.index("/") :] for line in lines if "/" in line}
+
+
+def _within(mountpoint: str, process: Path, paths: set[str]) -> Iterator[Opener]:
+    within = sorted(path for path in paths if path == mountpoint or path.startswith(f"{mountpoint}/"))
+    if within:
+        command = (process / "comm").read_text(errors="replace").strip()
+        for path in within:
+            relative = path.removeprefix(mountpoint).lstrip("/").removesuffix(" (deleted)")
+            yield Opener(int(process.name), command, relative)
+
+
+def _unescaped(field: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)

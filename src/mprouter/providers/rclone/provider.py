@@ -1,0 +1,307 @@
+"""The way of one connection: what all networks on rclone have in common.
+
+A network is a subclass in a file of its own. It says as data which names are its own, which options it has and what its
+errors mean, and as methods how a name becomes settings of rclone's backend and which ways to log on there are.
+
+To connect: the server is asked through rclone whether it lets this user in and has the directory, which tells what is
+wrong if anything is; then it is mounted; then the kernel is asked whether it is mounted. To disconnect: what was closed
+is delivered, then the mount is taken away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mprouter.names import RemoteName
+from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
+from mprouter.providers.rclone import daemon, mounts
+from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.disconnect import clean_up, disconnect
+from mprouter.providers.rclone.failures import Failure, meaning
+from mprouter.providers.rclone.flush import STALL
+from mprouter.providers.rclone.handle import Handle
+from mprouter.providers.rclone.hold import end_idle, is_detached, mounting
+from mprouter.providers.rclone.logons import Logon
+from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
+from mprouter.providers.rclone.rc import Refused
+from mprouter.providers.rclone.unsent import adopt, is_member
+from mprouter.status import Status, WNetError
+
+__all__ = ["RcloneProvider", "Target", "quoted"]
+
+FRESH = "5s"
+"""How long a directory's listing is used before the server is asked again: changes by others show within that time."""
+
+WRITE_BACK = "1s"
+"""How long after its last close a file is sent; a program that saves often causes one upload."""
+
+_WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
+"""What ends one way to log on, so that the next one is tried."""
+
+_MOUNTING = (
+    Failure("executable file not found", Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there"),
+    Failure("is not empty|already mounted", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
+    Failure("too many FUSE filesystems", Status.ERROR_BUSY, "no more mounts are allowed", "see mount_max in fuse.conf"),
+    Failure(
+        "fusermount.*(?:denied|not permitted)|/dev/fuse",
+        Status.ERROR_ACCESS_DENIED,
+        "mounting is not allowed here: {said}",
+        "fusermount3 must be setuid root; a container needs --cap-add SYS_ADMIN --device /dev/fuse",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to connect to.
+
+    host, port: the server; None where there is none. root: the path for rclone. shown: the path as a person knows it.
+    settings: of rclone's backend, without the logon. config: settings of rclone itself while the backend is made.
+    variant: tells apart what must not share a session although resource and user are the same.
+    """
+
+    name: RemoteName
+    host: str | None
+    port: int | None
+    root: str
+    shown: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
+    read_only: bool = False
+
+
+class RcloneProvider:
+    """A network provider on rclone. Subclasses set the class attributes and override what their network needs.
+
+    name: as ``--provider`` gives it. title: the protocol, for a person. backend: rclone's name for it. schemes: of the
+    remote names that it claims. options: what ``-o`` may set, beside the common ones. failures: what this network's
+    errors mean, before the common ones. retries: how often rclone itself tries to open a session. case_insensitive:
+    file names are. adopts: the names of its file systems in rclone change with the password, so that what was left
+    unsent has to be looked for.
+    """
+
+    name: str
+    title: ClassVar[str]
+    backend: ClassVar[str]
+    schemes: ClassVar[frozenset[str]]
+    options: ClassVar[Mapping[str, Option]] = {}
+    failures: ClassVar[Sequence[Failure]] = ()
+    retries: ClassVar[int] = 10
+    case_insensitive: ClassVar[bool] = False
+    adopts: ClassVar[bool] = True
+
+    capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
+
+    def __init__(self, *, stall: float = STALL) -> None:
+        """*stall*: seconds without progress after which a disconnect no longer waits for uploads."""
+        self.stall = stall
+
+    # -- what a network overrides --------------------------------------------------------------------------------
+
+    def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
+        """What *request* asks for; ``WNetError`` if the server cannot be reached or trusted."""
+        raise NotImplementedError
+
+    def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
+        """The ways to log on, the likeliest first; the next is asked for when one was refused."""
+        raise NotImplementedError
+
+    def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
+        """Raise ``Refused`` or ``WNetError`` if the directory, the root of *fs*, cannot be used."""
+        del target, logon
+        rclone.call("operations/stat", timeout=60, fs=fs, remote="")
+
+    def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
+        """The error that *text*, an answer of rclone's, stands for."""
+        words = {
+            "network": self.title,
+            "host": target.host or "the server",
+            "port": str(target.port or ""),
+            "user": f"user {logon.user}" if logon.user else "an anonymous user",
+            "path": target.shown,
+            "share": target.root.partition("/")[0],
+        }
+        return meaning(text, self.failures, words)
+
+    def config(self, target: Target) -> dict[str, Any]:
+        """Settings of rclone itself while it opens a session."""
+        return {"ConnectTimeout": "10s", "LowLevelRetries": self.retries, **target.config}
+
+    def connection_string(self, rclone: Daemon, target: Target, logon: Logon) -> str:
+        """What names the file system to rclone: all settings and the path."""
+        settings = {**target.settings, **logon.settings}
+        settings.update({key: rclone.obscured(secret) for key, secret in logon.obscured.items()})
+        settings.update({key: secret.reveal() for key, secret in logon.plain.items()})
+        listed = "".join(f",{key}={quoted(value)}" for key, value in settings.items())
+        return f"{self.family(target, logon)}{target.variant},type={self.backend}{listed}:{target.root}"
+
+    def family(self, target: Target, logon: Logon) -> str:
+        """What the names of all file systems for this resource and user begin with, in letters that rclone allows.
+
+        Each resource has a name of its own, since rclone's caches of a directory and of one below it would overlap.
+        """
+        from hashlib import sha256
+
+        who = (self.name, target.host, target.port, logon.user, target.settings.get("endpoint"), target.root)
+        token = sha256(repr((who, target.read_only)).encode()).hexdigest()[:12]
+        shown = re.sub(r"[^A-Za-z0-9.@_+]", "_", f"{logon.user or ''}@{target.host or target.shown}".lstrip("@"))
+        return f"mpr-{self.name} {shown[:80]} {token}"
+
+    # -- the Provider protocol -----------------------------------------------------------------------------------
+
+    def claims(self, name: RemoteName) -> bool:
+        """Whether *name* is this network's (R2)."""
+        return name.scheme in self.schemes
+
+    def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
+        """Raise ``WNetError`` ERROR_INVALID_PARAMETER for an option or a value that this network does not have."""
+        read_options({**self.options, **COMMON_OPTIONS}, options, network=self.name, name=name.given)
+
+    def add_connection(self, request: AddRequest) -> Added:
+        """Connect (``NPAddConnection3``); see ``Provider.add_connection``."""
+        with self._reporting(request.name):
+            options = read_options(
+                {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
+            )
+            mounts.check_fuse()
+            rclone = daemon.obtain()
+            target = self.target(request, options)
+            fs, logon = self._log_on(rclone, request, target)
+            handle = self._mount(rclone, request, target, logon, fs)
+        return Added(logon.user, handle.written())
+
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        """Disconnect (``NPCancelConnection``, C6); see ``Provider.cancel_connection``."""
+        handle = Handle.read(mounted)
+        with self._reporting(mounted.name):
+            rclone = daemon.running() if handle.is_connected else None
+            if rclone is None or rclone.pid != handle.pid:
+                clean_up(handle, mounted.name)
+            else:
+                disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)
+
+    def state(self, mounted: Mounted) -> State:
+        """What became of the connection (``NPGetConnection``), asked of the kernel alone."""
+        return State.CONNECTED if Handle.read(mounted).is_connected else State.LOST
+
+    # -- the steps of connecting ---------------------------------------------------------------------------------
+
+    def _log_on(self, rclone: Daemon, request: AddRequest, target: Target) -> tuple[str, Logon]:
+        """The name of the file system in rclone, and the way to log on that worked."""
+        refused = WNetError(
+            Status.ERROR_LOGON_FAILURE,
+            f"no password is known for {request.credentials.user or request.name.user or 'this user'}",
+        )
+        for logon in self.logons(request, target):
+            try:
+                fs = self._open(rclone, target, logon)
+                for number in count(1):  # not one that has to be left alone
+                    if not is_detached(rclone, fs):
+                        break
+                    fs = self._open(rclone, replace(target, variant=f"{target.variant}-{number:x}"), logon)
+            except WNetError as error:
+                if logon.is_guest and error.status in {*_WRONG, Status.ERROR_ACCESS_DENIED}:
+                    wanted = f"{target.host or target.shown} wants a user name and a password"
+                    refused = WNetError(Status.ERROR_LOGON_FAILURE, wanted, provider_text=error.provider_text)
+                elif error.status in _WRONG:
+                    refused = error
+                else:
+                    raise
+                continue
+            if logon.password is not None:
+                request.credentials.used(logon.user, logon.password)
+            return fs, logon
+        refused.hint = refused.hint or "give another password with --password-stdin, another user with --user"
+        raise refused
+
+    def _open(self, rclone: Daemon, target: Target, logon: Logon) -> str:
+        """Have rclone open a session and look at the directory; the name of the file system."""
+        config = self.config(target)
+        string = self.connection_string(rclone, target, logon)
+        try:
+            info = rclone.call("operations/fsinfo", fs=string, _config=config)
+            fs = f"{info['Name']}:{info['Root']}"
+            self.probe(rclone, target, logon, fs)
+        except Refused as refusal:
+            text = refusal.text
+            for secret in (*logon.obscured.values(), *logon.plain.values()):
+                for form in (rclone.obscured(secret), secret.reveal()):
+                    text = text.replace(form, "***") if form else text
+        else:
+            return fs
+        raise self.failed(text, target, logon)  # not above, where the refusal would go with it, secrets and all
+
+    def _mount(self, rclone: Daemon, request: AddRequest, target: Target, logon: Logon, fs: str) -> Handle:
+        """Mount, with what an earlier connection has left unsent; on any error leave nothing behind."""
+        mountpoint = mounts.real_path(request.mountpoint)
+        options = {
+            "CacheMode": "off" if target.read_only else "writes",
+            "ReadOnly": target.read_only,
+            "WriteBack": WRITE_BACK,
+            "DirCacheTime": FRESH,
+            "CaseInsensitive": self.case_insensitive,
+        }
+        try:
+            with mounting():
+                if not target.read_only:
+                    name = fs.partition(":")[0]
+                    family = self.family(target, logon) if self.adopts else name
+                    end_idle(rclone, lambda each: is_member(each, family))
+                    adopt(rclone.cache, family, name, rclone.call("vfs/list")["vfses"])
+                rclone.call(
+                    "mount/mount",
+                    timeout=120,
+                    fs=fs,
+                    mountPoint=str(mountpoint),
+                    vfsOpt=options,
+                    mountOpt={"DeviceName": request.name.given},
+                )
+            cache = rclone.call("vfs/stats", fs=fs).get("diskCache")
+        except BaseException as error:
+            _take_back(rclone, mountpoint)
+            if isinstance(error, Refused):
+                raise meaning(error.text, _MOUNTING, {"host": "", "port": "", "network": self.title}) from None
+            raise
+        if not mounts.is_mounted(mountpoint):
+            raise WNetError(Status.ERROR_EXTENDED_ERROR, "the mount went away at once")
+        meta = Path(cache["pathMeta"]) if cache else None
+        return Handle(rclone.pid, rclone.started, fs, mountpoint, meta)
+
+    @contextmanager
+    def _reporting(self, name: RemoteName) -> Iterator[None]:
+        """Let errors tell the provider and the name that they are about."""
+        try:
+            yield
+        except WNetError as error:
+            error.provider = error.provider or self.name
+            error.filename = error.filename or name.given
+            raise
+        except Refused as refusal:
+            unexpected = WNetError(
+                Status.ERROR_EXTENDED_ERROR,
+                f"rclone reported: {refusal.text}",
+                name=name.given,
+                provider=self.name,
+                provider_text=refusal.text,
+            )
+            raise unexpected from None
+
+
+def quoted(value: str) -> str:
+    """*value* as it stands in a connection string of rclone's."""
+    return '"' + value.replace('"', '""') + '"'
+
+
+def _take_back(rclone: Daemon, mountpoint: Path) -> None:
+    """Leave no mount behind, also if it is still being made."""
+    with suppress(Refused, OSError):
+        rclone.call("mount/listmounts")  # answered when no mount is being made any more
+    if mounts.is_mounted(mountpoint):
+        mounts.unmount(mountpoint, lazily=True)

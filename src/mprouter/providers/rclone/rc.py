@@ -1,0 +1,79 @@
+"""rclone's remote control: a call is one HTTP request with a JSON object on a Unix socket.
+
+HTTP 1.0 is all that it takes, in fewer lines than the imports of ``http.client`` take milliseconds. Which calls there
+are, and what they mean, is known by those who make them.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mprouter.status import Status, WNetError
+
+__all__ = ["SOCKET_PATH_LIMIT", "Refused", "answers", "call"]
+
+SOCKET_PATH_LIMIT = 107
+"""The longest path of a Unix socket on Linux, in bytes."""
+
+
+class Refused(Exception):
+    """rclone answered with an error; *text* is what it said."""
+
+    def __init__(self, method: str, text: str) -> None:
+        super().__init__(method, text)
+        self.text = text
+
+
+def call(path: Path, method: str, parameters: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    """Have the rclone behind the socket *path* do *method*, and return its answer.
+
+    timeout: seconds for the answer. Raises ``Refused``, and ``WNetError``: ERROR_TIMEOUT, or ERROR_PROCESS_ABORTED if
+    no rclone is there or it ended meanwhile.
+    """
+    body = json.dumps(parameters).encode()
+    head = f"POST /{method} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    try:
+        with _connected(path, timeout) as connection:
+            connection.sendall(head.encode() + body)
+            reply = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    except TimeoutError:
+        raise WNetError(Status.ERROR_TIMEOUT, f"no answer within {timeout:g} seconds") from None
+    except OSError as error:
+        raise WNetError(Status.ERROR_PROCESS_ABORTED, f"rclone cannot be reached: {error.strerror}") from error
+    head_end = reply.find(b"\r\n\r\n")
+    try:
+        answer: dict[str, Any] = json.loads(reply[head_end + 4 :])
+        code = int(reply.split(maxsplit=2)[1])
+    except (ValueError, IndexError):
+        raise WNetError(Status.ERROR_PROCESS_ABORTED, "rclone ended in the middle of an answer") from None
+    if code != 200:
+        raise Refused(method, str(answer.get("error", "")))
+    return answer
+
+
+def answers(path: Path) -> int | None:
+    """The id of the process that listens on the socket *path*; None if none does, or one of another user."""
+    try:
+        with _connected(path, 5) as connection:
+            import os
+            import struct
+
+            pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            return int(pid) if uid == os.getuid() else None
+    except OSError:
+        return None
+
+
+def _connected(path: Path, timeout: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(str(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

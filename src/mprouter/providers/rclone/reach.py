@@ -1,0 +1,86 @@
+"""Whether a server can be reached at all, told with the status of what really is in the way."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from time import monotonic
+from typing import Any
+
+from mprouter.status import Status, WNetError
+
+__all__ = ["TIMEOUT", "reach", "resolve"]
+
+TIMEOUT = 10.0
+"""Seconds for all attempts to connect together."""
+
+_MEANINGS = {
+    errno.ECONNREFUSED: (Status.ERROR_CONNECTION_REFUSED, "{host} refuses connections on port {port}"),
+    errno.EHOSTUNREACH: (Status.ERROR_HOST_UNREACHABLE, "{host} is unreachable"),
+    errno.EHOSTDOWN: (Status.ERROR_HOST_UNREACHABLE, "{host} is down"),
+    errno.ENETUNREACH: (Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable"),
+    errno.ENETDOWN: (Status.ERROR_NETWORK_UNREACHABLE, "the network is down"),
+    errno.ETIMEDOUT: (Status.ERROR_TIMEOUT, "{host} does not answer on port {port}"),
+}
+
+_TELLING = (
+    Status.ERROR_CONNECTION_REFUSED,
+    Status.ERROR_TIMEOUT,
+    Status.ERROR_HOST_UNREACHABLE,
+    Status.ERROR_NETWORK_UNREACHABLE,
+)
+"""Of a host with several addresses the failure that says most about the host."""
+
+
+def resolve(host: str, port: int) -> list[tuple[int, Any]]:
+    """The addresses of *host*, each with its family. Raises ``WNetError`` (WSAHOST_NOT_FOUND)."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        unsure = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+        raise WNetError(
+            Status.WSAHOST_NOT_FOUND,
+            f"no name server answers for the host {host}" if unsure else f"the host name {host} is not known",
+            provider_text=str(error),
+        ) from error
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def reach(host: str, port: int, timeout: float = TIMEOUT) -> socket.socket:
+    """A connection to *port* of *host*, by whichever of its addresses answers; the caller closes it.
+
+    timeout: seconds for all addresses together. Raises ``WNetError``: WSAHOST_NOT_FOUND, ERROR_CONNECTION_REFUSED,
+    ERROR_HOST_UNREACHABLE, ERROR_NETWORK_UNREACHABLE, ERROR_TIMEOUT, else ERROR_UNEXP_NET_ERR.
+    """
+    addresses = resolve(host, port)
+    deadline = monotonic() + timeout
+    failures = []
+    for place, (family, address) in enumerate(addresses):
+        share = (deadline - monotonic()) / (len(addresses) - place)
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(max(share, 0.1))
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            failures.append(_failed(error, host, port))
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise min(failures, key=lambda each: _TELLING.index(each.status) if each.status in _TELLING else len(_TELLING))
+
+
+def _failed(error: OSError, host: str, port: int) -> WNetError:
+    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno
+    unexpected = Status.ERROR_UNEXP_NET_ERR, "{host} cannot be reached on port {port}"
+    status, message = _MEANINGS.get(number or 0, unexpected)
+    refused = status is Status.ERROR_CONNECTION_REFUSED
+    return WNetError(
+        status,
+        message.format(host=host, port=port),
+        provider_code=number,
+        provider_text=error.strerror or str(error),
+        hint="is the server running, and is this its port?" if refused else None,
+    )

@@ -1,0 +1,126 @@
+"""S3: Amazon's object store, and everything that speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from mprouter.providers.base import AddRequest
+from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.logons import Logon, by_password
+from mprouter.providers.rclone.options import Option, certificate_file, fingerprint_of, word, yes_or_no
+from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.reach import reach
+from mprouter.status import Status, WNetError
+
+__all__ = ["S3"]
+
+
+def _endpoint(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("is not like https://host:port")
+    return text
+
+
+class S3(RcloneProvider):
+    """``s3://bucket/prefix``. The user is the access key's id, the password its secret.
+
+    A directory is a prefix that objects have. An empty one is there only as long as the connection, unless it is kept
+    as an empty object whose name ends in a slash, which not all servers can.
+    """
+
+    name = "s3"
+    title = "S3"
+    backend = "s3"
+    schemes = frozenset({"s3"})
+    options: ClassVar[Mapping[str, Option]] = {
+        "endpoint": Option("the server, where it is not Amazon's: https://host:port", _endpoint),
+        "region": Option("the region of the bucket", word),
+        "provider": Option("the maker of the server, by rclone's name for it", word),
+        "profile": Option("the profile in ~/.aws/credentials to log on with", word),
+        "empty_directories": Option("yes: keep them, as empty objects", yes_or_no),
+        "ca_cert": Option("the file with the certificates to trust, in place of the system's", certificate_file),
+    }
+    failures = (
+        Failure("NoSuchBucket", Status.ERROR_BAD_NET_NAME, "there is no bucket {share}"),
+        Failure("SignatureDoesNotMatch", Status.ERROR_INVALID_PASSWORD, "the secret of the access key is wrong"),
+        Failure(
+            "InvalidAccessKeyId|InvalidToken|ExpiredToken|UnsupportedAlgorithm|get credentials|StatusCode: 401",
+            Status.ERROR_LOGON_FAILURE,
+            "{user} is not accepted",
+        ),
+        Failure("AccessDenied|StatusCode: 403", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
+        Failure("InvalidBucketName", Status.ERROR_BAD_NET_NAME, "{share} is not the name of a bucket"),
+    )
+
+    def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
+        """The bucket and the prefix."""
+        name = request.name
+        endpoint, ca = options.get("endpoint"), options.get("ca_cert")
+        host, port = None, None
+        if endpoint is not None:
+            parts = urlsplit(endpoint)
+            host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+            reach(str(host), port).close()
+        settings = {
+            "provider": options.get("provider", "Other" if endpoint else "AWS"),
+            "no_check_bucket": "true",
+        }
+        if options.get("empty_directories"):
+            settings["directory_markers"] = "true"
+        settings |= {key: options[key] for key in ("endpoint", "region") if key in options}
+        if "profile" in options:
+            settings |= {"env_auth": "true", "profile": options["profile"]}
+        # The time of a change is that of the upload: for any other each file would have to be asked for by itself.
+        config: dict[str, Any] = {"UseServerModTime": True}
+        if ca:
+            config["CaCert"] = [ca]
+        return Target(
+            name,
+            host,
+            port,
+            name.path,
+            name.path,
+            settings,
+            config,
+            variant=f"-{fingerprint_of(ca)}" if ca else "",
+            read_only=bool(options.get("read_only")),
+        )
+
+    def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
+        """With an access key; with a profile; else as nobody, for what is public."""
+        if "profile" in target.settings:
+            yield Logon(target.settings["profile"])
+            return
+        yield from by_password(
+            request,
+            lambda user, password: Logon(
+                user, {"access_key_id": user}, plain={"secret_access_key": password}, password=password
+            ),
+            default=None,
+            guest=None if request.credentials.user else Logon(is_guest=True),
+        )
+
+    def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
+        """Tell a prefix that nothing has from an empty directory, and both from a bucket that is not there."""
+        bucket, _, prefix = target.root.partition("/")
+        if prefix:
+            string = self.connection_string(rclone, replace(target, root=bucket), logon)
+            config = self.config(target)
+            item = rclone.call("operations/stat", timeout=120, fs=string, remote=prefix, _config=config)["item"]
+            if item is not None and not item["IsDir"]:
+                raise WNetError(Status.ERROR_DIRECTORY, f"{target.shown} is an object, not a directory")
+            if item is not None:
+                return
+            fs = string
+        super().probe(rclone, target, logon, fs)
+        if prefix:
+            raise WNetError(Status.ERROR_PATH_NOT_FOUND, f"nothing in the bucket {bucket} begins with {prefix}/")
+
+    def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
+        """What rclone calls a directory that is not there is a bucket."""
+        return super().failed(text.replace("directory not found", "NoSuchBucket"), target, logon)

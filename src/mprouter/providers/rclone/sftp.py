@@ -1,0 +1,290 @@
+"""SFTP: host keys are always verified; keys, the agent, ``~/.ssh/config`` and passwords work as ssh users expect."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from mprouter import places
+from mprouter.credentials import Secret
+from mprouter.names import RemoteName
+from mprouter.providers.base import AddRequest
+from mprouter.providers.rclone import hostkeys, sshconfig
+from mprouter.providers.rclone.daemon import AGENT_SOCKET
+from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.hostkeys import HostKey
+from mprouter.providers.rclone.logons import Logon, by_password, local_user
+from mprouter.providers.rclone.options import Option, existing_file
+from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.reach import reach, resolve
+from mprouter.providers.rclone.sshconfig import SshHost
+from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+__all__ = ["Sftp", "accept_host_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class SftpTarget(Target):
+    """A directory on an SSH server. keys: those recorded for it."""
+
+    ssh: SshHost = field(kw_only=True)
+    keys: tuple[HostKey, ...] = ()
+
+
+class Sftp(RcloneProvider):
+    r"""``sftp://``, and ``\\sshfs\user@host``."""
+
+    name = "sftp"
+    title = "SFTP"
+    backend = "sftp"
+    schemes = frozenset({"sftp"})
+    retries = 1  # OpenSSH counts attempts against whoever makes many
+    options: ClassVar[Mapping[str, Option]] = {
+        "known_hosts": Option("the file with the host keys to trust, instead of ~/.ssh/known_hosts", existing_file),
+        "key_file": Option("the private key to log on with, instead of those in ~/.ssh", existing_file),
+    }
+    failures = (
+        Failure(
+            "unable to authenticate|unexpected message type 51|no supported methods remain|too many authentication",
+            Status.ERROR_LOGON_FAILURE,
+            "{user} is not accepted",
+        ),
+        Failure(
+            "knownhosts: key is revoked|host key is revoked",
+            Status.ERROR_MUTUAL_AUTH_FAILED,
+            "the host key of {host} is marked as revoked",
+        ),
+        Failure(
+            "knownhosts|no common algorithm for host key|certificate-authority|host certificate|no authorities",
+            Status.ERROR_MUTUAL_AUTH_FAILED,
+            "the host key of {host} is not the recorded one",
+        ),
+        Failure(
+            "decryption password incorrect|passphrase protected|incorrect passphrase",
+            Status.ERROR_INVALID_PASSWORD,
+            "the password does not open the private key",
+        ),
+        Failure(
+            "private key not found in the ssh-agent|ssh-agent|ssh agent|private key file|public key file|cert file",
+            Status.ERROR_LOGON_FAILURE,
+            "a private key cannot be used: {said}",
+        ),
+        Failure(
+            "subsystem request failed|couldn't initialise SFTP",
+            Status.ERROR_UNEXP_NET_ERR,
+            "{host} speaks SSH, but offers no SFTP",
+        ),
+    )
+
+    def target(self, request: AddRequest, options: Mapping[str, str]) -> SftpTarget:
+        """Find out who the server is, and have its host key."""
+        name = request.name
+        ssh = sshconfig.look_up(str(name.host), name.port, request.credentials.user or name.user)
+        files = [Path(options["known_hosts"])] if "known_hosts" in options else hostkeys.default_files()
+        if "key_file" in options:
+            ssh = SshHost(ssh.host, ssh.port, ssh.user, (Path(options["key_file"]),), None, by_ssh=ssh.by_ssh)
+        keys: tuple[HostKey, ...] = ()
+        if ssh.by_ssh:
+            settings = {"known_hosts_file": "none", "ssh": _listed(_ssh_command(ssh, name, options))}
+            _check_by_ssh(_ssh_command(ssh, name, options), name)
+        else:
+            resolve(ssh.host, ssh.port)
+            keys = tuple(hostkeys.recorded(ssh.host, ssh.port, files)) or self._ask(request, ssh, files[0])
+            settings = {
+                "host": f"[{ssh.host}]" if ":" in ssh.host else ssh.host,
+                "port": str(ssh.port),
+                "known_hosts_file": str(hostkeys.pin(ssh.host, ssh.port, keys)),
+                "host_key_algorithms": " ".join(hostkeys.algorithms(keys)),
+            }
+        # Otherwise rclone would run commands on the server to find out about its shell and checksums.
+        settings |= {"shell_type": "none", "disable_hashcheck": "true"}
+        return SftpTarget(
+            name=name,
+            host=ssh.host,
+            port=ssh.port,
+            root=name.path,
+            shown=name.path or "the home directory",
+            settings=settings,
+            read_only=bool(options.get("read_only")),
+            ssh=ssh,
+            keys=keys,
+        )
+
+    def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
+        """With a password given: that, to the server or to open a key. Else the agent, keys, stored passwords."""
+        ssh = target.ssh if isinstance(target, SftpTarget) else sshconfig.look_up(str(target.host), target.port, None)
+        user = request.credentials.user or request.name.user or ssh.user or local_user()
+        if ssh.by_ssh:
+            yield Logon(user)
+            return
+        if request.credentials.password is None:
+            yield from _by_key(ssh, user)
+        yield from _by_secret(request, ssh, user)
+
+    def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
+        """Add where the recorded keys stand to what is said of a changed one."""
+        error = super().failed(text, target, logon)
+        if error.status is Status.ERROR_MUTUAL_AUTH_FAILED and isinstance(target, SftpTarget):
+            recorded = ", ".join(each.place for each in target.keys)
+            file = target.keys[0].place.rpartition(":")[0] if target.keys else ""
+            address = f"[{target.host}]:{target.port}" if target.port != 22 else target.host
+            return WNetError(
+                error.status,
+                f"{error.strerror}: somebody may be listening in, or the server has got a new key;"
+                f" the old one is in {recorded}",
+                provider_text=text,
+                hint=f"only if you know that the server has a new key: ssh-keygen -R '{address}' -f {file}",
+            )
+        return error
+
+    def _ask(self, request: AddRequest, ssh: SshHost, file: Path) -> tuple[HostKey, ...]:
+        """Have a person look at the keys of a server that is not known, and record them; else refuse."""
+        reach(ssh.host, ssh.port).close()
+        keys = hostkeys.offered(ssh.host, ssh.port)
+        shown = "\n".join(f"  {each.fingerprint} ({each.type})" for each in keys)
+        if request.conversation is not None and request.conversation.confirm(
+            f"The SSH server {ssh.host} is not known. It has the host keys\n{shown}\nIs it the right one?"
+        ):
+            hostkeys.record(ssh.host, ssh.port, keys, file)
+            return tuple(keys)
+        import shlex
+
+        raise WNetError(
+            Status.ERROR_MUTUAL_AUTH_FAILED,
+            f"the SSH server {ssh.host} is not known; it has the host keys "
+            + ", ".join(f"{each.fingerprint} ({each.type})" for each in keys),
+            hint=f"if that is right: mpr hostkey accept {shlex.quote(request.name.given)} {keys[0].fingerprint}",
+        )
+
+
+def accept_host_key(name: RemoteName, fingerprint: str, known_hosts: Path | None = None) -> HostKey:
+    """Record the host key with *fingerprint* for the server of *name*, if it has that key; see ``hostkeys.accept``."""
+    ssh = sshconfig.look_up(str(name.host), name.port, name.user)
+    resolve(ssh.host, ssh.port)
+    reach(ssh.host, ssh.port).close()
+    return hostkeys.accept(ssh.host, ssh.port, fingerprint, known_hosts)
+
+
+def _by_key(ssh: SshHost, user: str) -> Iterator[Logon]:
+    """With the agent's keys, and with those that are in files for everybody to read who may read the file."""
+    if sshconfig.agent_keys(ssh.agent):
+        _lead_to(ssh.agent)
+        if not ssh.only_keys:
+            yield _logon(user, key_use_agent="true")
+        for key in ssh.keys if ssh.only_keys else ():
+            yield _logon(user, key_use_agent="true", key_file=str(key))
+    for key in ssh.keys:
+        if not sshconfig.needs_passphrase(key):
+            yield _logon(user, key_file=str(key))
+
+
+def _by_secret(request: AddRequest, ssh: SshHost, user: str) -> Iterator[Logon]:
+    """With passwords, each of which may also be the passphrase of a key."""
+    locked = [key for key in ssh.keys if sshconfig.needs_passphrase(key)]
+    known = False
+    for logon in by_password(request, _password_logon, default=user, guest=None):
+        known = True
+        yield logon
+        for key in locked:
+            passphrase = {"key_file_pass": logon.obscured["pass"]}
+            yield replace(logon, settings={**logon.settings, "key_file": str(key)}, obscured=passphrase)
+    if locked and not known:
+        raise WNetError(
+            Status.ERROR_LOGON_FAILURE,
+            f"no password is known for {user}, and the key {locked[0]} needs its passphrase",
+            hint=f"ssh-add {locked[0]}, or give password or passphrase with --password-stdin",
+        )
+
+
+def _logon(user: str, **settings: str) -> Logon:
+    return Logon(user, {"user": user, **settings})
+
+
+def _password_logon(user: str, password: Secret) -> Logon:
+    return Logon(user, {"user": user}, obscured={"pass": password}, password=password)
+
+
+def _lead_to(agent: Path | None) -> None:
+    """Point the name under which rclone knows the SSH agent to the one of this process."""
+    link = places.private(places.runtime_dir()) / AGENT_SOCKET
+    new = link.with_name(f".{link.name}.{os.getpid()}-{threading.get_ident()}")
+    new.unlink(missing_ok=True)
+    new.symlink_to(str(agent))
+    new.replace(link)
+
+
+# -- hosts that only ssh itself can reach --------------------------------------------------------------------------
+
+
+def _ssh_command(ssh: SshHost, name: RemoteName, options: Mapping[str, str]) -> list[str]:
+    command = ["ssh", "-F", str(sshconfig.config_file()), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+    command += ["-o", "ServerAliveInterval=30", "-o", f"Port={ssh.port}"]
+    command += ["-o", f"User={ssh.user}"] if ssh.user else []
+    command += ["-o", f"UserKnownHostsFile={options['known_hosts']}"] if "known_hosts" in options else []
+    command += ["-o", f"IdentityFile={options['key_file']}"] if "key_file" in options else []
+    return [*command, str(name.host)]
+
+
+def _listed(command: list[str]) -> str:
+    """*command* as rclone reads a list: fields with spaces in quotes."""
+    return " ".join('"' + each.replace('"', '""') + '"' if " " in each or '"' in each else each for each in command)
+
+
+_SSH_SAYS = (
+    ("host key verification failed|no .* host key is known", Status.ERROR_MUTUAL_AUTH_FAILED),
+    ("permission denied", Status.ERROR_LOGON_FAILURE),
+    ("could not resolve|name or service not known", Status.WSAHOST_NOT_FOUND),
+    ("connection refused", Status.ERROR_CONNECTION_REFUSED),
+    ("no route to host", Status.ERROR_HOST_UNREACHABLE),
+    ("network is unreachable", Status.ERROR_NETWORK_UNREACHABLE),
+    ("timed out", Status.ERROR_TIMEOUT),
+)
+
+
+def _check_by_ssh(command: list[str], name: RemoteName) -> None:
+    """Let ssh begin an SFTP session, since rclone would not tell why it cannot."""
+    import re
+    import subprocess
+    from threading import Timer
+
+    with subprocess.Popen(
+        [*command[:-1], "-o", "ConnectTimeout=10", "-s", "--", command[-1], "sftp"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        late = Timer(60, process.kill)
+        late.start()
+        try:
+            answer, said = _begun(process)
+        finally:
+            late.cancel()
+            process.kill()
+    if answer[4:5] == b"\x02":  # SSH_FXP_VERSION
+        return
+    for pattern, status in _SSH_SAYS:
+        if re.search(pattern, said, re.IGNORECASE):
+            raise WNetError(status, f"ssh reports: {said}", provider_text=said, hint="try: " + _listed(command))
+    raise WNetError(Status.ERROR_EXTENDED_ERROR, f"ssh reports: {said or 'nothing'}", provider_text=said)
+
+
+def _begun(process: Popen[bytes]) -> tuple[bytes, str]:
+    """What the server answers to the beginning of an SFTP session, or what ssh says if there is none."""
+    assert process.stdin is not None  # noqa: S101 - they are pipes
+    assert process.stdout is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101
+    try:
+        process.stdin.write(b"\x00\x00\x00\x05\x01\x00\x00\x00\x03")  # SSH_FXP_INIT, version 3
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass
+    answer = process.stdout.read(5)
+    return answer, "" if answer else process.stderr.read().decode(errors="replace").strip()

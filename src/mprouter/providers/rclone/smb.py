@@ -1,0 +1,99 @@
+"""SMB: Windows file servers and Samba."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from mprouter.credentials import Secret
+from mprouter.providers.base import AddRequest
+from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.logons import Logon, by_password, local_user
+from mprouter.providers.rclone.options import Option, word
+from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.reach import reach
+from mprouter.status import Status, WNetError
+
+__all__ = ["Smb"]
+
+_NOT_SMB = frozenset({Status.ERROR_CONNECTION_REFUSED, Status.ERROR_UNEXP_NET_ERR})
+
+
+class Smb(RcloneProvider):
+    r"""``\\server\share`` and ``smb://``.
+
+    A UNC name may also mean WebDAV, so there the absence of an SMB server is ERROR_BAD_NETPATH, "not mine" (R3).
+    """
+
+    name = "smb"
+    title = "SMB"
+    backend = "smb"
+    schemes = frozenset({"unc", "smb"})
+    retries = 1  # Windows locks an account after a few wrong passwords
+    case_insensitive = True
+    options: ClassVar[Mapping[str, Option]] = {"domain": Option("the Windows domain of the user", word)}
+    failures = (
+        Failure("network name not found|bad network name", Status.ERROR_BAD_NET_NAME, "{host} has no share {share}"),
+        Failure("wrong password", Status.ERROR_INVALID_PASSWORD, "the password of {user} is wrong"),
+        Failure(
+            "attempted logon is invalid|logon failure",
+            Status.ERROR_LOGON_FAILURE,
+            "{user} is not accepted with this password",
+        ),
+        Failure(
+            "(account .*locked|account .*disabled|password .*expired|must change|account restriction|logon hours.*)",
+            Status.ERROR_LOGON_FAILURE,
+            "{user} may not log on now: {said}",
+        ),
+        Failure(
+            "initialize SMB: .*(?:permission|access) (?:is )?denied",
+            Status.ERROR_ACCESS_DENIED,
+            "{user} may not use the share {share}",
+        ),
+        Failure("access.*denied", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
+        Failure("not a directory|STATUS_NOT_A_DIRECTORY", Status.ERROR_DIRECTORY, "{path} is not a directory"),
+        Failure(
+            "invalid transport format|connection error", Status.ERROR_UNEXP_NET_ERR, "port {port} of {host} is not SMB"
+        ),
+    )
+
+    def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
+        """The share and the directory in it."""
+        name = request.name
+        host, port = str(name.host), name.port or 445
+        try:
+            reach(host, port).close()
+        except WNetError as error:
+            raise _perhaps_not_mine(error, name.scheme) from error
+        settings = {"host": f"[{host}]" if ":" in host else host, "port": str(port)}
+        if "domain" in options:
+            settings["domain"] = options["domain"]
+        return Target(name, host, port, name.path, name.path, settings, read_only=bool(options.get("read_only")))
+
+    def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
+        """With a password; without one as the user named, else as guest, which servers may allow."""
+        del target
+        user = request.credentials.user or request.name.user
+        guest = _logon(user, None) if user else Logon(None, {"user": "guest"}, is_guest=True)
+        yield from by_password(request, _logon, default=local_user(), guest=guest)
+
+    def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
+        """For a UNC name a server that does not speak SMB is none of this network's."""
+        return _perhaps_not_mine(super().failed(text, target, logon), target.name.scheme)
+
+
+def _logon(user: str, password: Secret | None) -> Logon:
+    r"""As ``DOMAIN\user`` or ``user``."""
+    domain, _, plain = user.rpartition("\\")
+    settings = {"user": plain} | ({"domain": domain} if domain else {})
+    if password is None:
+        return Logon(user, settings, is_guest=True)
+    return Logon(user, settings, obscured={"pass": password}, password=password)
+
+
+def _perhaps_not_mine(error: WNetError, scheme: str) -> WNetError:
+    if scheme != "unc" or error.status not in _NOT_SMB:
+        return error
+    return WNetError(
+        Status.ERROR_BAD_NETPATH, f"no SMB server is there: {error.strerror}", provider_text=error.provider_text
+    )

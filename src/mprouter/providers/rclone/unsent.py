@@ -1,0 +1,146 @@
+"""Written data that waits in rclone's cache directory to be sent, whichever rclone put it there.
+
+A file system of rclone's keeps its cache in directories of its own: below ``vfs/NAME/ROOT`` stand the data, below
+``vfsMeta/NAME/ROOT`` a JSON file for each with whether it is dirty. NAME ends in a hash of all settings, the password
+among them. What a dead rclone, or a connection with another password, has left is therefore under another name than
+the one that a new connection looks under, and is moved there (``adopt``) before the new one begins.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Unsent", "adopt", "is_member", "unsent"]
+
+log = logging.getLogger("mprouter.providers")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A file with data that the server does not have. path: in the connection. size: in bytes."""
+
+    path: str
+    size: int
+
+
+def unsent(meta: Path) -> list[Unsent]:
+    """The unsent files whose descriptions are below the directory *meta*, those still open among them."""
+    return [Unsent(str(file.relative_to(meta)), _size(file)) for file in _dirty(meta)]
+
+
+def is_member(name: str, family: str) -> bool:
+    """Whether the file system *name*, with or without its root, is one of those whose names begin with *family*."""
+    return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
+
+
+def adopt(cache: Path, family: str, name: str, live: Iterable[str]) -> int:
+    """Move what other members of *family* have left unsent to the directories of *name*; how many files.
+
+    cache: rclone's cache directory. family: what the names of all file systems for one resource and user begin with.
+    live: the names, with roots, of the file systems that run. The caller keeps others from starting one.
+    """
+    living = {each.partition(":")[0] for each in live}
+    if name in living:
+        return 0
+    _mend(cache, name)
+    moved = 0
+    with suppress(FileNotFoundError):
+        for left in sorted((cache / "vfsMeta").iterdir()):
+            if left.name not in living and left.name != name and is_member(left.name, family):
+                _mend(cache, left.name)
+                moved += _move(cache, left.name, name)
+    if moved:
+        log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
+    return moved
+
+
+def _move(cache: Path, old: str, new: str) -> int:
+    """Move the dirty files of *old* to *new*, then drop the rest of *old*: copies of what the server has."""
+    import shutil
+
+    moved = 0
+    for file in list(_dirty(cache / "vfsMeta" / old)):
+        inner = file.relative_to(cache / "vfsMeta" / old)
+        meta, data = (cache / kind / new / inner for kind in ("vfsMeta", "vfs"))
+        if meta.exists() and meta.stat().st_mtime_ns > file.stat().st_mtime_ns:
+            continue  # written again since
+        for each in (meta, data):
+            each.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # an earlier attempt was cut short after this step
+            (cache / "vfs" / old / inner).replace(data)
+        file.replace(meta)
+        moved += 1
+    for kind in ("vfsMeta", "vfs"):
+        shutil.rmtree(cache / kind / old, ignore_errors=True)
+    return moved
+
+
+def _mend(cache: Path, name: str) -> None:
+    """Describe the files of *name* anew whose descriptions an rclone was writing when it was killed.
+
+    rclone would delete such files. One that is whole is sent; of one with holes, where it held only a part of the
+    server's file, nobody can tell any more what was written, so that it is set aside for a person to look at.
+    """
+    for file in list(_dirty(cache / "vfsMeta" / name)):
+        inner = file.relative_to(cache / "vfsMeta" / name)
+        data = cache / "vfs" / name / inner
+        if _is_whole(file.read_bytes()) or not data.exists():
+            continue
+        if _has_holes(data):
+            aside = cache / "damaged" / name / inner
+            aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            data.replace(aside)
+            file.unlink()
+            log.error("%s was being written in part when rclone was killed: what there is of it is in %s", inner, aside)
+        else:
+            new = file.with_name(f".{file.name}.new")
+            new.write_text(json.dumps(_description(data), indent=1))
+            new.replace(file)
+
+
+def _description(data: Path) -> dict[str, object]:
+    """What rclone writes of a file that is whole in the cache and has to be sent."""
+    from datetime import UTC, datetime
+
+    found = data.stat()
+    time = datetime.fromtimestamp(found.st_mtime, UTC).isoformat()
+    parts = [{"Pos": 0, "Size": found.st_size}] if found.st_size else []
+    return {"ModTime": time, "ATime": time, "Size": found.st_size, "Rs": parts, "Fingerprint": "", "Dirty": True}
+
+
+def _has_holes(data: Path) -> bool:
+    descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        return size > 0 and os.lseek(descriptor, 0, os.SEEK_HOLE) < size
+    finally:
+        os.close(descriptor)
+
+
+def _dirty(meta: Path) -> Iterator[Path]:
+    """The descriptions of dirty files, and those that are not whole: one that is being written is not for a moment."""
+    for directory, _, names in os.walk(meta):
+        for name in names:
+            file = Path(directory, name)
+            with suppress(FileNotFoundError):
+                content = file.read_bytes()
+                if b'"Dirty": true' in content or not _is_whole(content):
+                    yield file
+
+
+def _is_whole(content: bytes) -> bool:
+    return content.rstrip().endswith(b"}")
+
+
+def _size(file: Path) -> int:
+    try:
+        return int(json.loads(file.read_bytes())["Size"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return 0

@@ -1,0 +1,136 @@
+"""WebDAV over http and https: Apache, IIS, Nextcloud, ownCloud and others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from mprouter.providers.base import AddRequest
+from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.logons import Logon, by_password, local_user
+from mprouter.providers.rclone.options import Option, certificate_file, choice, fingerprint_of
+from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.reach import reach
+from mprouter.status import Status, WNetError
+
+__all__ = ["WebDav"]
+
+_UNC_TIMEOUT = 3.0
+"""Seconds for each of the two ports that a UNC name may mean: it was tried as SMB before."""
+
+
+class WebDav(RcloneProvider):
+    r"""``dav://``, ``davs://``, and ``\\server\share`` where no SMB server has it (R3).
+
+    For a UNC name Windows asks port 80; here 443 is asked before. As on Windows no password goes over plain http,
+    unless the name says ``dav://``, or a port, and thereby asks for it.
+    """
+
+    name = "webdav"
+    title = "WebDAV"
+    backend = "webdav"
+    schemes = frozenset({"dav", "davs", "unc"})
+    options: ClassVar[Mapping[str, Option]] = {
+        "ca_cert": Option("the file with the certificates to trust, in place of the system's", certificate_file),
+        "vendor": Option(
+            "the software of the server, where it has habits of its own",
+            choice("other", "nextcloud", "owncloud", "infinitescale", "sharepoint", "sharepoint-ntlm", "fastmail"),
+        ),
+    }
+    failures = (
+        Failure("401 Unauthorized", Status.ERROR_LOGON_FAILURE, "{user} is not accepted with this password"),
+        Failure("403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
+        Failure(
+            "405 Method Not Allowed|501 Not Implemented|400 Bad Request|30[1278] ",
+            Status.ERROR_UNEXP_NET_ERR,
+            "the web server {host} offers no WebDAV at {path}",
+        ),
+        Failure("50[0234] (.*)", Status.ERROR_NETWORK_BUSY, "the web server {host} has trouble: {said}"),
+    )
+
+    def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
+        """The web server, and the path on it."""
+        name = request.name
+        ca = options.get("ca_cert")
+        if name.scheme == "unc":
+            scheme, port = _find(str(name.host), name.path, ca)
+        else:
+            scheme, port = ("https", name.port or 443) if name.scheme == "davs" else ("http", name.port or 80)
+            reach(str(name.host), port).close()
+        host = f"[{name.host}]" if ":" in str(name.host) else str(name.host)
+        # What Nextcloud and its kin have before a user's files is for rclone part of the server's address.
+        base, root = "", name.path.lstrip("/")
+        if found := re.fullmatch(r"(.*/dav/files/[^/]+)(?:/(.*))?", name.path):
+            base, root = found[1], found[2] or ""
+        config: dict[str, Any] = {"CaCert": [ca]} if ca and scheme == "https" else {}
+        return Target(
+            name,
+            str(name.host),
+            port,
+            root,
+            f"/{name.path.lstrip('/')}",
+            {"url": f"{scheme}://{host}:{port}{quote(base)}", "vendor": options.get("vendor", "other")},
+            config,
+            variant=f"-{fingerprint_of(ca)}" if ca else "",
+            read_only=bool(options.get("read_only")),
+        )
+
+    def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
+        """Without a name or password first as nobody: what is public needs none."""
+        named = request.credentials.user or request.name.user
+        guest = None if named else Logon(is_guest=True)
+        if request.name.scheme == "unc" and target.settings["url"].startswith("http://"):
+            yield Logon(is_guest=True)
+            raise WNetError(
+                Status.ERROR_ACCESS_DENIED,
+                "the WebDAV server wants a password, and would get it unencrypted",
+                hint=f"if it may: connect dav://{target.host}{quote(target.shown)}",
+            )
+        yield from by_password(
+            request,
+            lambda user, password: Logon(user, {"user": user}, obscured={"pass": password}, password=password),
+            default=local_user(),
+            guest=guest,
+        )
+
+
+def _find(host: str, path: str, ca: str | None) -> tuple[str, int]:
+    """Whether a WebDAV server is behind a UNC name, and where. Raises ``WNetError`` ERROR_BAD_NETPATH: "not mine"."""
+    reasons = []
+    for scheme, port in (("https", 443), ("http", 80)):
+        try:
+            reach(host, port, _UNC_TIMEOUT).close()
+            if _speaks_webdav(scheme, host, port, path, ca):
+                return scheme, port
+            reasons.append(f"the web server on port {port} offers no WebDAV")
+        except WNetError as error:
+            if error.status is Status.WSAHOST_NOT_FOUND:
+                raise
+            reasons.append(str(error.strerror))
+        except (OSError, ValueError) as error:  # no TLS, a certificate that is not trusted, no HTTP
+            reasons.append(f"port {port}: {error}")
+    raise WNetError(Status.ERROR_BAD_NETPATH, f"no WebDAV server is there: {'; '.join(reasons)}")
+
+
+def _speaks_webdav(scheme: str, host: str, port: int, path: str, ca: str | None) -> bool:
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
+    if scheme == "https":
+        import ssl
+
+        context = ssl.create_default_context(cafile=ca)
+        connection: HTTPConnection = HTTPSConnection(host, port, timeout=_UNC_TIMEOUT, context=context)
+    else:
+        connection = HTTPConnection(host, port, timeout=_UNC_TIMEOUT)
+    try:
+        connection.request("OPTIONS", quote(f"/{path}"))
+        answer = connection.getresponse()
+    except HTTPException as error:
+        raise ValueError(f"no answer in HTTP ({type(error).__name__})") from error
+    else:
+        # a server may want to know who asks before it says what it can
+        return bool(answer.getheader("DAV") or answer.getheader("MS-Author-Via") or answer.status == 401)
+    finally:
+        connection.close()

@@ -1,0 +1,181 @@
+"""C6: what was written and closed reaches the server before the connection goes, or the cancel fails and says so."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mprouter.providers.base import Pending, State
+from mprouter.providers.rclone.sftp import Sftp
+from mprouter.status import Status, WNetError
+from servers import sftp
+from servers.daemon import Fresh, wait_for
+from shares import Connect, Connections, Disconnect, Share
+
+
+def test_c6_a_file_closed_the_moment_before_the_cancel_is_delivered(
+    share: Share, connect: Connect, disconnect: Disconnect
+) -> None:
+    for attempt in range(5):
+        mounted = connect(share)
+        (mounted.mountpoint / f"{attempt}").write_text("written at the last moment")
+        disconnect(mounted)
+        assert (share.root / f"{attempt}").read_text() == "written at the last moment"
+
+
+def test_c6_the_cancel_tells_what_is_pending(sftp_share: Share, connect: Connect, disconnect: Disconnect) -> None:
+    mounted = connect(sftp_share)
+    for number in range(20):
+        (mounted.mountpoint / f"{number}").write_bytes(bytes(1000))
+    told: list[Pending] = []
+    disconnect(mounted, progress=told.append)
+    assert told[0].files == 20
+    assert told[0].bytes == 20_000
+    assert told[-1].files < 20
+
+
+def test_c6_open_files_keep_a_connection_that_is_not_forced(
+    share: Share, connect: Connect, disconnect: Disconnect
+) -> None:
+    mounted = connect(share)
+    with (mounted.mountpoint / "open").open("w") as file:
+        file.write("first\n")
+        file.flush()
+        with pytest.raises(WNetError) as refused:
+            disconnect(mounted)
+        assert refused.value.status is Status.ERROR_OPEN_FILES
+        assert "open" in str(refused.value)
+        assert f"({os.getpid()})" in str(refused.value)
+        assert share.provider.state(mounted) is State.CONNECTED
+        file.write("second\n")
+    disconnect(mounted)
+    assert (share.root / "open").read_text() == "first\nsecond\n"
+
+
+def test_c6_a_working_directory_counts_as_open(sftp_share: Share, connect: Connect, disconnect: Disconnect) -> None:
+    mounted = connect(sftp_share)
+    with subprocess.Popen(["sleep", "60"], cwd=mounted.mountpoint) as sleeper:
+        with pytest.raises(WNetError) as refused:
+            disconnect(mounted)
+        assert f"sleep ({sleeper.pid})" in str(refused.value)
+        sleeper.kill()
+    disconnect(mounted)
+
+
+def test_c6_a_mapped_file_counts_as_open(sftp_share: Share, connect: Connect, disconnect: Disconnect) -> None:
+    sftp_share.put("mapped", "content")
+    mounted = connect(sftp_share)
+    program = (
+        "import mmap, os, sys, time; f = os.open(sys.argv[1], os.O_RDONLY);"
+        "m = mmap.mmap(f, 0, prot=mmap.PROT_READ); os.close(f); print(m[:7], flush=True); time.sleep(60)"
+    )
+    argv = [sys.executable, "-c", program, str(mounted.mountpoint / "mapped")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as mapper:
+        assert mapper.stdout is not None
+        mapper.stdout.readline()
+        with pytest.raises(WNetError) as refused:
+            disconnect(mounted)
+        assert refused.value.status is Status.ERROR_OPEN_FILES
+        assert "mapped" in str(refused.value)
+        mapper.kill()
+    disconnect(mounted)
+
+
+def test_c6_force_takes_the_mount_away_and_delivers_what_was_closed(
+    share: Share, connect: Connect, disconnect: Disconnect
+) -> None:
+    mounted = connect(share)
+    with (mounted.mountpoint / "open").open("w") as file:
+        file.write("unfinished")
+        file.flush()
+        (mounted.mountpoint / "closed").write_text("finished")
+        disconnect(mounted, force=True)
+        assert (share.root / "closed").read_text() == "finished"
+        assert share.provider.state(mounted) is State.LOST
+
+
+def test_c6_what_was_open_when_forced_is_sent_by_the_next_connection(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect
+) -> None:
+    mounted = connect(sftp_share)
+    with (mounted.mountpoint / "open").open("w") as file:
+        file.write("closed too late")
+        file.flush()
+        disconnect(mounted, force=True)
+    again = connect(sftp_share)
+    wait_for((sftp_share.root / "open").exists, "the file on the server")
+    disconnect(again)
+    assert (sftp_share.root / "open").read_text() == "closed too late"
+
+
+def test_c6_a_cancel_fails_while_the_server_refuses_the_data(sftp_share: Share, connections: Connections) -> None:
+    directory = sftp_share.root / "not writable"
+    directory.mkdir()
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "not writable" / "report").write_text("important")
+    for force in (False, True):
+        with pytest.raises(WNetError) as failed:
+            connections.disconnect(mounted, force=force)
+        assert failed.value.status is Status.ERROR_WRITE_FAULT
+        assert "not writable/report" in str(failed.value)
+        assert "permission denied" in str(failed.value)
+        assert sftp_share.provider.state(mounted) is State.CONNECTED
+    assert (mounted.mountpoint / "not writable" / "report").read_text() == "important"
+    assert len(connections.rclone().call("mount/listmounts")["mountPoints"]) == 1  # the hold is released
+    directory.chmod(0o777)
+    connections.disconnect(mounted)
+    assert (directory / "report").read_text() == "important"
+
+
+def test_c6_a_cancel_fails_while_the_server_is_gone(fresh: Fresh, connect: Connect, disconnect: Disconnect) -> None:
+    server = fresh(sftp.serve)
+    provider = Sftp(stall=1)
+    share = Share(provider, server.url(), server.root, None, server.password, {"known_hosts": str(server.known_hosts)})
+    mounted = connect(share)
+    (mounted.mountpoint / "report").write_text("important")
+    server.stop()
+    with pytest.raises(WNetError) as failed:
+        disconnect(mounted)
+    assert failed.value.status is Status.ERROR_WRITE_FAULT
+    assert provider.state(mounted) is State.CONNECTED
+    server.start()
+    provider.stall = 30
+    disconnect(mounted)
+    assert (server.root / "report").read_text() == "important"
+
+
+def test_c6_an_interrupted_cancel_leaves_the_connection_as_it_was(sftp_share: Share, connections: Connections) -> None:
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "file").write_text("pending")
+
+    def interrupt(_: Pending) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        connections.disconnect(mounted, progress=interrupt)
+    assert sftp_share.provider.state(mounted) is State.CONNECTED
+    assert len(connections.rclone().call("mount/listmounts")["mountPoints"]) == 1
+    connections.disconnect(mounted)
+    assert (sftp_share.root / "file").read_text() == "pending"
+
+
+def test_c6_two_connections_to_one_resource_end_independently(sftp_share: Share, connections: Connections) -> None:
+    first, second = connections.connect(sftp_share), connections.connect(sftp_share)
+    (first.mountpoint / "by the first").write_text("1")
+    connections.disconnect(first)
+    assert (sftp_share.root / "by the first").read_text() == "1"
+    (second.mountpoint / "by the second").write_text("2")
+    connections.disconnect(second)
+    assert (sftp_share.root / "by the second").read_text() == "2"
+    assert connections.rclone().call("vfs/list")["vfses"] == []
+
+
+def test_a_cancelled_connection_leaves_nothing_in_rclone(share: Share, connections: Connections) -> None:
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "file").write_text("content")
+    connections.disconnect(mounted)
+    assert connections.rclone().call("vfs/list")["vfses"] == []
+    assert connections.rclone().call("mount/listmounts")["mountPoints"] == []

@@ -1,0 +1,310 @@
+"""SSH host keys: an unknown server is shown to a person or refused, a changed key is always refused."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mprouter.names import parse_remote
+from mprouter.providers.rclone import hostkeys
+from mprouter.providers.rclone.sftp import accept_host_key
+from mprouter.status import Status, WNetError
+from sandbox import Places
+from servers.daemon import Daemon, free_port
+from servers.sftp import SSHD, SftpServer
+from shares import Connections, Share
+
+
+class Person:
+    """Somebody at the terminal who agrees, or not."""
+
+    def __init__(self, answer: bool) -> None:
+        self._answer = answer
+        self.asked: list[str] = []
+
+    def ask_password(self, prompt: str) -> str | None:
+        raise AssertionError(prompt)
+
+    def confirm(self, question: str) -> bool:
+        self.asked.append(question)
+        return self._answer
+
+
+@pytest.fixture
+def unknown(sftp_share: Share, sftp_server: SftpServer, places: Places) -> Share:
+    """A server whose key stands nowhere; the user logs on with a key of their own."""
+    del places
+    return replace(sftp_share, password=None, options={"key_file": str(sftp_server.key)})
+
+
+def refusal(connections: Connections, share: Share, **different: object) -> WNetError:
+    with pytest.raises(WNetError) as raised:
+        connections.connect(share, **different)  # type: ignore[arg-type]
+    assert raised.value.status is Status.ERROR_MUTUAL_AUTH_FAILED
+    return raised.value
+
+
+def test_an_unknown_server_is_refused_with_its_fingerprints(
+    unknown: Share, sftp_server: SftpServer, connections: Connections
+) -> None:
+    error = refusal(connections, unknown)
+    for fingerprint in sftp_server.fingerprints:
+        assert fingerprint in str(error)
+
+
+def test_the_hint_of_the_refusal_accepts_the_server(unknown: Share, connections: Connections, places: Places) -> None:
+    hint = str(refusal(connections, unknown).hint)
+    *_, name, fingerprint = shlex.split(hint)
+    accept_host_key(parse_remote(name), fingerprint)
+    known_hosts = places.home / ".ssh" / "known_hosts"
+    assert known_hosts.stat().st_mode & 0o777 == 0o600
+    assert len(known_hosts.read_text().splitlines()) == 1
+    connections.disconnect(connections.connect(unknown))
+
+
+def test_a_person_who_agrees_records_the_server(
+    unknown: Share, sftp_server: SftpServer, connections: Connections
+) -> None:
+    person = Person(answer=True)
+    connections.disconnect(connections.connect(unknown, conversation=person))
+    assert all(fingerprint in person.asked[0] for fingerprint in sftp_server.fingerprints)
+    connections.disconnect(connections.connect(unknown))  # and is not asked again
+    assert len(person.asked) == 1
+
+
+def test_a_person_who_does_not_agree_is_not_connected(unknown: Share, connections: Connections, places: Places) -> None:
+    refusal(connections, unknown, conversation=Person(answer=False))
+    assert not (places.home / ".ssh" / "known_hosts").exists()
+
+
+def test_a_changed_key_is_refused_whoever_would_agree(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections
+) -> None:
+    share = replace(sftp_share, options={"known_hosts": str(sftp_server.wrong_hosts)})
+    error = refusal(connections, share, password=share.password, conversation=Person(answer=True))
+    assert f"{sftp_server.wrong_hosts}:1" in str(error)
+    assert "ssh-keygen -R" in str(error)
+
+
+def test_a_key_that_changes_while_a_session_is_warm_is_refused(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections
+) -> None:
+    connections.disconnect(connections.connect(sftp_share))
+    refusal(connections, replace(sftp_share, options={"known_hosts": str(sftp_server.wrong_hosts)}))
+
+
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])
+def test_any_one_recorded_key_of_the_server_will_do(
+    kind: str, sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    lines = sftp_server.known_hosts.read_text().splitlines(keepends=True)
+    known.write_text("".join(line for line in lines if line.split()[1] == kind))
+    share = replace(sftp_share, options={"known_hosts": str(known)})
+    connections.disconnect(connections.connect(share))
+
+
+def test_hashed_names_are_found(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
+) -> None:
+    hashed = tmp_path / "known_hosts"
+    hashed.write_text(sftp_server.known_hosts.read_text())
+    subprocess.run(["ssh-keygen", "-H", "-f", hashed], capture_output=True, check=True)
+    assert "127.0.0.1" not in hashed.read_text()
+    connections.disconnect(connections.connect(replace(sftp_share, options={"known_hosts": str(hashed)})))
+
+
+def test_a_key_signed_by_a_recorded_authority_will_do(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
+) -> None:
+    authority = tmp_path / "authority"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", authority], check=True)
+    known = tmp_path / "known_hosts"
+    known.write_text(f"@cert-authority [127.0.0.*]:* {authority.with_suffix('.pub').read_text()}")
+    share = replace(sftp_share, options={"known_hosts": str(known)})
+    refusal(connections, share)  # the server has no certificate, which is not the same as being unknown
+    settings = sftp_server.known_hosts.with_name("sshd_config")
+    key = sftp_server.known_hosts.with_name("host_ed25519.pub")
+    certify = ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-h", "-n", sftp_server.host, key]
+    subprocess.run(certify, check=True)
+    port = free_port()
+    certified = settings.with_name("certified_config")
+    text = settings.read_text().replace(f"{sftp_server.host}:{sftp_server.port}", f"{sftp_server.host}:{port}")
+    certified.write_text(f"{text}\nHostCertificate {key.with_name('host_ed25519-cert.pub')}\n")
+    server = Daemon([SSHD, "-D", "-e", "-f", certified], ports=[port], log=certified.with_name("log"))
+    server.start()
+    try:
+        url = share.url.replace(f":{sftp_server.port}", f":{port}")
+        connections.disconnect(connections.connect(share, url=url))
+    finally:
+        server.stop()
+
+
+def test_a_revoked_key_is_refused(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    lines = sftp_server.known_hosts.read_text().splitlines(keepends=True)
+    known.write_text("".join([*lines, *(f"@revoked {line}" for line in lines)]))
+    error = refusal(connections, replace(sftp_share, options={"known_hosts": str(known)}))
+    assert "revoked" in str(error)
+
+
+def test_only_the_offered_key_is_accepted(sftp_server: SftpServer, places: Places) -> None:
+    file = places.home / ".ssh" / "known_hosts"
+    with pytest.raises(WNetError) as refused:
+        hostkeys.accept(sftp_server.host, sftp_server.port, "SHA256:something/else", file)
+    assert refused.value.status is Status.ERROR_MUTUAL_AUTH_FAILED
+    assert not file.exists()
+
+
+def test_acceptance_does_not_replace_a_recorded_key(sftp_server: SftpServer, places: Places) -> None:
+    file = places.home / "known_hosts"
+    file.write_text(sftp_server.wrong_hosts.read_text())
+    offered = hostkeys.offered(sftp_server.host, sftp_server.port)
+    fingerprint = next(key.fingerprint for key in offered if key.type == "ssh-ed25519")
+    with pytest.raises(WNetError) as refused:
+        hostkeys.accept(sftp_server.host, sftp_server.port, fingerprint, file)
+    assert refused.value.status is Status.ERROR_MUTUAL_AUTH_FAILED
+    assert "ssh-keygen -R" in str(refused.value)
+    assert file.read_text() == sftp_server.wrong_hosts.read_text()
+
+
+def test_a_recorded_key_starts_a_line_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("other ssh-ed25519 AAAA")  # the last line has no end
+    hostkeys.record("files", 22, [hostkeys.HostKey("ssh-ed25519", "BBBB")], file)
+    assert file.read_text() == "other ssh-ed25519 AAAA\nfiles ssh-ed25519 BBBB\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "matches"),
+    [
+        ("files.example.com ssh-ed25519 AAAA", True),
+        ("other,files.example.com ssh-ed25519 AAAA comment", True),
+        ("*.example.com ssh-ed25519 AAAA", True),
+        ("files.example.??? ssh-ed25519 AAAA", True),
+        ("*.example.com,!files.example.com ssh-ed25519 AAAA", False),
+        ("[files.example.com]:2222 ssh-ed25519 AAAA", False),
+        ("# files.example.com ssh-ed25519 AAAA", False),
+        ("files.example.com", False),
+        ("|1|broken|hash ssh-ed25519 AAAA", False),
+        ("", False),
+    ],
+)
+def test_lines_are_read_as_ssh_reads_them(line: str, matches: bool, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(f"{line}\n")
+    assert bool(hostkeys.recorded("files.example.com", 22, [file])) is matches
+
+
+def test_nobody_listens_where_the_unknown_server_should_be(unknown: Share, connections: Connections) -> None:
+    with pytest.raises(WNetError) as refused:
+        connections.connect(unknown, url=f"sftp://ana@127.0.0.1:{free_port()}/")
+    assert refused.value.status is Status.ERROR_CONNECTION_REFUSED
+
+
+def test_the_agent_of_the_caller_is_asked(
+    sftp_share: Share,
+    sftp_server: SftpServer,
+    connections: Connections,
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent = places.base / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+        subprocess.run(["ssh-add", "-q", sftp_server.key], check=True)
+        connections.disconnect(connections.connect(replace(sftp_share, password=None)))
+        process.kill()
+
+
+def test_keys_in_the_usual_place_are_tried(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", directory / "id_ecdsa"], check=True)
+    (directory / "id_rsa").write_bytes(sftp_server.key.read_bytes())  # the second one is the right one
+    connections.disconnect(connections.connect(replace(sftp_share, password=None)))
+
+
+def test_a_password_opens_an_encrypted_key(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(sftp_server.key.read_bytes())
+    key.chmod(0o600)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "a passphrase", "-f", key], capture_output=True, check=True)
+    share = replace(sftp_share, password=None, options={**sftp_share.options, "key_file": str(key)})
+    with pytest.raises(WNetError) as refused:
+        connections.connect(share)
+    assert refused.value.status is Status.ERROR_LOGON_FAILURE
+    assert "passphrase" in str(refused.value)
+    connections.disconnect(connections.connect(share, password="a passphrase"))
+
+
+def test_the_users_configuration_of_ssh_is_followed(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700)
+    (directory / "config").write_text(
+        f"Host work\n  HostName 127.0.0.1\n  Port {sftp_server.port}\n  User {sftp_server.user}\n"
+        f"  IdentityFile {sftp_server.key}\n  IdentitiesOnly yes\n"
+    )
+    share = replace(sftp_share, password=None, url=f"sftp://work{sftp_share.root}".replace(" ", "%20"))
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "file").write_text("by an alias")
+    connections.disconnect(mounted)
+    assert (sftp_share.root / "file").read_text() == "by an alias"
+
+
+def test_a_host_behind_a_proxy_is_reached_by_ssh_itself(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700)
+    relay = f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{sftp_server.port}; cat <&3 & cat >&3'"
+    (directory / "config").write_text(
+        f"Host inner\n  User {sftp_server.user}\n  IdentityFile {sftp_server.key}\n"
+        f"  HostKeyAlias [127.0.0.1]:{sftp_server.port}\n  ProxyCommand {relay}\n"
+    )
+    share = replace(sftp_share, password=None, url=f"sftp://inner{sftp_share.root}".replace(" ", "%20"))
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "file").write_text("through a proxy")
+    connections.disconnect(mounted)
+    assert (sftp_share.root / "file").read_text() == "through a proxy"
+    refusal(connections, replace(share, options={"known_hosts": str(sftp_server.wrong_hosts)}))
+
+
+def test_a_broken_configuration_of_ssh_is_told(sftp_share: Share, connections: Connections, places: Places) -> None:
+    (places.home / ".ssh").mkdir(mode=0o700)
+    (places.home / ".ssh" / "config").write_text("NoSuchKeyword yes\n")
+    with pytest.raises(WNetError) as refused:
+        connections.connect(sftp_share)
+    assert refused.value.status is Status.ERROR_BAD_CONFIGURATION
+    assert "nosuchkeyword" in str(refused.value).lower()
+
+
+def test_home_is_where_a_name_without_a_path_leads(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections
+) -> None:
+    marker = sftp_server.account.home / f"marker {os.getpid()}"
+    marker.touch()
+    try:
+        mounted = connections.connect(sftp_share, url=f"sftp://{sftp_server.user}@127.0.0.1:{sftp_server.port}")
+        assert (mounted.mountpoint / marker.name).exists()
+        connections.disconnect(mounted)
+        mounted = connections.connect(sftp_share, url=f"sftp://{sftp_server.user}@127.0.0.1:{sftp_server.port}/")
+        assert (mounted.mountpoint / "etc").is_dir()
+        connections.disconnect(mounted)
+    finally:
+        marker.unlink()

@@ -1,0 +1,180 @@
+"""Connections whose rclone died or whose mount was taken away: seen, cleaned up, and made again with nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mprouter.providers.base import Mounted, State
+from mprouter.providers.rclone import hold
+from sandbox import Places
+from servers.daemon import wait_for
+from servers.sftp import SftpServer
+from shares import Connections, Share
+
+
+def test_a_connection_whose_rclone_was_killed_is_lost(
+    sftp_share: Share,
+    connections: Connections,
+) -> None:
+    mounted = connections.connect(sftp_share)
+    assert sftp_share.provider.state(mounted) is State.CONNECTED
+    connections.kill_rclone()
+    assert sftp_share.provider.state(mounted) is State.LOST
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):
+        list(mounted.mountpoint.iterdir())
+    connections.disconnect(mounted)  # also checks that the directory is one again
+
+
+def test_a_connection_whose_mount_was_taken_away_is_lost(sftp_share: Share, connections: Connections) -> None:
+    mounted = connections.connect(sftp_share)
+    subprocess.run(["fusermount3", "-u", mounted.mountpoint], check=True)
+    assert sftp_share.provider.state(mounted) is State.LOST
+    connections.disconnect(mounted)
+
+
+def test_another_mount_in_the_place_of_a_lost_one_is_left_alone(
+    sftp_share: Share, connections: Connections, places: Places
+) -> None:
+    mounted = connections.connect(sftp_share)
+    connections.kill_rclone()
+    subprocess.run(["fusermount3", "-uz", mounted.mountpoint], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", mounted.mountpoint], check=True)
+    try:
+        assert sftp_share.provider.state(mounted) is State.LOST
+        sftp_share.provider.cancel_connection(mounted, force=True)
+        assert str(mounted.mountpoint) in places.mounts()
+    finally:
+        subprocess.run(["umount", mounted.mountpoint], check=True)
+
+
+def test_c6_unsent_data_of_a_killed_rclone_is_sent_by_the_next_connection(
+    share: Share,
+    connections: Connections,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    share.put("log", "first line\n")
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "directory").mkdir()
+    (mounted.mountpoint / "directory" / "report").write_text("important")
+    with (mounted.mountpoint / "log").open("a") as log:
+        log.write("second line\n")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    assert "directory/report" in caplog.text  # the person is told that it is kept
+    again = connections.connect(share)
+    connections.disconnect(again)
+    assert (share.root / "directory" / "report").read_text() == "important"
+    assert (share.root / "log").read_text() == "first line\nsecond line\n"
+
+
+def test_c6_unsent_data_is_sent_although_the_password_has_changed(
+    sftp_share: Share,
+    sftp_server: SftpServer,
+    connections: Connections,
+) -> None:
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "report").write_text("important")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    # another way to log on is for rclone what another password is: another file system
+    by_key = Share(
+        sftp_share.provider,
+        sftp_share.url,
+        sftp_share.root,
+        options={**sftp_share.options, "key_file": str(sftp_server.key)},
+    )
+    connections.disconnect(connections.connect(by_key))
+    assert (sftp_share.root / "report").read_text() == "important"
+
+
+def test_c6_unsent_data_of_another_user_stays_that_users(
+    sftp_share: Share,
+    sftp_server: SftpServer,
+    connections: Connections,
+) -> None:
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "report").write_text("important")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    options = {**sftp_share.options, "key_file": str(sftp_server.key)}
+    other = Share(sftp_share.provider, sftp_share.url, sftp_share.root, user="root", options=options)
+    connections.disconnect(connections.connect(other))
+    assert not (sftp_share.root / "report").exists()
+    connections.disconnect(connections.connect(sftp_share))
+    assert (sftp_share.root / "report").read_text() == "important"
+
+
+def test_c6_a_file_whose_description_was_cut_off_by_the_kill_is_sent(
+    sftp_share: Share,
+    connections: Connections,
+) -> None:
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "report").write_text("important")
+    connections.kill_rclone()
+    description = Path(mounted.handle["meta"]) / "report"
+    description.write_bytes(b"")  # what rclone leaves if it is killed while it writes it
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    assert (sftp_share.root / "report").read_text() == "important"
+
+
+def test_c6_a_part_of_a_file_is_not_sent_as_the_whole(
+    sftp_share: Share,
+    connections: Connections,
+    places: Places,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "report").write_text("x")
+    connections.kill_rclone()
+    description = Path(mounted.handle["meta"]) / "report"
+    description.write_bytes(b"")
+    data = Path(str(description).replace("/vfsMeta/", "/vfs/"))
+    os.truncate(data, 10 << 20)  # a hole: that part of the file was never fetched
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    assert not (sftp_share.root / "report").exists()
+    assert "report was being written in part" in caplog.text
+    assert [each.name for each in (places.state / "cache" / "damaged").rglob("report")] == ["report"]
+
+
+def test_a_connection_that_was_never_written_down_is_cleaned_up(
+    sftp_share: Share, connections: Connections, places: Places
+) -> None:
+    mounted = connections.connect(sftp_share)
+    unknown = Mounted(mounted.name, mounted.mountpoint, {})
+    assert sftp_share.provider.state(unknown) is State.LOST
+    sftp_share.provider.cancel_connection(unknown, force=True)
+    assert places.mounts() == []
+
+
+def test_a_mount_that_hangs_holds_nobody(
+    sftp_share: Share,
+    connections: Connections,
+) -> None:
+    mounted = connections.connect(sftp_share)
+    pid = connections.rclone().pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert sftp_share.provider.state(mounted) is State.CONNECTED
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    connections.disconnect(mounted)
+
+
+def test_holds_of_a_killed_process_are_released(sftp_share: Share, connections: Connections, places: Places) -> None:
+    mounted = connections.connect(sftp_share)
+    abandoned = places.runtime / "hold" / "999999-1-1"
+    abandoned.mkdir(parents=True)
+    for directory in (abandoned.parent, places.runtime):
+        directory.chmod(0o700)
+    hold.mount(connections.rclone(), mounted.handle["fs"], abandoned, "abandoned")
+    connections.disconnect(mounted)
+    wait_for(lambda: not abandoned.exists(), "the release of the hold")
+    assert places.mounts() == []

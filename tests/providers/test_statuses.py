@@ -1,0 +1,253 @@
+"""Each thing that can be wrong ends in a status of its own, in words for a person, with nothing left behind (C8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from mprouter.providers.rclone import ftp
+from mprouter.status import Status, WNetError
+from sandbox import Places
+from servers.daemon import free_port
+from servers.ftp import FtpServer
+from servers.s3 import S3Server
+from servers.sftp import SftpServer
+from servers.smb import SmbServer
+from servers.webdav import WebdavServer
+from shares import Connections, Share
+
+
+@pytest.fixture
+def refused(connections: Connections, places: Places) -> Refused:
+    return Refused(connections, places)
+
+
+class Refused:
+    """``refused(share, ...)`` is the error of a connection that fails; that nothing is left behind is checked."""
+
+    def __init__(self, connections: Connections, places: Places) -> None:
+        self._connections = connections
+        self._places = places
+
+    def __call__(self, share: Share, **different: object) -> WNetError:
+        with pytest.raises(WNetError) as raised:
+            self._connections.connect(share, **different)  # type: ignore[arg-type]
+        assert self._places.mounts() == []
+        assert list(self._places.drives.iterdir()) == []
+        error = raised.value
+        assert error.provider == share.provider.name
+        assert error.name == different.get("url", share.url)
+        assert "Traceback" not in str(error)
+        return error
+
+
+# Who: user names and passwords
+
+
+WRONG = {"s3": Status.ERROR_INVALID_PASSWORD}
+
+
+@pytest.mark.parametrize("network", ["sftp", "smb", "webdav", "webdav_tls", "ftp", "ftp_tls", "s3"])
+def test_c8_a_wrong_password(network: str, request: pytest.FixtureRequest, refused: Refused) -> None:
+    share = request.getfixturevalue(f"{network}_share")
+    error = refused(share, password="not the password")
+    assert error.status is WRONG.get(network, Status.ERROR_LOGON_FAILURE)
+    assert isinstance(error, PermissionError)
+
+
+@pytest.mark.parametrize("network", ["sftp", "smb", "webdav", "ftp", "s3"])
+def test_c8_an_unknown_user(network: str, request: pytest.FixtureRequest, refused: Refused) -> None:
+    share = request.getfixturevalue(f"{network}_share")
+    assert refused(share, user="nobody.knows", password="secret").status is Status.ERROR_LOGON_FAILURE
+
+
+@pytest.mark.parametrize("network", ["sftp", "smb", "webdav", "ftp", "s3"])
+def test_c8_no_password_at_all(network: str, request: pytest.FixtureRequest, refused: Refused) -> None:
+    share = replace(request.getfixturevalue(f"{network}_share"), password=None)
+    error = refused(share)
+    assert error.status is Status.ERROR_LOGON_FAILURE
+    assert "--password-stdin" in str(error)
+
+
+class Person:
+    """Somebody at the terminal who types *passwords* one after the other, then nothing."""
+
+    def __init__(self, *passwords: str) -> None:
+        self._passwords = list(passwords)
+        self.asked: list[str] = []
+
+    def ask_password(self, prompt: str) -> str | None:
+        self.asked.append(prompt)
+        return self._passwords.pop(0) if self._passwords else None
+
+    def confirm(self, question: str) -> bool:
+        raise AssertionError(question)
+
+
+def test_c8_a_person_is_asked_for_the_password(smb_share: Share, connections: Connections) -> None:
+    person = Person("a typing error", str(smb_share.password))
+    connections.disconnect(connections.connect(smb_share, conversation=person))
+    assert len(person.asked) == 2
+    assert smb_share.url in person.asked[0]
+
+
+def test_c8_a_person_is_asked_no_more_than_three_times(webdav_share: Share, refused: Refused) -> None:
+    person = Person("one", "two", "three", "four")
+    assert refused(webdav_share, conversation=person).status is Status.ERROR_LOGON_FAILURE
+    assert len(person.asked) == 3
+
+
+def test_c8_a_person_may_give_up(ftp_share: Share, refused: Refused) -> None:
+    assert refused(ftp_share, conversation=Person()).status is Status.ERROR_LOGON_FAILURE
+
+
+# What: shares, buckets, directories
+
+
+def test_no_such_directory(share: Share, refused: Refused) -> None:
+    error = refused(share, url=f"{share.url}/missing")
+    assert error.status is Status.ERROR_PATH_NOT_FOUND
+    assert "missing" in str(error)
+    assert isinstance(error, FileNotFoundError)
+
+
+def test_a_file_is_no_directory(share: Share, refused: Refused) -> None:
+    share.put("file", "content")
+    error = refused(share, url=f"{share.url}/file")
+    assert error.status is Status.ERROR_DIRECTORY
+    assert isinstance(error, NotADirectoryError)
+
+
+def test_no_such_share(smb_share: Share, smb_server: SmbServer, refused: Refused) -> None:
+    error = refused(smb_share, url=smb_server.url("no-such-share"))
+    assert error.status is Status.ERROR_BAD_NET_NAME
+    assert "no-such-share" in str(error)
+
+
+@pytest.mark.parametrize("name", ["no-such-bucket", "no-such-bucket/directory"])
+def test_no_such_bucket(name: str, s3_share: Share, s3_server: S3Server, refused: Refused) -> None:
+    assert refused(s3_share, url=s3_server.url(name)).status is Status.ERROR_BAD_NET_NAME
+
+
+def test_c8_a_directory_that_the_user_may_not_read(
+    sftp_share: Share, webdav_share: Share, webdav_server: WebdavServer, refused: Refused
+) -> None:
+    (sftp_share.root / "private").mkdir(mode=0o700)  # root's
+    assert refused(sftp_share, url=f"{sftp_share.url}/private").status is Status.ERROR_ACCESS_DENIED
+    assert refused(webdav_share, url=webdav_server.url("/forbidden")).status is Status.ERROR_ACCESS_DENIED
+
+
+def test_c8_a_share_that_the_user_may_not_enter(smb_share: Share, smb_server: SmbServer, refused: Refused) -> None:
+    error = refused(smb_share, url=smb_server.url("payroll"))
+    assert error.status is Status.ERROR_ACCESS_DENIED
+    assert "payroll" in str(error)
+
+
+def test_a_local_directory_within_itself(file_share: Share, refused: Refused, places: Places) -> None:
+    assert refused(file_share, url=places.drives.as_uri()).status is Status.ERROR_INVALID_PARAMETER
+
+
+# Where: hosts, ports, protocols
+
+
+HOSTS = ("sftp", "smb", "webdav", "webdav_tls", "ftp", "ftp_tls")
+
+
+@pytest.mark.parametrize("network", HOSTS)
+def test_a_host_name_that_nobody_knows(network: str, request: pytest.FixtureRequest, refused: Refused) -> None:
+    share = request.getfixturevalue(f"{network}_share")
+    error = refused(share, url=share.url.replace("127.0.0.1", "no-such-host.invalid"))
+    assert error.status is Status.WSAHOST_NOT_FOUND
+    assert "no-such-host.invalid" in str(error)
+
+
+@pytest.mark.parametrize("network", HOSTS)
+def test_a_port_where_nobody_listens(network: str, request: pytest.FixtureRequest, refused: Refused) -> None:
+    share = request.getfixturevalue(f"{network}_share")
+    error = refused(share, url=re.sub(r":\d+/", f":{free_port()}/", share.url))
+    assert error.status is Status.ERROR_CONNECTION_REFUSED
+    assert isinstance(error, ConnectionRefusedError)
+
+
+def test_an_s3_endpoint_where_nobody_listens(s3_share: Share, refused: Refused) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    assert refused(s3_share, options={"endpoint": nowhere}).status is Status.ERROR_CONNECTION_REFUSED
+
+
+def test_a_server_that_speaks_something_else(
+    smb_share: Share,
+    webdav_share: Share,
+    ftp_share: Share,
+    sftp_server: SftpServer,
+    refused: Refused,
+) -> None:
+    place = f"127.0.0.1:{sftp_server.port}"
+    for share, url in (
+        (smb_share, f"smb://ana@{place}/share"),
+        (webdav_share, f"dav://ana@{place}/"),
+        (webdav_share, f"davs://ana@{place}/"),
+        (ftp_share, f"ftp://ana@{place}/"),
+    ):
+        assert refused(share, url=url).status is Status.ERROR_UNEXP_NET_ERR, url
+
+
+def test_a_web_server_without_webdav(webdav_share: Share, s3_server: S3Server, refused: Refused) -> None:
+    error = refused(webdav_share, url=f"dav://ana@127.0.0.1:{s3_server.port}/")
+    assert error.status is Status.ERROR_UNEXP_NET_ERR
+    assert "offers no WebDAV" in str(error)
+
+
+def test_a_certificate_that_nobody_trusts(
+    webdav_share: Share, webdav_server: WebdavServer, ftp_share: Share, ftp_server: FtpServer, refused: Refused
+) -> None:
+    for share, url in ((webdav_share, webdav_server.tls_url()), (ftp_share, ftp_server.tls_url())):
+        error = refused(share, url=url)
+        assert error.status is Status.ERROR_WINHTTP_SECURE_FAILURE
+        assert "TLS certificate" in str(error)
+
+
+def test_a_certificate_that_was_trusted_once_is_not_for_ever(
+    webdav_tls_share: Share, connections: Connections, refused: Refused
+) -> None:
+    connections.disconnect(connections.connect(webdav_tls_share))
+    error = refused(replace(webdav_tls_share, options={}))
+    assert error.status is Status.ERROR_WINHTTP_SECURE_FAILURE
+
+
+def test_a_server_that_accepts_and_says_nothing(
+    ftp_share: Share, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    monkeypatch.setattr(ftp, "_GREETING_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        error = refused(ftp_share, url=f"ftp://ana@127.0.0.1:{silent.getsockname()[1]}/")
+    assert error.status is Status.ERROR_TIMEOUT
+
+
+def test_ftp_with_tls_on_request(ftp_tls_share: Share, ftp_server: FtpServer, connections: Connections) -> None:
+    url = ftp_server.url(f"/{ftp_tls_share.root.name}".replace(" ", "%20"))
+    mounted = connections.connect(ftp_tls_share, url=url, options={"tls": "explicit"})
+    (mounted.mountpoint / "file").write_text("encrypted on the way")
+    connections.disconnect(mounted)
+    assert (ftp_tls_share.root / "file").read_text() == "encrypted on the way"
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"no_such_option": "x"}, {"read_only": "perhaps"}, {"known_hosts": "relative"}, {"known_hosts": "/no/such/file"}],
+    ids=str,
+)
+def test_n4_an_option_that_is_not_the_networks(options: Mapping[str, str], sftp_share: Share) -> None:
+    from mprouter.names import parse_remote
+
+    with pytest.raises(WNetError) as refused:
+        sftp_share.provider.check_options(parse_remote(sftp_share.url), options)
+    assert refused.value.status is Status.ERROR_INVALID_PARAMETER
+    assert next(iter(options)) in str(refused.value)
