@@ -1,0 +1,153 @@
+"""What all commands have in common: arguments explained, examples, warnings, and how a command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["Command", "Family", "verbose"]
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+_VERBOSE = "mprouter.verbose"
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    del parameter
+    ctx.meta[_VERBOSE] = ctx.meta.get(_VERBOSE, False) or value
+
+
+def verbose(decorated: _Decorated) -> _Decorated:
+    """The option ``--verbose``."""
+    option = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember,
+        help="Say on standard error what is done.",
+    )
+    return option(decorated)
+
+
+class Command(click.Command):
+    """A command of ``mpr``.
+
+    arguments: each argument's name and explanation. examples: each command line and what it is for.
+    """
+
+    allow_extra_args = True  # they are refused below
+
+    def __init__(
+        self,
+        *args: Any,
+        arguments: Mapping[str, str] | None = None,
+        examples: Sequence[tuple[str, str]] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.arguments = arguments or {}
+        self.examples = examples
+        verbose(self)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what is too much without repeating it: it may be a password."""
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            ctx.fail(f"There {'is an argument' if len(rest) == 1 else 'are arguments'} too many.")
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it. Whatever it raises becomes one line, or a JSON object, and an exit code."""
+        with ExitStack() as stack:
+            stack.enter_context(_messages(debug=ctx.meta.get(_VERBOSE, False)))
+            stack.enter_context(_signals())
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort):
+                raise
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told here, once, whatever it is
+                from mprouter.cli import failure
+
+                ctx.exit(failure.tell(error, json=bool(ctx.params.get("as_json"))))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, then the options."""
+        if self.arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(list(self.arguments.items()))
+        super().format_options(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for line, purpose in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+                    with formatter.indentation():
+                        formatter.write_text(purpose)
+        super().format_epilog(ctx, formatter)
+
+
+class Family(click.Group):
+    """A group of commands that are about one thing."""
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they stand in the file."""
+        del ctx
+        return list(self.commands)
+
+
+@contextmanager
+def _messages(*, debug: bool) -> Iterator[None]:
+    """The project's warnings as lines on standard error; with *debug* everything that it logs."""
+    import logging
+
+    from mprouter.cli.output import plain
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            click.echo(f"mpr: {record.levelname.lower()}: {plain(record.getMessage())}", err=True)
+            if record.exc_info:
+                click.echo(logging.Formatter().formatException(record.exc_info), err=True)
+
+    logger = logging.getLogger("mprouter")
+    lines, level, propagate = Lines(), logger.level, logger.propagate
+    logger.addHandler(lines)
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the command as Ctrl-C does, so that who is owed a post gets it (N19)."""
+    import signal
+    import threading
+
+    def end(number: int, _: object) -> None:
+        from mprouter.cli.failure import Ended
+
+        raise Ended(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup, say, stays respected
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,165 @@
+"""``mpr connect``: arguments and standard input become one call of ``Router.connect``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from mprouter.cli import complete
+from mprouter.cli.command import Command
+from mprouter.cli.output import is_terminal, json_option, say, say_json
+
+if TYPE_CHECKING:
+    from mprouter.credentials import Secret
+    from mprouter.resource import ConnectFlag
+
+__all__ = ["command"]
+
+_MAX_PASSWORD = 1 << 16
+
+
+def _user(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    del ctx, parameter
+    if value is not None and (not value or ":" in value):
+        # not repeated: what stands after the colon may be a password
+        raise click.BadParameter("a user name is not empty and has no colon; the password is asked for.")
+    return value
+
+
+def _options(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    del ctx, parameter
+    pairs = [value.partition("=") for value in values]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise click.BadParameter("this is not of the form KEY=VALUE.")
+    return {key.strip(): value for key, _, value in pairs}
+
+
+@click.command(
+    cls=Command,
+    arguments={
+        "REMOTE": r"What to connect: \\server\share (in quotes) or //server/share, smb://, sftp://, dav://, davs://, "
+        "ftp://, ftps://, s3://, file:///dir, or rclone:REMOTE:path.",
+        "LOCAL": "Where it appears: a drive letter D: to Z:, the absolute path of an empty or missing directory, or "
+        "'*' for a free letter. Without it the connection has no local name, but a path all the same.",
+    },
+    examples=[
+        (r"mpr connect '\\files\projects' Z: --user ana --persist", "A Windows share as Z:, now and after each login."),
+        ("mpr connect sftp://ana@files.example.com/srv/data '*'", "A directory over SSH, under a free drive letter."),
+        (
+            "pass show files | mpr connect davs://ana@files.example.com/dav /mnt/dav --password-stdin",
+            "A WebDAV directory at a path, its password from a password manager.",
+        ),
+        ('cd "$(mpr connect s3://backups --json | jq -r .path)"', "Into a bucket, without a local name."),
+    ],
+)
+@click.argument("remote", shell_complete=complete.remote_names)
+@click.argument("local", required=False, shell_complete=complete.new_local_names)
+@click.option(
+    "--user", callback=_user, metavar="USER", help="The user name on the server; else the one in REMOTE, or yours."
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input: its first line.")
+@click.option(
+    "--save-password",
+    is_flag=True,
+    help="Keep the password that the server accepts, in the keyring or the credentials file.",
+)
+@click.option("--persist", is_flag=True, help="Remember the connection: 'mpr restore' makes it again.")
+@click.option("--temporary", is_flag=True, help="Never remember it (CONNECT_TEMPORARY).")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    shell_complete=complete.providers,
+    help="Ask only this network provider; see 'mpr provider list'.",
+)
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_options,
+    help="A setting of that network, such as key_file=PATH; may be repeated.",
+)
+@click.option(
+    "--current-media", is_flag=True, help="Have no notifyee dial or bring up a VPN for it (CONNECT_CURRENT_MEDIA)."
+)
+@json_option
+def command(
+    *,
+    remote: str,
+    local: str | None,
+    user: str | None,
+    password_stdin: bool,
+    save_password: bool,
+    persist: bool,
+    temporary: bool,
+    provider: str | None,
+    options: dict[str, str],
+    current_media: bool,
+    as_json: bool,
+) -> None:
+    """Connect a network resource.
+
+    It appears as a directory. Registered notifyees are told before and after, and may refuse it.
+
+    A password is never an argument. It comes from the keyring, the credentials file, ~/.netrc, or standard input with
+    --password-stdin; on a terminal you are asked for it. SSH keys and agents need none.
+    """
+    from mprouter.cli import connection
+    from mprouter.router import Router
+
+    password = _password() if password_stdin else None
+    if persist and local is None:
+        click.echo("mpr: warning: without a local name it cannot be remembered", err=True)
+    flags = _flags(save_password=save_password, temporary=temporary, current_media=current_media)
+    with Router() as router:
+        made = router.connect(
+            remote,
+            local,
+            user=user,
+            password=password,
+            provider=provider,
+            persist=persist,
+            flags=flags,
+            options=options,
+        )
+    if as_json:
+        say_json(connection.as_json(made))
+    else:
+        say(connection.as_line(made))
+
+
+def _flags(*, save_password: bool, temporary: bool, current_media: bool) -> ConnectFlag:
+    from mprouter.resource import ConnectFlag
+
+    flags = ConnectFlag(0)
+    if is_terminal(sys.stdin) and is_terminal(sys.stderr):
+        flags |= ConnectFlag.INTERACTIVE | ConnectFlag.COMMANDLINE
+    if save_password:
+        flags |= ConnectFlag.CMD_SAVECRED
+    if temporary:
+        flags |= ConnectFlag.TEMPORARY
+    if current_media:
+        flags |= ConnectFlag.CURRENT_MEDIA
+    return flags
+
+
+def _password() -> Secret:
+    """The first line of standard input, without the newline at its end."""
+    from mprouter.credentials import Secret
+
+    if is_terminal(sys.stdin):
+        raise click.UsageError("--password-stdin reads a pipe or a file; leave it out to be asked for the password.")
+    line = b"" if sys.stdin is None else sys.stdin.buffer.readline(_MAX_PASSWORD + 2)
+    line = line.removesuffix(b"\n").removesuffix(b"\r")
+    if not line:
+        raise click.UsageError("--password-stdin: there is no password on standard input.")
+    if len(line) > _MAX_PASSWORD:
+        raise click.UsageError(f"--password-stdin: the first line is longer than {_MAX_PASSWORD} bytes.")
+    try:
+        return Secret(line.decode())
+    except UnicodeDecodeError:
+        pass  # told outside, without the error that has the bytes
+    raise click.UsageError("--password-stdin: the password is not UTF-8.")

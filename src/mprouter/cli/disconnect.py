@@ -1,0 +1,113 @@
+"""``mpr disconnect``: one call of ``Router.disconnect``, and a line that shows how written data is waited for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import click
+
+from mprouter.cli import complete
+from mprouter.cli.command import Command
+from mprouter.cli.output import is_terminal, json_option, plain, say, say_json
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from mprouter.providers.base import Pending
+
+__all__ = ["command"]
+
+_EVERY = 5.0  # seconds between lines where nobody sits at a terminal
+
+
+@click.command(
+    cls=Command,
+    arguments={
+        "NAME": "A local name, or a remote name for all connections to it that have no local name.",
+    },
+    examples=[
+        ("mpr disconnect Z:", "When everything written has reached the server."),
+        ("mpr disconnect Z: --force", "In spite of open files; what was written and closed is delivered all the same."),
+        ("mpr disconnect Z: --forget", "And do not restore it at the next login."),
+        ("mpr disconnect sftp://files.example.com/srv", "The connections to it without a local name."),
+    ],
+)
+@click.argument("name", shell_complete=complete.connections)
+@click.option("--force", is_flag=True, help="Disconnect although files are open.")
+@click.option("--forget", is_flag=True, help="No longer remember it either.")
+@json_option
+def command(name: str, force: bool, forget: bool, as_json: bool) -> None:
+    """Disconnect, after what was written has arrived.
+
+    Registered notifyees are told before and after, and may refuse. It fails while files are open, unless forced, and
+    whenever data that a program has written and closed cannot be delivered: nothing is lost, the connection stands.
+    """
+    from mprouter.router import Router
+
+    with Router() as router, _Waiting() as waiting:
+        router.disconnect(name, force, forget, progress=waiting.show)
+    if as_json:
+        say_json({"status": "WN_SUCCESS", "code": 0, "name": name, "forgotten": forget})
+    else:
+        say(f"{plain(name)} disconnected{' and forgotten' if forget else ''}")
+
+
+class _Waiting(AbstractContextManager["_Waiting"]):
+    """Shows on standard error how much data is still on its way: a bar on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._most = 0
+        self._next = 0.0
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+
+    def show(self, pending: Pending) -> None:
+        """Told by the router, now and then."""
+        if not pending.files:
+            return
+        self._most = max(self._most, pending.bytes)
+        files = "1 file" if pending.files == 1 else f"{pending.files} files"
+        if is_terminal(sys.stderr):
+            self._show_bar(f"waiting for {files}", pending.bytes)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + _EVERY
+            click.echo(f"mpr: waiting for {files} ({_size(pending.bytes)}) to reach the server", err=True)
+
+    def _show_bar(self, text: str, left: int) -> None:
+        if self._bar is None or self._task is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(binary_units=True),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task(text)
+            self._bar.start()
+        self._bar.update(self._task, description=text, total=self._most, completed=self._most - left)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _size(count: float) -> str:
+    """*count* bytes for a person."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"

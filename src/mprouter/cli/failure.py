@@ -1,0 +1,87 @@
+"""How a command fails: one line on standard error, or one JSON object on standard output, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from mprouter.cli.output import OutputClosed, is_terminal, plain, say_json
+from mprouter.status import Status, WNetError
+
+__all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "tell"]
+
+DEBUG_VARIABLE = "MPROUTER_DEBUG"
+"""Set to anything, it has the traceback of an unexpected error shown."""
+
+_SIGPIPE = 13
+_FAILED = 1
+
+
+class Ended(KeyboardInterrupt):
+    """The signal *number* asks the command to end, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def tell(error: BaseException, *, json: bool) -> int:
+    """Say that the command ends with *error*. Returns the exit code."""
+    if isinstance(error, OutputClosed):
+        return 128 + _SIGPIPE  # what ends other programs then
+    if isinstance(error, KeyboardInterrupt):
+        number = error.number if isinstance(error, Ended) else signal.SIGINT
+        if is_terminal(sys.stderr):
+            click.echo(err=True)  # the line that shows ^C, or a question, ends here
+        _tell("interrupted", WNetError(Status.WN_CANCEL, "interrupted"), json=json)
+        return 128 + number
+    known = error if isinstance(error, WNetError) else _unexpected(error)
+    _tell(str(known), known, json=json)
+    return _FAILED
+
+
+def as_json(error: WNetError) -> dict[str, str | int | None]:
+    """What ``--json`` shows of *error*."""
+    return {
+        "status": error.status.name,
+        "code": error.winerror,
+        "name": error.name,
+        "message": error.strerror,
+        "hint": error.hint,
+    }
+
+
+def _tell(line: str, error: WNetError, *, json: bool) -> None:
+    if not json:
+        click.echo(f"mpr: {plain(line)}", err=True)
+        return
+    try:
+        say_json(as_json(error))
+    except (WNetError, OutputClosed):
+        click.echo(f"mpr: {plain(line)}", err=True)
+
+
+def _unexpected(error: BaseException) -> WNetError:
+    """A defect of this program, in one line.
+
+    Its words are not repeated, for nobody has looked whether there may be a secret in them; those of the operating
+    system are.
+    """
+    if os.environ.get(DEBUG_VARIABLE):
+        import traceback
+
+        traceback.print_exception(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    words = f": {error}" if isinstance(error, OSError) else ""
+    return WNetError(
+        Status.ERROR_UNHANDLED_EXCEPTION,
+        f"unexpected {type(error).__name__}{place}{words}",
+        hint=f"run it again with {DEBUG_VARIABLE}=1 to see where it comes from",
+    )

@@ -1,0 +1,285 @@
+"""``mpr notify``: the drop-in files of notifyees, written and shown, and a rehearsal that connects nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mprouter.cli import complete
+from mprouter.cli.command import Family
+from mprouter.cli.output import json_option, plain, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mprouter.notify.model import Problem, Registration, Told
+
+__all__ = ["command"]
+
+_SYSTEM_FILE = "Change the system's file, for all users, even if you have one of that name."
+_NAME = {"NAME": "The notifyee's name, as 'mpr notify list' shows it."}
+
+
+@click.group(cls=Family)
+def command() -> None:
+    """Say who is told of connections.
+
+    A notifyee is a program or a Python function that is told before and after each connection is made or broken. Each
+    is registered by one file, NAME.toml, in notifyees.d of the system's directory or of yours.
+    """
+
+
+@command.command(
+    "add",
+    arguments={
+        "NAME": "A name for it: letters, digits and _ . @ + -",
+        "TARGET": "'command:/path/to/program ARGUMENTS', or python:package.module:attribute; $VAR is expanded when it "
+        "is loaded.",
+    },
+    examples=[
+        (
+            r"mpr notify add vpn command:/usr/local/lib/vpn-hook --match '\\corp\*' --order 10",
+            "A script that brings up the VPN for what is in the company's network.",
+        ),
+        (
+            "mpr notify add policy python:corp.policy:check --required --operation add --system",
+            "A policy for all users, without whose consent nothing is connected.",
+        ),
+    ],
+)
+@click.argument("name")
+@click.argument("target")
+@click.option("--order", type=int, metavar="N", help="Smaller is told earlier before, and later after.  [default: 50]")
+@click.option("--required", is_flag=True, help="If it fails before an operation, the operation fails.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long one call may take.  [default: 30]")
+@click.option("--match", multiple=True, metavar="GLOB", help="Tell it only of remote names like this; may be repeated.")
+@click.option(
+    "--operation",
+    "operations",
+    multiple=True,
+    type=click.Choice(["add", "cancel"]),
+    help="Tell it only of this; may be repeated.",
+)
+@click.option("--system", is_flag=True, help="Register it for all users, in /etc/mprouter.")
+@json_option
+def add(
+    *,
+    name: str,
+    target: str,
+    order: int | None,
+    required: bool,
+    timeout: float | None,
+    match: tuple[str, ...],
+    operations: tuple[str, ...],
+    system: bool,
+    as_json: bool,
+) -> None:
+    """Register a notifyee.
+
+    It is told of the next connection that is made or broken, by whichever program.
+    """
+    from mprouter.notify import registration
+
+    path = registration.add(
+        name,
+        target,
+        order=order,
+        required=required,
+        timeout=timeout,
+        match=match,
+        operations=operations,
+        system=system,
+    )
+    problem = registration.check(registration.read(path, "system" if system else "user"))
+    if problem is not None and not as_json:
+        click.echo(f"mpr: warning: {plain(name)} cannot be used yet: {plain(problem.message)}", err=True)
+    _say_done(name, path, "is told from now on", as_json=as_json, problem=problem)
+
+
+@command.command(
+    "list",
+    examples=[
+        ("mpr notify list", "All of them, with what is wrong with them."),
+        ("mpr notify list --json | jq -r '.[] | select(.problem).file'", "For scripts: the files to be mended."),
+    ],
+)
+@json_option
+def show(as_json: bool) -> None:
+    """Show the notifyees in the order in which they are told.
+
+    One that cannot be used is shown as broken, with the file and line to be mended; the exit code is 0 all the same.
+    Those that are written in Python are loaded for that.
+    """
+    from mprouter.notify import registration
+
+    found = registration.load()
+    problems = {each.id: each.problem or (registration.check(each) if each.enabled else None) for each in found}
+    if as_json:
+        say_json([_as_json(each, problems[each.id]) for each in found])
+        return
+    if not found:
+        say("No notifyee is registered.")
+        return
+    say_table(
+        ["ORDER", "NAME", "FROM", "STATE", "REQUIRED", "TOLD OF", "MATCH", "TARGET"],
+        [_row(each, problems[each.id]) for each in found],
+    )
+    for each in found:
+        if problem := problems[each.id]:
+            say(click.style(f"{_place(each, problem)}: {plain(problem.message)}", fg="red"))
+
+
+@command.command("remove", arguments=_NAME, examples=[("mpr notify remove vpn", "It is told of nothing any longer.")])
+@click.argument("name", shell_complete=complete.notifyees)
+@click.option("--system", is_flag=True, help=_SYSTEM_FILE)
+@json_option
+def remove(name: str, system: bool, as_json: bool) -> None:
+    """Remove a notifyee's file.
+
+    Without --system it is yours, if you have one of that name, else the system's.
+    """
+    from mprouter.notify import registration
+
+    _say_done(name, registration.remove(name, system=system or None), "is removed", as_json=as_json)
+
+
+@command.command("enable", arguments=_NAME, examples=[("mpr notify enable vpn", "It is told again.")])
+@click.argument("name", shell_complete=complete.notifyees)
+@click.option("--system", is_flag=True, help=_SYSTEM_FILE)
+@json_option
+def enable(name: str, system: bool, as_json: bool) -> None:
+    """Have a disabled notifyee told again."""
+    from mprouter.notify import registration
+
+    path = registration.set_enabled(name, True, system=system or None)
+    _say_done(name, path, "is told from now on", as_json=as_json)
+
+
+@command.command("disable", arguments=_NAME, examples=[("mpr notify disable vpn", "It stays registered, untold.")])
+@click.argument("name", shell_complete=complete.notifyees)
+@click.option("--system", is_flag=True, help=_SYSTEM_FILE)
+@json_option
+def disable(name: str, system: bool, as_json: bool) -> None:
+    """Have a notifyee told no longer, and keep its file."""
+    from mprouter.notify import registration
+
+    path = registration.set_enabled(name, False, system=system or None)
+    _say_done(name, path, "is not told from now on", as_json=as_json)
+
+
+@command.command(
+    "test",
+    arguments=_NAME | {"REMOTE": r"The remote name that it is told.  [default: \\server\share]"},
+    examples=[
+        ("mpr notify test vpn", "How it answers when connections come and go."),
+        (r"mpr notify test vpn '\\corp\projects'", "The same for a name that it makes a difference for."),
+    ],
+)
+@click.argument("name", shell_complete=complete.notifyees)
+@click.argument("remote", default=r"\\server\share", metavar="[REMOTE]")
+@json_option
+@click.pass_context
+def test(ctx: click.Context, name: str, remote: str, as_json: bool) -> None:
+    """Rehearse with a notifyee.
+
+    It is really called, as for a connection that is made, one that fails, and one that is broken, so a dialler dials;
+    but nothing is connected, and nothing recorded. The exit code is 1 if one of its calls fails; a veto is no failure.
+    """
+    from mprouter.cli import rehearsal, timeline
+
+    registration = _usable(name)
+    if not rehearsal.is_told_of(registration, remote):
+        patterns = ", ".join(map(plain, registration.patterns))
+        click.echo(f"mpr: warning: it would not be told of {plain(remote)}, for it matches only {patterns}", err=True)
+    calls = []
+    for title, told in rehearsal.rehearse(registration, remote):
+        calls += [{"case": title, **_told_as_json(each)} for each in told]
+        if not as_json:
+            say(click.style(title, bold=True))
+            for each in told:
+                say(f"  {timeline.call_line(each)}")
+    if as_json:
+        say_json(calls)
+    if not all(rehearsal.is_answer(call["answer_code"]) for call in calls):
+        ctx.exit(1)
+
+
+def _usable(name: str) -> Registration:
+    """The registration *name*, yours before the system's, loaded. Raises ``WNetError`` with what is wrong with it."""
+    from mprouter.notify import registration
+    from mprouter.status import Status, WNetError
+
+    found = [each for each in registration.load() if name in {each.name, each.id}]
+    if not found:
+        raise WNetError(
+            Status.ERROR_NOT_FOUND,
+            "no notifyee of this name is registered",
+            name=name,
+            hint="mpr notify list shows them",
+        )
+    chosen = min(found, key=lambda each: each.source == "system")
+    if problem := registration.check(chosen):
+        raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{_place(chosen, problem)}: {problem.message}", name=name)
+    return chosen
+
+
+def _say_done(name: str, path: Path, what: str, *, as_json: bool, problem: Problem | None = None) -> None:
+    if as_json:
+        shown = None if problem is None else {"message": problem.message, "line": problem.line}
+        say_json({"status": "WN_SUCCESS", "code": 0, "name": name, "file": str(path), "problem": shown})
+    else:
+        say(f"{plain(name)} {what} ({plain(path)})")
+
+
+def _row(registration: Registration, problem: Problem | None) -> list[str]:
+    if problem:
+        state = click.style("BROKEN", fg="red", bold=True)
+    else:
+        state = click.style("enabled", fg="green") if registration.enabled else click.style("disabled", dim=True)
+    return [
+        str(registration.order),
+        plain(registration.name),
+        registration.source,
+        state,
+        "yes" if registration.required else "",
+        ", ".join(sorted(registration.operations)),
+        plain(" ".join(registration.patterns)),
+        plain(registration.target or ""),
+    ]
+
+
+def _place(registration: Registration, problem: Problem) -> str:
+    """``file:line``, as editors and compilers write it."""
+    if registration.file is None:
+        return plain(registration.target)
+    return plain(registration.file) + (f":{problem.line}" if problem.line else "")
+
+
+def _as_json(registration: Registration, problem: Problem | None) -> dict[str, Any]:
+    return {
+        "name": registration.name,
+        "source": registration.source,
+        "file": str(registration.file) if registration.file else None,
+        "target": registration.target,
+        "order": registration.order,
+        "required": registration.required,
+        "enabled": registration.enabled,
+        "operations": sorted(registration.operations),
+        "match": list(registration.patterns),
+        "timeout": registration.timeout,
+        "problem": {"message": problem.message, "line": problem.line} if problem else None,
+    }
+
+
+def _told_as_json(told: Told) -> dict[str, Any]:
+    return {
+        "phase": told.phase.name.lower(),
+        "attempt": told.attempt,
+        "status": told.status.name,
+        "code": int(told.status),
+        "answer": told.answer.name,
+        "answer_code": int(told.answer),
+        "message": told.message,
+        "duration": told.duration,
+    }

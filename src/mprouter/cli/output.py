@@ -1,0 +1,75 @@
+"""What a command prints: lines and tables for a person, JSON for a program; always such that a terminal is safe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import click
+
+__all__ = ["OutputClosed", "is_terminal", "json_option", "plain", "say", "say_json", "say_table"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class OutputClosed(Exception):
+    """Whoever read the output has gone, as ``head`` does: a reason to end, but not to complain."""
+
+
+def say(text: str) -> None:
+    """Print *text* on standard output. Raises ``WNetError`` if that cannot be written, ``OutputClosed``."""
+    try:
+        click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+    except OSError as error:
+        with suppress(OSError, ValueError):  # else Python complains at its end that the rest was not written
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise OutputClosed from error
+        from mprouter.status import Status, WNetError
+
+        raise WNetError(Status.ERROR_WRITE_FAULT, f"standard output cannot be written: {error.strerror}") from error
+
+
+def say_json(value: Any) -> None:
+    """Print *value* as JSON: on a terminal over several lines, else on one. All of it is ASCII, so any name passes."""
+    import json
+
+    say(json.dumps(value, indent=2 if is_terminal(sys.stdout) else None))
+
+
+def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print *rows* under their *headings*, aligned; a column with nothing in it is left out. Cells may be styled."""
+    shown = [column for column in range(len(headings)) if any(row[column] for row in rows)]
+    widths = [max(_width(row[column]) for row in (headings, *rows)) for column in shown]
+    for row in ([click.style(each, bold=True) for each in headings], *rows):
+        cells = [row[column] + " " * (width - _width(row[column])) for column, width in zip(shown, widths, strict=True)]
+        say("  ".join(cells).rstrip())
+
+
+def plain(text: object) -> str:
+    r"""*text* on one line and without what would steer a terminal: control characters and halves become ``\x1b``."""
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a person reads, or writes, *stream*."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        return False
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal *text* takes."""
+    text = click.unstyle(text)
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(2 if east_asian_width(each) in "WF" else not combining(each) for each in text)

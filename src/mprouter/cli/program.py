@@ -1,0 +1,91 @@
+"""``mpr`` itself: which commands there are. A command's file is loaded when it is run or its own help is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from mprouter._version import __version__
+from mprouter.cli.command import verbose
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+__all__ = ["COMMANDS", "program"]
+
+COMMANDS = {
+    "connect": "Connect a network resource.",
+    "disconnect": "Disconnect, after what was written has arrived.",
+    "list": "Show the connections and how they are.",
+    "restore": "Connect again what is remembered.",
+    "events": "Show what happened, call by call.",
+    "notify": "Say who is told of connections.",
+    "provider": "Show and order the network providers.",
+    "hostkey": "Show and accept the keys of SSH servers.",
+    "completion": "Print the completion script for a shell.",
+}
+"""The commands and families, with the first line of each one's help."""
+
+
+class Program(click.Group):
+    """A group that knows its commands by name, and loads the one that is meant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a newcomer meets them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the command's file."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"mprouter.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Which command is meant; for an unknown one, which may have been."""
+        if args[0] not in COMMANDS and args[0][0:1] != "-" and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{close[0]}'?" if close else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, loading none."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, loading none, and the options."""
+        from click.shell_completion import CompletionItem
+
+        offered = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return offered + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.command(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""
+    "mpr COMMAND --help" explains a command and gives examples.
+
+    \b
+    Exit codes: 0 done, 1 the operation failed, 2 wrong usage,
+                130 interrupted (128 and the signal's number).
+    """,
+)
+@click.version_option(__version__, prog_name="mpr", message="%(prog)s %(version)s")
+@verbose
+def program() -> None:
+    """Network resources as directories, with everybody told who needs to know.
+
+    Connects SMB, SFTP, WebDAV, FTP and S3 servers, local directories and the remotes of an rclone configuration, and
+    notifies the registered notifyees before and after, who may bring up a line, veto, or ask for another attempt.
+    """
