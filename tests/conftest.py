@@ -79,6 +79,8 @@ def readable_python(account: Account, server_place: Path) -> tuple[Path, Mapping
     copy = server_place / "readable"
     shutil.copytree(Path(sys.prefix), copy / "venv", symlinks=True)
     shutil.copytree(CHECKOUT / "src", copy / "src")
+    command = copy / "venv" / "bin" / "mpr"
+    command.write_text(command.read_text().replace(sys.prefix, str(copy / "venv")))
     python, variables = copy / "venv" / "bin" / python.name, {"PYTHONPATH": str(copy / "src")}
     result = account.run(["env", python, *trial], environment=variables)
     assert result.returncode == 0, f"{account.name} can use neither {CHECKOUT} nor a copy: {result.stderr}"

@@ -130,7 +130,7 @@ def test_a_key_signed_by_a_recorded_authority_will_do(
     refusal(connections, share)  # the server has no certificate, which is not the same as being unknown
     settings = sftp_server.known_hosts.with_name("sshd_config")
     key = sftp_server.known_hosts.with_name("host_ed25519.pub")
-    certify = ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-h", "-n", sftp_server.host, key]
+    certify: list[str | Path] = ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-h", "-n", sftp_server.host, key]
     subprocess.run(certify, check=True)
     port = free_port()
     certified = settings.with_name("certified_config")

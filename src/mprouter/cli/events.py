@@ -9,7 +9,7 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
-from mprouter.cli.output import OutputClosed, is_terminal, say
+from mprouter.cli.output import OutputLost, is_terminal, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def _follow(store: Store, after: int, name: str | None, *, as_json: bool) -> Non
 
 
 def _wait() -> None:
-    """Until it is time to look again. Raises ``OutputClosed`` if nobody reads any longer."""
+    """Until it is time to look again. Raises ``OutputLost`` if nobody reads any longer."""
     import select
     import time
 
@@ -93,7 +93,7 @@ def _wait() -> None:
     reader = select.poll()
     reader.register(sys.stdout.fileno(), 0)
     if any(event & select.POLLERR for _, event in reader.poll(_LOOK_AGAIN * 1000)):
-        raise OutputClosed
+        raise OutputLost("nobody reads it", reader_gone=True)
 
 
 def _last_id(events: Sequence[EventRecord]) -> int:
@@ -123,6 +123,6 @@ def _as_json(event: EventRecord) -> dict[str, Any]:
     return asdict(event) | {
         "status": Status(event.status).name,
         "code": event.status,
-        "answer": answer and answer.name,
+        "answer": None if answer is None else answer.name,
         "answer_code": event.answer,
     }

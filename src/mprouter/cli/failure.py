@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mprouter.cli.output import OutputClosed, is_terminal, plain, say_json
+from mprouter.cli.output import OutputLost, is_terminal, plain, say_json
 from mprouter.status import Status, WNetError
 
 __all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "tell"]
@@ -31,8 +31,10 @@ class Ended(KeyboardInterrupt):
 
 def tell(error: BaseException, *, json: bool) -> int:
     """Say that the command ends with *error*. Returns the exit code."""
-    if isinstance(error, OutputClosed):
-        return 128 + _SIGPIPE  # what ends other programs then
+    if isinstance(error, OutputLost):
+        if error.reader_gone:
+            return 128 + _SIGPIPE  # what ends other programs then
+        error, json = WNetError(Status.ERROR_WRITE_FAULT, str(error)), False
     if isinstance(error, KeyboardInterrupt):
         number = error.number if isinstance(error, Ended) else signal.SIGINT
         if is_terminal(sys.stderr):
@@ -61,7 +63,7 @@ def _tell(line: str, error: WNetError, *, json: bool) -> None:
         return
     try:
         say_json(as_json(error))
-    except (WNetError, OutputClosed):
+    except OutputLost:
         click.echo(f"mpr: {plain(line)}", err=True)
 
 

@@ -10,27 +10,31 @@ from typing import Any
 
 import click
 
-__all__ = ["OutputClosed", "is_terminal", "json_option", "plain", "say", "say_json", "say_table"]
+__all__ = ["OutputLost", "is_terminal", "json_option", "plain", "say", "say_json", "say_table"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-class OutputClosed(Exception):
-    """Whoever read the output has gone, as ``head`` does: a reason to end, but not to complain."""
+class OutputLost(Exception):
+    """Standard output cannot be written: the disk is full, say, or whoever read it has gone, as ``head`` does.
+
+    reader_gone: which of the two; the latter is a reason to end, but not to complain.
+    """
+
+    def __init__(self, message: str, *, reader_gone: bool) -> None:
+        super().__init__(message)
+        self.reader_gone = reader_gone
 
 
 def say(text: str) -> None:
-    """Print *text* on standard output. Raises ``WNetError`` if that cannot be written, ``OutputClosed``."""
+    """Print *text* on standard output. Raises ``OutputLost``."""
     try:
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     except OSError as error:
         with suppress(OSError, ValueError):  # else Python complains at its end that the rest was not written
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise OutputClosed from error
-        from mprouter.status import Status, WNetError
-
-        raise WNetError(Status.ERROR_WRITE_FAULT, f"standard output cannot be written: {error.strerror}") from error
+        words = f"standard output cannot be written: {error.strerror}"
+        raise OutputLost(words, reader_gone=isinstance(error, BrokenPipeError)) from error
 
 
 def say_json(value: Any) -> None:

@@ -93,7 +93,7 @@ class Sftp(RcloneProvider):
         keys: tuple[HostKey, ...] = ()
         if ssh.by_ssh:
             settings = {"known_hosts_file": "none", "ssh": _listed(_ssh_command(ssh, name, options))}
-            _check_by_ssh(_ssh_command(ssh, name, options), name)
+            _check_by_ssh(_ssh_command(ssh, name, options))
         else:
             resolve(ssh.host, ssh.port)
             keys = tuple(hostkeys.recorded(ssh.host, ssh.port, files)) or self._ask(request, ssh, files[0])
@@ -248,7 +248,7 @@ _SSH_SAYS = (
 )
 
 
-def _check_by_ssh(command: list[str], name: RemoteName) -> None:
+def _check_by_ssh(command: list[str]) -> None:
     """Let ssh begin an SFTP session, since rclone would not tell why it cannot."""
     import re
     import subprocess

@@ -1,0 +1,179 @@
+"""`mpr notify`: registrations as files, written, shown, switched, removed and rehearsed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from recorder import Script
+from sandbox import Command as Run
+from sandbox import Places
+
+
+def test_add_writes_what_interface_md_says(mpr: Run, places: Places, script: Script) -> None:
+    ran = mpr(
+        *("notify", "add", "vpn", script.target, "--order", "10", "--required", "--timeout", "2.5"),
+        *("--match", r"\\corp\*", "--match", "sftp://*.corp.example/*", "--operation", "add"),
+    )
+    path = places.config / "notifyees.d" / "vpn.toml"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"vpn is told from now on ({path})\n", "")
+    assert tomllib.loads(path.read_text()) == {
+        "target": script.target,
+        "order": 10,
+        "required": True,
+        "timeout": 2.5,
+        "match": [r"\\corp\*", "sftp://*.corp.example/*"],
+        "operations": ["add"],
+    }
+
+
+def test_a_notifyee_is_told_until_it_is_disabled_or_removed(mpr: Run, resource: str, script: Script) -> None:
+    def told() -> int:
+        before = len(script.told())
+        assert mpr("connect", resource, "Z:").returncode == 0
+        assert mpr("disconnect", "Z:").returncode == 0
+        return len(script.told()) - before
+
+    mpr("notify", "add", "script", script.target)
+    assert told() == 4
+    assert mpr("notify", "disable", "script").returncode == 0
+    assert told() == 0
+    assert mpr("notify", "enable", "script").returncode == 0
+    assert told() == 4
+    assert mpr("notify", "remove", "script").returncode == 0
+    assert told() == 0
+
+
+def test_list_shows_them_in_order_with_what_is_wrong_where(mpr: Run, places: Places, script: Script) -> None:
+    assert mpr("notify", "list").stdout == "No notifyee is registered.\n"
+    mpr("notify", "add", "mine", script.target, "--order", "20")
+    mpr("notify", "add", "theirs", script.target, "--order", "10", "--system", "--required")
+    mpr("notify", "disable", "mine")
+    broken = places.config / "notifyees.d" / "broken.toml"
+    broken.write_text('target = "command:/bin/true"\nordre = 3\n')
+    ran = mpr("notify", "list")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    heading, *rows, problem = ran.stdout.splitlines()
+    assert heading.split() == ["ORDER", "NAME", "FROM", "STATE", "REQUIRED", "TOLD", "OF", "TARGET"]
+    assert [row.split()[:4] for row in rows] == [
+        ["10", "theirs", "system", "enabled"],
+        ["20", "mine", "user", "disabled"],
+        ["50", "broken", "user", "BROKEN"],
+    ]
+    assert problem.startswith(f"{broken}:2: unknown key ordre")
+
+    shown = json.loads(mpr("notify", "list", "--json").stdout)
+    assert [(each["name"], each["source"], each["enabled"], each["required"]) for each in shown] == [
+        ("theirs", "system", True, True),
+        ("mine", "user", False, False),
+        ("broken", "user", True, False),
+    ]
+    assert shown[0]["problem"] is None
+    assert shown[2]["problem"]["line"] == 2
+    assert shown[2]["file"] == str(broken)
+
+
+def test_a_target_that_is_not_there_yet_is_warned_of(mpr: Run, places: Places) -> None:
+    missing = places.base / "not there"
+    ran = mpr("notify", "add", "later", f"command:'{missing}'")
+    assert ran.returncode == 0
+    assert ran.stderr == f"mpr: warning: later cannot be used yet: there is no file {missing}\n"
+    shown = json.loads(mpr("notify", "list", "--json").stdout)
+    assert shown[0]["problem"]["message"] == f"there is no file {missing}"
+
+
+def test_with_system_the_file_is_that_of_all_users(mpr: Run, places: Places, script: Script) -> None:
+    mpr("notify", "add", "both", script.target)
+    mpr("notify", "add", "both", script.target, "--system")
+    mine, theirs = (each / "notifyees.d" / "both.toml" for each in (places.config, places.system))
+    assert json.loads(mpr("notify", "disable", "both", "--system", "--json").stdout)["file"] == str(theirs)
+    assert "enabled" not in mine.read_text()
+    assert str(mine) in mpr("notify", "remove", "both").stdout
+    assert str(theirs) in mpr("notify", "remove", "both").stdout
+    gone = mpr("notify", "remove", "both")
+    assert gone.returncode == 1
+    assert "ERROR_NOT_FOUND, 1168" in gone.stderr
+
+
+def test_what_cannot_be_registered_is_refused(mpr: Run, places: Places, script: Script) -> None:
+    for name, target in (
+        ("../x", script.target),
+        ("x", "relative"),
+        ("x", "command:relative"),
+        ("x", "python:nothing"),
+    ):
+        ran = mpr("notify", "add", name, target)
+        assert ran.returncode == 1, (name, target)
+        assert ran.stderr.count("\n") == 1
+    assert not (places.config / "notifyees.d").exists()
+    mpr("notify", "add", "x", script.target)
+    assert "ERROR_ALREADY_ASSIGNED, 85" in mpr("notify", "add", "x", script.target).stderr
+
+
+def test_a_rehearsal_plays_an_add_a_failing_add_and_a_cancel(mpr: Run, script: Script) -> None:
+    mpr("notify", "add", "script", script.target)
+    script.does("""echo '{"message": "heard"}'""")
+    ran = mpr("notify", "test", "script")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert script.told() == [
+        *("add pre 0", "add post 0"),
+        *("add pre 0", "add post 1231"),
+        *("cancel pre 0", "cancel post 0"),
+    ]
+    assert [line for line in ran.stdout.splitlines() if not line.startswith(" ")] == [
+        "an add that succeeds",
+        "an add that fails (ERROR_NETWORK_UNREACHABLE)",
+        "a cancel that succeeds",
+    ]
+    assert ran.stdout.count("heard") == 6
+    assert mpr("events").stdout == "Nothing has happened yet.\n"
+
+
+def test_a_rehearsal_of_a_notifyee_that_fails_fails(mpr: Run, script: Script) -> None:
+    script.does("echo broken >&2; exit 9")
+    mpr("notify", "add", "script", script.target, "--operation", "add")
+    ran = mpr("notify", "test", "script", "--json")
+    assert ran.returncode == 1
+    calls = json.loads(ran.stdout)
+    assert [(each["phase"], each["answer"]) for each in calls] == [("pre", "ERROR_EXTENDED_ERROR")] * 2
+    assert all("broken" in each["message"] for each in calls)
+
+
+def test_a_veto_is_no_failure_of_a_rehearsal(mpr: Run, script: Script) -> None:
+    script.does("exit 77")
+    mpr("notify", "add", "script", script.target)
+    ran = mpr("notify", "test", "script")
+    assert ran.returncode == 0
+    assert ran.stdout.count("WN_CANCEL") == 3
+
+
+def test_a_rehearsal_says_when_the_name_is_not_the_notifyees(mpr: Run, script: Script) -> None:
+    mpr("notify", "add", "script", script.target, "--match", r"\\corp\*")
+    warned = mpr("notify", "test", "script")
+    assert warned.returncode == 0
+    assert warned.stderr == (
+        "mpr: warning: it would not be told of \\\\server\\share, for it matches only \\\\corp\\*\n"
+    )
+    assert mpr("notify", "test", "script", r"\\corp\x").stderr == ""
+
+
+def test_what_is_broken_cannot_be_rehearsed(mpr: Run, places: Places) -> None:
+    directory = places.config / "notifyees.d"
+    directory.mkdir()
+    (directory / "broken.toml").write_text("target = 3\n")
+    ran = mpr("notify", "test", "broken")
+    assert ran.returncode == 1
+    assert f"{directory / 'broken.toml'}:1: " in ran.stderr
+    assert "ERROR_NOT_FOUND" in mpr("notify", "test", "nobody").stderr
+
+
+def test_a_python_notifyee_is_rehearsed_with_its_own_words(mpr: Run, tmp_path: Path) -> None:
+    (tmp_path / "policy.py").write_text(
+        "import mprouter\n\n\ndef policy(event):\n    raise mprouter.Cancel(f'no {event.operation}')\n"
+    )
+    mpr("notify", "add", "policy", f"python:{tmp_path / 'policy.py'}:policy")
+    ran = mpr("notify", "test", "policy")
+    assert ran.returncode == 0
+    assert ran.stdout.count("WN_CANCEL  no add") == 2
+    assert ran.stdout.count("WN_CANCEL  no cancel") == 1
