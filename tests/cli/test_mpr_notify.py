@@ -74,6 +74,14 @@ def test_list_shows_them_in_order_with_what_is_wrong_where(mpr: Run, places: Pla
     assert shown[2]["file"] == str(broken)
 
 
+def test_n8_list_counts_the_order_that_a_python_target_gives_itself(mpr: Run, tmp_path: Path, script: Script) -> None:
+    (tmp_path / "late.py").write_text("import mprouter\n\n\n@mprouter.notifyee(order=90)\ndef late(event): ...\n")
+    mpr("notify", "add", "a-late-one", f"python:{tmp_path / 'late.py'}:late")
+    mpr("notify", "add", "script", script.target)
+    shown = json.loads(mpr("notify", "list", "--json").stdout)
+    assert [(each["name"], each["order"]) for each in shown] == [("script", 50), ("a-late-one", 90)]
+
+
 def test_a_target_that_is_not_there_yet_is_warned_of(mpr: Run, places: Places) -> None:
     missing = places.base / "not there"
     ran = mpr("notify", "add", "later", f"command:'{missing}'")

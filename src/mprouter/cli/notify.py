@@ -115,6 +115,7 @@ def show(as_json: bool) -> None:
 
     found = registration.load()
     problems = {each.id: each.problem or (registration.check(each) if each.enabled else None) for each in found}
+    found.sort(key=lambda each: each.rank)  # what is loaded now may have said its order itself
     if as_json:
         say_json([_as_json(each, problems[each.id]) for each in found])
         return
