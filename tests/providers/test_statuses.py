@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -234,6 +235,21 @@ def test_ftp_with_tls_on_request(ftp_tls_share: Share, ftp_server: FtpServer, co
     (mounted.mountpoint / "file").write_text("encrypted on the way")
     connections.disconnect(mounted)
     assert (ftp_tls_share.root / "file").read_text() == "encrypted on the way"
+
+
+# This machine
+
+
+@pytest.mark.parametrize("network", ["sftp", "smb", "file"])
+def test_r5_the_network_is_looked_at_before_options_and_servers(
+    network: str, request: pytest.FixtureRequest, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = request.getfixturevalue(f"{network}_share")
+    monkeypatch.setenv("PATH", str(tmp_path))  # where there is no fusermount3
+    nowhere = {} if network == "file" else {"url": f"{network}://host.invalid/share"}
+    error = refused(share, options={"no_such_option": "x"}, **nowhere)
+    assert error.status is Status.ERROR_SERVICE_NOT_FOUND
+    assert "apt install fuse3" in str(error)
 
 
 # Options

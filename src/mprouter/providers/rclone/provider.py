@@ -11,6 +11,7 @@ is delivered, then the mount is taken away.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -77,7 +78,7 @@ class Target:
     read_only: bool = False
 
 
-class RcloneProvider:
+class RcloneProvider(ABC):
     """A network provider on rclone. Subclasses set the class attributes and override what their network needs.
 
     name: as ``--provider`` gives it. title: the protocol, for a person. backend: rclone's name for it. schemes: of the
@@ -105,13 +106,13 @@ class RcloneProvider:
 
     # -- what a network overrides --------------------------------------------------------------------------------
 
+    @abstractmethod
     def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
         """What *request* asks for; ``WNetError`` if the server cannot be reached or trusted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """The ways to log on, the likeliest first; the next is asked for when one was refused."""
-        raise NotImplementedError
 
     def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
         """Raise ``Refused`` or ``WNetError`` if the directory, the root of *fs*, cannot be used."""
@@ -167,10 +168,10 @@ class RcloneProvider:
     def add_connection(self, request: AddRequest) -> Added:
         """Connect (``NPAddConnection3``); see ``Provider.add_connection``."""
         with self._reporting(request.name):
+            mounts.check_fuse()  # the order is R5's
             options = read_options(
                 {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
             )
-            mounts.check_fuse()
             rclone = daemon.obtain()
             target = self.target(request, options)
             fs, logon = self._log_on(rclone, request, target)
