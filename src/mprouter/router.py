@@ -506,6 +506,8 @@ class Router:
             history.routed(str(entry.provider), entry.local_name)
             self._store.record(history.ended(Status.WN_SUCCESS, "restored"))
         except WNetError as error:
+            if error.status is Status.ERROR_LOGON_FAILURE:
+                error.hint = "connect it once with --persist --save-password, and the password will be found"
             _concerning(error, remembered.remote_name, "restore")
             return Restored(remembered.local_name, remembered.remote_name, None, error)
         return Restored(remembered.local_name, remembered.remote_name, self._connection(entry), None)

@@ -16,6 +16,7 @@ from recorder import Script
 from sandbox import Command as Run
 from sandbox import Places
 from servers.daemon import wait_for
+from servers.webdav import WebdavServer
 
 MPR = Path(sys.executable).with_name("mpr")
 
@@ -141,6 +142,20 @@ def test_restore_connects_what_is_remembered_and_reports_each(mpr: Run, places: 
     unknown = mpr("restore", "X:")
     assert unknown.returncode == 1
     assert "not remembered (ERROR_NOT_CONNECTED, 2250)" in unknown.stderr
+
+
+def test_restore_says_how_the_password_is_found_next_time(mpr: Run, webdav_server: WebdavServer) -> None:
+    webdav_server.directory("remembered")
+    connect = ("connect", webdav_server.url("/remembered"), "Z:", "--persist", "--password-stdin")
+    password = f"{webdav_server.password}\n"
+    assert mpr(*connect, stdin=password).returncode == 0
+    mpr("disconnect", "Z:")
+    refused = mpr("restore")
+    assert refused.returncode == 1
+    assert "(ERROR_LOGON_FAILURE, 1326); connect it once with --persist --save-password" in refused.stderr
+    assert mpr(*connect, "--save-password", stdin=password).returncode == 0
+    mpr("disconnect", "Z:")
+    assert mpr("restore").returncode == 0
 
 
 def test_what_cannot_be_remembered_is_said(mpr: Run, resource: str) -> None:
