@@ -48,6 +48,7 @@ class Status(IntEnum):
     ERROR_DIRECTORY = 267
     ERROR_INVALID_ADDRESS = 487
     ERROR_UNHANDLED_EXCEPTION = 574
+    ERROR_INVALID_IMAGE_HASH = 577
     ERROR_PROCESS_ABORTED = 1067
     ERROR_POSSIBLE_DEADLOCK = 1131
     ERROR_NOT_FOUND = 1168
@@ -166,6 +167,7 @@ _TEXT = {
     Status.ERROR_DIRECTORY: "not a directory",
     Status.ERROR_INVALID_ADDRESS: "invalid address",
     Status.ERROR_UNHANDLED_EXCEPTION: "unhandled exception",
+    Status.ERROR_INVALID_IMAGE_HASH: "the file is not the one that was registered",
     Status.ERROR_PROCESS_ABORTED: "the process ended unexpectedly",
     Status.ERROR_POSSIBLE_DEADLOCK: "waiting would never end",
     Status.ERROR_NOT_FOUND: "not found",
@@ -210,6 +212,7 @@ _ERRNO = {
     Status.ERROR_NOT_FOUND: errno.ENOENT,
     Status.WSAHOST_NOT_FOUND: errno.ENOENT,
     Status.ERROR_ACCESS_DENIED: errno.EACCES,
+    Status.ERROR_INVALID_IMAGE_HASH: errno.EACCES,
     Status.ERROR_INVALID_PASSWORD: errno.EACCES,
     Status.ERROR_LOGON_FAILURE: errno.EACCES,
     Status.ERROR_MUTUAL_AUTH_FAILED: errno.EACCES,

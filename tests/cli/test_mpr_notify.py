@@ -119,7 +119,7 @@ def test_what_cannot_be_registered_is_refused(mpr: Run, places: Places, script: 
     assert "ERROR_ALREADY_ASSIGNED, 85" in mpr("notify", "add", "x", script.target).stderr
 
 
-def test_a_rehearsal_plays_an_add_a_failing_add_and_a_cancel(mpr: Run, script: Script) -> None:
+def test_a_rehearsal_plays_an_add_and_a_cancel_that_succeed_and_fail(mpr: Run, script: Script) -> None:
     mpr("notify", "add", "script", script.target)
     script.does("""echo '{"message": "heard"}'""")
     ran = mpr("notify", "test", "script")
@@ -128,13 +128,17 @@ def test_a_rehearsal_plays_an_add_a_failing_add_and_a_cancel(mpr: Run, script: S
         *("add pre 0", "add post 0"),
         *("add pre 0", "add post 1231"),
         *("cancel pre 0", "cancel post 0"),
+        *("cancel pre 0", "cancel post 2401"),
     ]
     assert [line for line in ran.stdout.splitlines() if not line.startswith(" ")] == [
         "an add that succeeds",
         "an add that fails (ERROR_NETWORK_UNREACHABLE)",
         "a cancel that succeeds",
+        "a cancel that fails (ERROR_OPEN_FILES)",
     ]
-    assert ran.stdout.count("heard") == 6
+    assert ran.stdout.count("WN_SUCCESS  heard\n") == 6  # in a post without an answer of note, what it was told stands
+    assert ran.stdout.count("  heard\n") == 8
+    assert ran.stdout.count('        | {"message": "heard"}\n') == 8
     assert mpr("events").stdout == "Nothing has happened yet.\n"
 
 
@@ -148,12 +152,31 @@ def test_a_rehearsal_of_a_notifyee_that_fails_fails(mpr: Run, script: Script) ->
     assert all("broken" in each["message"] for each in calls)
 
 
+def test_a_rehearsal_shows_what_was_printed_and_how_long_it_took(mpr: Run, places: Places) -> None:
+    program = places.base / "talks"
+    program.write_text("#!/bin/sh\necho out; echo err >&2; sleep 0.02\n")
+    program.chmod(0o755)
+    module = places.base / "talks.py"
+    module.write_text(
+        "import os, sys\n\n\ndef talk(event):\n    print('out', flush=False)\n    os.system('echo err >&2')\n"
+    )
+    mpr("notify", "add", "program", f"command:{program}", "--operation", "add")
+    for name, isolation in (("here", "inline"), ("there", "process")):
+        (places.config / "notifyees.d" / f"{name}.toml").write_text(
+            f'target = "python:{module}:talk"\nisolation = "{isolation}"\noperations = ["add"]\n'
+        )
+    for name, count in (("program", 4), ("here", 2), ("there", 2)):
+        calls = json.loads(mpr("notify", "test", name, "--json").stdout)
+        assert [sorted(call["printed"].split()) for call in calls] == [["err", "out"]] * count, name
+        assert all(call["duration"] >= (0.02 if name == "program" else 0) for call in calls)
+
+
 def test_a_veto_is_no_failure_of_a_rehearsal(mpr: Run, script: Script) -> None:
     script.does("exit 77")
     mpr("notify", "add", "script", script.target)
     ran = mpr("notify", "test", "script")
     assert ran.returncode == 0
-    assert ran.stdout.count("WN_CANCEL") == 3
+    assert ran.stdout.count("WN_CANCEL") == 4
 
 
 def test_a_rehearsal_says_when_the_name_is_not_the_notifyees(mpr: Run, script: Script) -> None:
@@ -184,4 +207,4 @@ def test_a_python_notifyee_is_rehearsed_with_its_own_words(mpr: Run, tmp_path: P
     ran = mpr("notify", "test", "policy")
     assert ran.returncode == 0
     assert ran.stdout.count("WN_CANCEL  no add") == 2
-    assert ran.stdout.count("WN_CANCEL  no cancel") == 1
+    assert ran.stdout.count("WN_CANCEL  no cancel") == 2

@@ -154,6 +154,7 @@ def test_n14_the_same_as_variables(hook: Hook) -> None:
     path = hook.script('env | grep ^MPR_ | sort >"$HERE/told"')
     hook.tell(path)
     assert hook.wrote("told").splitlines() == [
+        f"MPR_COMMAND={path}",
         "MPR_CONTEXT=",
         "MPR_FLAGS=516",
         "MPR_FORCE=0",
@@ -166,6 +167,7 @@ def test_n14_the_same_as_variables(hook: Hook) -> None:
     ]
     hook.tell(path, event=CANCEL, phase=Phase.POST, status=Status.ERROR_OPEN_FILES, context={"context": {"a": None}})
     assert hook.wrote("told").splitlines() == [
+        f"MPR_COMMAND={path}",
         'MPR_CONTEXT={"a": null}',
         "MPR_FLAGS=1",
         "MPR_FORCE=1",
@@ -202,7 +204,7 @@ def test_n15_the_environment_gets_nothing_but_the_documented_variables(hook: Hoo
     names = {line.partition("=")[0] for line in hook.wrote("told").splitlines()}
     assert {name for name in names if name.startswith("MPR_")} == {
         f"MPR_{each}"
-        for each in "OPERATION PHASE STATUS REMOTE_NAME LOCAL_NAME PROVIDER FLAGS FORCE CONTEXT".split()  # noqa: SIM905
+        for each in "OPERATION PHASE STATUS REMOTE_NAME LOCAL_NAME PROVIDER FLAGS FORCE CONTEXT COMMAND".split()  # noqa: SIM905
     }
     assert names - {*os.environ} == {name for name in names if name.startswith("MPR_")} | {NESTING_VARIABLE}
 

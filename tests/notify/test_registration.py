@@ -161,7 +161,9 @@ BROKEN = {
     "empty target": ('target = ""', 1, "python:"),
     "unknown kind": ('order = 5\ntarget = "perl:/x"', 2, "python:"),
     "no kind": ('target = "/usr/bin/hook"', 1, "python:"),
-    "later kind": ('target = "native:/lib/x.so"', 1, "later version"),
+    "relative library": ('target = "native:hook.so"', 1, "absolute"),
+    "isolated command": (f'target = "{WELL}"\nisolation = "process"', 2, "isolation is for libraries"),
+    "isolation unknown": ('target = "native:/x.so"\nisolation = "thread"', 2, "isolation must be"),
     "relative path": ('target = "command:hook"', 1, "absolute"),
     "relative Python file": ('target = "python:./hook.py:dial"', 1, "absolute"),
     "no command": ('target = "command: "', 1, "no command"),
@@ -320,7 +322,7 @@ def test_variables_in_a_target_are_expanded(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_command_is_run(directory: DropInDirectory, tmp_path: Path) -> None:
-    (tmp_path / "hook").write_text('#!/bin/sh\necho "$1 $MPR_PHASE" >>"$0.log"\n')
+    (tmp_path / "hook").write_text('#!/bin/sh\necho "$1 $MPR_PHASE" >>"$MPR_COMMAND.log"\n')
     (tmp_path / "hook").chmod(0o755)
     tell(directory.read(f"target = \"command:{tmp_path}/hook 'two words'\""))
     assert (tmp_path / "hook.log").read_text() == "two words pre\ntwo words post\n"
@@ -645,7 +647,8 @@ def test_add_does_not_replace(directory: DropInDirectory) -> None:
         ("vpn\n", {}),
         ("vpn", {"target": "hook"}),
         ("vpn", {"target": "command:hook"}),
-        ("vpn", {"target": "native:/x.so"}),
+        ("vpn", {"target": "native:x.so"}),
+        ("vpn", {"isolation": "process"}),
         ("vpn", {"target": "command:/bin/true \ud800"}),
         ("vpn", {"timeout": 0}),
         ("vpn", {"timeout": float("inf")}),

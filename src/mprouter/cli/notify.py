@@ -34,8 +34,8 @@ def command() -> None:
     "add",
     arguments={
         "NAME": "A name for it: letters, digits and _ . @ + -",
-        "TARGET": "'command:/path/to/program ARGUMENTS', or python:package.module:attribute; $VAR is expanded when it "
-        "is loaded.",
+        "TARGET": "'command:/path/to/program ARGUMENTS', python:package.module:attribute, or native:/path/to/library; "
+        "$VAR is expanded when it is loaded.",
     },
     examples=[
         (
@@ -61,6 +61,12 @@ def command() -> None:
     type=click.Choice(["add", "cancel"]),
     help="Tell it only of this; may be repeated.",
 )
+@click.option(
+    "--isolation",
+    type=click.Choice(["process", "inline"]),
+    help="Run a library or Python target in a process of its own, or in the one that connects.  "
+    "[default: process for a library, inline for Python]",
+)
 @click.option("--system", is_flag=True, help="Register it for all users, in /etc/mprouter.")
 @json_option
 def add(
@@ -72,6 +78,7 @@ def add(
     timeout: float | None,
     match: tuple[str, ...],
     operations: tuple[str, ...],
+    isolation: str | None,
     system: bool,
     as_json: bool,
 ) -> None:
@@ -89,6 +96,7 @@ def add(
         timeout=timeout,
         match=match,
         operations=operations,
+        isolation=isolation,
         system=system,
     )
     problem = registration.check(registration.read(path, "system" if system else "user"))
@@ -170,6 +178,43 @@ def disable(name: str, system: bool, as_json: bool) -> None:
 
 
 @command.command(
+    "audit",
+    examples=[
+        ("mpr notify audit", "All that is told of your connections, and whether others could change it."),
+        (
+            "sudo mpr notify audit --json | jq '.[] | select(.problems != [])'",
+            "What is wrong with root's, for a script.",
+        ),
+    ],
+)
+@json_option
+@click.pass_context
+def audit(ctx: click.Context, as_json: bool) -> None:
+    """Show who could have changed what is told.
+
+    Of each notifyee: the file that registers it, what would be run, that one's owner, mode and SHA-256, whether it is
+    pinned to that, its last call, and what is wrong, with the command that mends it. Nothing is loaded or run. The exit
+    code is 1 if anything is wrong.
+    """
+    from mprouter.cli import audit as audits
+    from mprouter.notify import registration
+    from mprouter.store import Store
+
+    store = Store()
+    try:
+        findings = audits.audit(registration.load(), store.last_calls())
+    finally:
+        store.close()
+    if as_json:
+        say_json([audits.as_json(each) for each in findings])
+    else:
+        for line in audits.lines(findings) if findings else ("No notifyee is registered.",):
+            say(line)
+    if any(each.problems for each in findings):
+        ctx.exit(1)
+
+
+@command.command(
     "test",
     arguments=_NAME | {"REMOTE": r"The remote name that it is told.  [default: \\server\share]"},
     examples=[
@@ -184,8 +229,9 @@ def disable(name: str, system: bool, as_json: bool) -> None:
 def test(ctx: click.Context, name: str, remote: str, as_json: bool) -> None:
     """Rehearse with a notifyee.
 
-    It is really called, as for a connection that is made, one that fails, and one that is broken, so a dialler dials;
-    but nothing is connected, and nothing recorded. The exit code is 1 if one of its calls fails; a veto is no failure.
+    It is really called, as for a connection that is made or fails to be, and for one that is broken or fails to be, so
+    a dialler dials; but nothing is connected, and nothing recorded. Under each call stands what it printed. The exit
+    code is 1 if one of its calls fails; a veto is no failure.
     """
     from mprouter.cli import rehearsal, timeline
 
@@ -194,12 +240,14 @@ def test(ctx: click.Context, name: str, remote: str, as_json: bool) -> None:
         patterns = ", ".join(map(plain, registration.patterns))
         click.echo(f"mpr: warning: it would not be told of {plain(remote)}, for it matches only {patterns}", err=True)
     calls = []
-    for title, told in rehearsal.rehearse(registration, remote):
-        calls += [{"case": title, **_told_as_json(each)} for each in told]
+    for title, heard in rehearsal.rehearse(registration, remote):
+        calls += [{"case": title, **_told_as_json(each.told), "printed": each.printed} for each in heard]
         if not as_json:
             say(click.style(title, bold=True))
-            for each in told:
-                say(f"  {timeline.call_line(each)}")
+            for each in heard:
+                say(f"  {timeline.call_line(each.told)}")
+                for line in each.printed.splitlines():
+                    say(f"        | {plain(line)}")
     if as_json:
         say_json(calls)
     if not all(rehearsal.is_answer(call["answer_code"]) for call in calls):
@@ -221,7 +269,7 @@ def _usable(name: str) -> Registration:
         )
     chosen = min(found, key=lambda each: each.source == "system")
     if problem := registration.check(chosen):
-        raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{_place(chosen, problem)}: {problem.message}", name=name)
+        raise WNetError(problem.status, f"{_place(chosen, problem)}: {problem.message}", name=name)
     return chosen
 
 
@@ -269,6 +317,7 @@ def _as_json(registration: Registration, problem: Problem | None) -> dict[str, A
         "operations": sorted(registration.operations),
         "match": list(registration.patterns),
         "timeout": registration.timeout,
+        "isolation": registration.isolation,
         "problem": {"message": problem.message, "line": problem.line} if problem else None,
     }
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "notify": "Say who is told of connections.",
     "provider": "Show and order the network providers.",
     "hostkey": "Show and accept the keys of SSH servers.",
+    "config": "Print what compilers need for native notifyees.",
     "completion": "Print the completion script for a shell.",
 }
 """The commands and families, with the first line of each one's help."""

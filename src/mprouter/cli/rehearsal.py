@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from tempfile import TemporaryFile
 
 from mprouter.names import parse_remote
 from mprouter.notify.dispatch import operate
-from mprouter.notify.model import AddConnect, CancelConnect, Event, Registration, Told
+from mprouter.notify.model import AddConnect, Answer, Call, CancelConnect, Event, NotifyInfo, Registration, Told
 from mprouter.resource import NetResource
 from mprouter.status import Status, WNetError
 
-__all__ = ["is_answer", "is_told_of", "rehearse"]
+__all__ = ["Heard", "is_answer", "is_told_of", "rehearse"]
 
 _LOCAL = "Z:"
-_FAILURE = Status.ERROR_NETWORK_UNREACHABLE
+_UNREACHABLE, _OPEN_FILES = Status.ERROR_NETWORK_UNREACHABLE, Status.ERROR_OPEN_FILES
+_MAX_PRINTED = 1 << 20  # bytes of a call that are shown
 
 
 def is_told_of(registration: Registration, remote: str) -> bool:
@@ -25,20 +30,82 @@ def is_told_of(registration: Registration, remote: str) -> bool:
     return registration.matches is None or registration.matches(forms)
 
 
-def rehearse(registration: Registration, remote: str) -> Iterator[tuple[str, list[Told]]]:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One call, and what the notifyee printed in it, on standard output and standard error."""
+
+    told: Told
+    printed: str
+
+
+def rehearse(registration: Registration, remote: str) -> Iterator[tuple[str, list[Heard]]]:
     """Each case that concerns it, and the calls that were made in it."""
     add, cancel = AddConnect(NetResource(parse_remote(remote).told, _LOCAL)), CancelConnect(_LOCAL)
     cases: tuple[tuple[str, Event, Status], ...] = (
         ("an add that succeeds", add, Status.WN_SUCCESS),
-        (f"an add that fails ({_FAILURE.name})", add, _FAILURE),
+        (f"an add that fails ({_UNREACHABLE.name})", add, _UNREACHABLE),
         ("a cancel that succeeds", cancel, Status.WN_SUCCESS),
+        (f"a cancel that fails ({_OPEN_FILES.name})", cancel, _OPEN_FILES),
     )
     for title, event, status in cases:
         if event.operation in registration.operations:
-            told: list[Told] = []
+            heard: list[Heard] = []
+            listening = _Listening(registration.call)
             with _quietly(), suppress(WNetError):
-                operate(event, [registration], partial(_attempt, event, status), record=told.append)
-            yield title, told
+                operate(
+                    event,
+                    [replace(registration, call=listening)],
+                    partial(_attempt, event, status),
+                    record=lambda told: heard.append(Heard(told, listening.printed)),  # noqa: B023 - called within
+                )
+            yield title, heard
+
+
+class _Listening:
+    """A call that keeps what is printed in it: what the notifyee's process wrote, or whatever this one did."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.printed = ""
+
+    def __call__(self, info: NotifyInfo, event: Event) -> Answer:
+        self.printed = ""
+        with TemporaryFile() as file:
+            try:
+                with _writing_to(file.fileno()):
+                    return self._call(info, event)
+            finally:
+                file.seek(0)
+                here = file.read(_MAX_PRINTED).decode("utf-8", "replace")
+                self.printed = here + str(getattr(self._call, "printed", ""))
+
+
+@contextmanager
+def _writing_to(descriptor: int) -> Iterator[None]:
+    """With standard output and standard error going to *descriptor*, also those of C code and of programs."""
+    saved = {}
+    _flush()
+    try:
+        for each in (1, 2):
+            with suppress(OSError):  # it is closed
+                saved[each] = os.dup(each)
+                os.dup2(descriptor, each)
+        yield
+    finally:
+        _flush()
+        for each, before in saved.items():
+            os.dup2(before, each)
+            os.close(before)
+
+
+def _flush() -> None:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    if "ctypes" in sys.modules:  # a library may have written too
+        import ctypes
+
+        ctypes.CDLL(None).fflush(None)
 
 
 def is_answer(answer: int) -> bool:

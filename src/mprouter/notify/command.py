@@ -10,20 +10,22 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mprouter.notify.dispatch import nesting_environment
-from mprouter.notify.model import AddConnect, Answer, Call, Event, NotifyInfo, Phase
+from mprouter.notify.model import AddConnect, Event, NotifyInfo, Phase
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
-__all__ = ["TIMEOUT", "from_command"]
+    from mprouter.notify.trust import Opened
+
+__all__ = ["TIMEOUT", "Program", "from_command"]
 
 TIMEOUT = 30.0
 """Seconds that a call may take, unless registered otherwise."""
@@ -43,6 +45,15 @@ _CHUNK = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
+class _Start:
+    """What is run: words and variables, and the file, if not the one of that path."""
+
+    argv: tuple[str, ...]
+    file: Opened | None
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class _Outcome:
     """How a program ended (negative: by that signal) and what it wrote."""
 
@@ -51,8 +62,44 @@ class _Outcome:
     errors: str
 
 
-def from_command(argv: Sequence[str], timeout: float = TIMEOUT) -> Call:
+class Program:
+    """A ``Call`` that runs a program. printed: what it wrote in the last call, standard output first."""
+
+    __slots__ = ("_argv", "_opened", "_timeout", "printed")
+
+    def __init__(self, argv: tuple[str, ...], timeout: float, opened: Callable[[], Opened] | None) -> None:
+        self._argv = argv
+        self._timeout = timeout
+        self._opened = opened
+        self.printed = ""
+
+    def __call__(self, info: NotifyInfo, event: Event) -> Status:
+        """Run it and wait for its answer, no longer than the time limit."""
+        self.printed = ""
+        if self._opened is None:
+            return self._run(info, event, None)
+        with self._opened() as file:
+            return self._run(info, event, file)
+
+    def _run(self, info: NotifyInfo, event: Event, file: Opened | None) -> Status:
+        path = self._argv[0]
+        told = _told(info, event)
+        environment = {**os.environ, **_variables(told), "MPR_COMMAND": path}
+        outcome = _run(_Start(self._argv, file, environment), json.dumps(told).encode(), self._timeout)
+        output = outcome.output.decode("utf-8", "replace").rstrip("\n")
+        self.printed = "\n".join(filter(None, (output, outcome.errors)))
+        if outcome.errors:
+            log.info("%s wrote: %s", path, outcome.errors)
+        return _answer(path, info, outcome)
+
+
+def from_command(
+    argv: Sequence[str], timeout: float = TIMEOUT, *, opened: Callable[[], Opened] | None = None
+) -> Program:
     """The call that runs the program *argv*, for at most *timeout* seconds.
+
+    opened: asked before each run for the file that is to be run, instead of the one that the path leads to then; raises
+    ``WNetError`` to refuse.
 
     Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if its path is not absolute. The call raises ERROR_FILE_NOT_FOUND,
     ERROR_ACCESS_DENIED or ERROR_BAD_CONFIGURATION for what cannot be run, ERROR_TIMEOUT, ERROR_PROCESS_ABORTED for
@@ -64,14 +111,7 @@ def from_command(argv: Sequence[str], timeout: float = TIMEOUT) -> Call:
             Status.ERROR_BAD_CONFIGURATION, f"the path of a command must be absolute, not {' '.join(argv) or 'empty'}"
         )
 
-    def call(info: NotifyInfo, event: Event) -> Answer:
-        told = _told(info, event)
-        outcome = _run(argv, json.dumps(told).encode(), {**os.environ, **_variables(told)}, timeout)
-        if outcome.errors:
-            log.info("%s wrote: %s", argv[0], outcome.errors)
-        return _answer(argv[0], info, outcome)
-
-    return call
+    return Program(argv, timeout, opened)
 
 
 def _told(info: NotifyInfo, event: Event) -> dict[str, Any]:
@@ -211,7 +251,7 @@ def _signal(number: int) -> str:
 # -- running a program -----------------------------------------------------------------------------------------
 
 
-def _run(argv: tuple[str, ...], told: bytes, environment: dict[str, str], timeout: float) -> _Outcome:
+def _run(start: _Start, told: bytes, timeout: float) -> _Outcome:
     """Run it to its end, in a thread of its own.
 
     Ctrl-C and other signals reach the main thread only. There they could cut the start of a process in two, so that
@@ -222,11 +262,11 @@ def _run(argv: tuple[str, ...], told: bytes, environment: dict[str, str], timeou
 
     def run() -> None:
         try:
-            results.append(_run_here(argv, told, environment, timeout, stop))
+            results.append(_run_here(start, told, timeout, stop))
         except BaseException as error:  # noqa: BLE001 - raised again below
             results.append(error)
 
-    thread = threading.Thread(target=run, name=f"mprouter-{Path(argv[0]).name}")
+    thread = threading.Thread(target=run, name=f"mprouter-{Path(start.argv[0]).name}")
     try:
         thread.start()
         thread.join()
@@ -241,18 +281,17 @@ def _run(argv: tuple[str, ...], told: bytes, environment: dict[str, str], timeou
     return result
 
 
-def _run_here(
-    argv: tuple[str, ...], told: bytes, environment: dict[str, str], timeout: float, stop: threading.Event
-) -> _Outcome:
+def _run_here(start: _Start, told: bytes, timeout: float, stop: threading.Event) -> _Outcome:
     """Run it to its end; if that does not come in time or before *stop*, end it and all that it started."""
-    process = _start(argv, environment)
+    path = start.argv[0]
+    process = _started(start)
     pipes = _Pipes(process, told)
     try:
         pipes.converse(timeout, stop)
     except TimeoutError as error:
-        raise WNetError(Status.ERROR_TIMEOUT, f"{argv[0]} has not answered within {timeout:g} seconds") from error
+        raise WNetError(Status.ERROR_TIMEOUT, f"{path} has not answered within {timeout:g} seconds") from error
     except OverflowError as error:
-        raise WNetError(Status.ERROR_INVALID_DATA, f"{argv[0]} printed more than {MAX_OUTPUT >> 10} KiB") from error
+        raise WNetError(Status.ERROR_INVALID_DATA, f"{path} printed more than {MAX_OUTPUT >> 10} KiB") from error
     finally:
         _end(process)
         pipes.close()
@@ -260,32 +299,35 @@ def _run_here(
     return _Outcome(process.returncode, bytes(pipes.output), "\n".join(filter(None, lines)))
 
 
-def _start(argv: tuple[str, ...], environment: dict[str, str]) -> Popen[bytes]:
+def _started(start: _Start) -> Popen[bytes]:
     import errno
     import subprocess
 
+    path, file = start.argv[0], start.file
     try:
         return subprocess.Popen(
-            argv,
+            start.argv,
+            executable=None if file is None else file.place,
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd="/",
-            env=environment,
+            env=start.environment,
             start_new_session=True,
+            pass_fds=() if file is None else (file.fileno(),),  # the interpreter of a script reads from it
         )
     except (FileNotFoundError, NotADirectoryError) as error:
-        problem = "the program that its first line names is missing" if os.path.lexists(argv[0]) else "file not found"
-        raise WNetError(Status.ERROR_FILE_NOT_FOUND, f"{argv[0]}: {problem}") from error
+        problem = "the program that its first line names is missing" if os.path.lexists(path) else "file not found"
+        raise WNetError(Status.ERROR_FILE_NOT_FOUND, f"{path}: {problem}") from error
     except PermissionError as error:
-        problem = "it is a directory" if Path(argv[0]).is_dir() else "not executable for this user"
-        raise WNetError(Status.ERROR_ACCESS_DENIED, f"{argv[0]}: {problem}") from error
+        problem = "it is a directory" if Path(path).is_dir() else "not executable for this user"
+        raise WNetError(Status.ERROR_ACCESS_DENIED, f"{path}: {problem}") from error
     except OSError as error:
         if error.errno == errno.ENOEXEC:
             problem = "not a program; a script names its interpreter in the first line, as in #!/bin/sh"
-            raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{argv[0]}: {problem}") from error
-        raise WNetError(Status.ERROR_GEN_FAILURE, f"{argv[0]} cannot be run: {error.strerror}") from error
+            raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{path}: {problem}") from error
+        raise WNetError(Status.ERROR_GEN_FAILURE, f"{path} cannot be run: {error.strerror}") from error
 
 
 class _Pipes:

@@ -15,6 +15,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from mprouter.notify import trust
 from mprouter.notify.model import Problem
 from mprouter.status import Status, WNetError
 
@@ -50,6 +51,12 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a number of seconds above 0",
     ),
     "thread_safe": (_is_bool, "true or false"),
+    "sha256": (
+        lambda value: isinstance(value, str) and re.fullmatch("[0-9a-fA-F]{64}", value) is not None,
+        "a text of 64 hexadecimal digits",
+    ),
+    "isolation": (lambda value: value in ("process", "inline"), '"process" or "inline"'),
+    "settings": (lambda value: isinstance(value, dict), "a table"),
 }
 """What may stand in a file: a test of the value, and in words what it must be."""
 
@@ -63,40 +70,64 @@ class DropIn:
     problems: tuple[Problem, ...]
 
     def line(self, key: str) -> int | None:
-        """The line on which *key* is given a value, or a table of that name begins."""
-        match = re.search(rf"(?m)^[ \t]*[\[\"']*{re.escape(key)}\b", self.text)
-        return self.text.count("\n", 0, match.start()) + 1 if match else None
+        """The line on which *key* is given a value, or a table of that name begins; what is in tables aside."""
+        end = _tables(self.text)
+        return self._line(key, 0, end) or self._line(key, end)
+
+    def setting_line(self, problem: str) -> int | None:
+        """The line of the setting that *problem* names first; if it names none, that of the settings as a whole."""
+        begin = _tables(self.text)
+        words = re.findall(r"\w[\w-]*", problem)
+        named = [each for each in words if each in self.values.get("settings", ())]
+        found = self._line(named[0], begin) if named else None
+        return found or self.line("settings")
+
+    def _line(self, key: str, begin: int = 0, end: int | None = None) -> int | None:
+        rest = self.text[begin:end]
+        match = re.search(rf"(?m)^[ \t]*(\[+[ \t]*(settings[ \t]*\.[ \t]*)?)?[\"']*{re.escape(key)}\b", rest)
+        return self.text.count("\n", 0, begin + match.start()) + 1 if match else None
+
+
+def _tables(text: str) -> int:
+    """Where the first table of *text* begins: what is behind is no key of the registration."""
+    header = re.search(r"""(?m)^[ \t]*\[+[ \t]*[\w"'][^\]\n,]*\]+[ \t]*(#.*)?\r?$""", text)
+    return header.start() if header else len(text)
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
 def read(path: Path) -> DropIn:
-    """What the file *path* says. Never raises: what is wrong is among the ``problems``."""
+    """What the file *path* says. Never raises: what is wrong is among the ``problems``.
+
+    One that others could have written has that as its worst problem. What it says counts nevertheless as far as it
+    makes it fail: who could write ``required = false`` there could as well have removed the file.
+    """
     try:
-        return parse(_text(path))
+        text, refusal = _text(path)
+        said = parse(text)
+        return said if refusal is None else DropIn(said.text, said.values, (refusal, *said.problems))
     except OSError as error:
         return DropIn("", {}, (Problem(f"it cannot be read: {error.strerror or error}"),))
     except ValueError as error:
         return DropIn("", {}, (Problem(str(error)),))
 
 
-def _text(path: Path) -> str:
-    """The text of the file *path*. Raises OSError, or ValueError if it cannot be a drop-in.
+def _text(path: Path) -> tuple[str, Problem | None]:
+    """The text of the file *path*, and why it is not to be trusted. Raises OSError, or ValueError if it is no drop-in.
 
-    Whoever may write the file decides what is run: whether its owner and mode are to be trusted is asked here.
+    Whoever may write the file decides what is run: it is judged by the descriptor that it is then read from.
     """
-    # Without waiting: opening a pipe would wait for somebody to write to it.
-    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("it is not a regular file")
+    with trust.look(path) as file:
         data = file.read(MAX_SIZE + 1)
+        refusal = file.refusal
     if len(data) > MAX_SIZE:
         raise ValueError(f"it is larger than {MAX_SIZE >> 10} KiB")
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8: {error}") from error
+    return text, None if refusal is None else Problem(str(refusal.strerror), status=refusal.status)
 
 
 def parse(text: str) -> DropIn:
@@ -146,6 +177,7 @@ def _salvaged(text: str) -> Iterator[tuple[str, Any]]:
     """The keys of a broken text that can be read alone, each with its value: on its line, or on as many as it needs."""
     import tomllib
 
+    text = text[: _tables(text)]
     starts = list(re.finditer(r"(?m)^[ \t]*([a-z_]+)[ \t]*=", text))
     ends = [*(start.start() for start in starts[1:]), len(text)]
     for start, end in zip(starts, ends, strict=False):
@@ -182,9 +214,11 @@ def _toml(value: Any) -> str:
 def switched(text: str, enabled: bool) -> str:
     """*text* with only the key ``enabled`` changed, or put in before the first other key."""
     line = f"enabled = {str(enabled).lower()}"
-    text, found = re.subn(r"""(?m)^[ \t]*enabled[ \t]*=[ \t]*("[^"\n]*"|'[^'\n]*'|[^\s#]*)""", line, text, count=1)
+    end = _tables(text)
+    keys, tables = text[:end], text[end:]
+    keys, found = re.subn(r"""(?m)^[ \t]*enabled[ \t]*=[ \t]*("[^"\n]*"|'[^'\n]*'|[^\s#]*)""", line, keys, count=1)
     if found:
-        return text
+        return keys + tables
     first = re.search(r"(?m)^[ \t]*[^\s#]", text)
     if first is None:
         return f"{text.rstrip()}\n{line}\n"
@@ -194,7 +228,8 @@ def switched(text: str, enabled: bool) -> str:
 def create(path: Path, text: str) -> None:
     """Write a new file, whole or not at all. Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_ACCESS_DENIED, …."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for missing in reversed([each for each in path.parents if not each.exists()]):
+            missing.mkdir(mode=0o755, exist_ok=True)  # also where the umask would let a group write to it
         temporary = _temporary(path, text, 0o644)
         try:
             os.link(temporary, path)  # unlike a rename it does not replace what is there

@@ -104,10 +104,14 @@ class Call(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a registration cannot be used: in words, and the line of its file, where one is to blame."""
+    """Why a registration cannot be used: in words, and the line of its file, where one is to blame.
+
+    status: what it answers, if it is required (N10).
+    """
 
     message: str
     line: int | None = None
+    status: Status = Status.ERROR_BAD_CONFIGURATION
 
 
 @dataclass(slots=True, eq=False)
@@ -121,8 +125,10 @@ class Registration:
     say).
 
     The rest describes what is not registered by code. target, patterns, timeout (seconds), file: as registered.
-    enabled: whether it is told at all. problem: why it cannot be used. settle: loads the target at first need;
-    the call and what the file leaves to the target itself are then in place.
+    sha256: the only content that the target's file may have. isolation: "process" or "inline", None for a command.
+    enabled: whether it is told at all. problem: why it cannot be used. settle: loads the target at first need; the
+    call and what the file leaves to the target itself are then in place. look: finds out now whether it can be used,
+    calling nothing; raises ``WNetError`` if not.
     """
 
     name: str
@@ -137,10 +143,13 @@ class Registration:
     target: str | None = None
     patterns: tuple[str, ...] = ()
     timeout: float | None = None
+    sha256: str | None = None
+    isolation: str | None = None
     file: Path | None = None
     enabled: bool = True
     problem: Problem | None = None
     settle: Callable[[], None] | None = field(default=None, repr=False)
+    look: Callable[[], object] | None = field(default=None, repr=False)
     turn: Turn = field(default_factory=Turn, repr=False)
 
     @property

@@ -7,18 +7,26 @@ file is read and written stands in ``drop_in.py``, what a target is and how it i
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mprouter import places
-from mprouter.notify import drop_in
+from mprouter.notify import drop_in, trust
 from mprouter.notify import target as targets
 from mprouter.notify.command import TIMEOUT, from_command
+from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import Answer, Event, NotifyInfo, Problem, Registration
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.notify.host import Isolated
+    from mprouter.notify.wire import Marks
 
 __all__ = ["DIRECTORY", "ENTRY_POINTS", "DropIns", "add", "check", "load", "read", "remove", "set_enabled"]
 
@@ -31,6 +39,8 @@ ENTRY_POINTS = "mprouter.notifyees"
 log = logging.getLogger("mprouter.notify")
 
 _settling = threading.RLock()
+
+_EXPORTED = 'nm -D shows what a library exports; a C++ function needs extern "C"'
 
 
 def load(directories: Iterable[tuple[str, Path]] | None = None, *, entry_points: bool = True) -> list[Registration]:
@@ -63,7 +73,7 @@ class DropIns:
             else:
                 del before[source, path]
             self._known[source, path] = known
-        for gone in before.values():
+        for gone in before.values():  # one that an operation under way still owes a post ends after that
             gone.close()
         if self._entry_points is None:
             self._entry_points = _entry_points()
@@ -100,16 +110,15 @@ def _take(registration: Registration, signature: object) -> _Known:
 
 
 def check(registration: Registration) -> Problem | None:
-    """Look now whether *registration* can be used; a Python target is imported for that, nothing is called."""
-    if registration.settle is not None:
-        registration.settle()
-    if registration.problem is None and registration.target is not None:
+    """Look now whether *registration* can be used: it is loaded for that, nothing is called.
+
+    A library is loaded in a process of its own, and so is a Python target that is registered to run in one.
+    """
+    if registration.problem is None and registration.look is not None:
         try:
-            target = targets.parse(registration.target)
-            if isinstance(target, targets.Command):
-                targets.look_at(target)
+            registration.look()
         except WNetError as error:
-            return Problem(str(error.strerror))
+            return _problem(registration, error)
     return registration.problem
 
 
@@ -122,6 +131,7 @@ def _files(directories: Iterable[tuple[str, Path]] | None) -> Iterator[tuple[str
         directories = (("system", places.system_dir() / DIRECTORY), ("user", places.config_dir() / DIRECTORY))
     for source, directory in directories:
         try:
+            above = [(each.st_uid, each.st_mode) for each in map(os.stat, (directory, *directory.parents))]
             paths = sorted(path for path in directory.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
         except FileNotFoundError:
             continue
@@ -132,7 +142,7 @@ def _files(directories: Iterable[tuple[str, Path]] | None) -> Iterator[tuple[str
             try:
                 found = path.stat()
                 changes = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
-                yield source, path, changes
+                yield source, path, (changes, above)
             except OSError as error:
                 yield source, path, error.errno
 
@@ -167,13 +177,14 @@ def _registration(path: Path, source: str, said: drop_in.DropIn) -> Registration
         target=values.get("target"),
         patterns=tuple(values.get("match", ())),
         timeout=values.get("timeout", TIMEOUT),
+        sha256=values.get("sha256"),
         file=path,
         enabled=values.get("enabled", True),
     )
     if problems:
-        _break(registration, problems[0])
+        _break(registration, problems[0], problems[0].status)
     else:
-        _attach(registration, values, said.line("target"))
+        _attach(registration, said)
     return registration
 
 
@@ -196,7 +207,7 @@ def _entry_points() -> list[Registration]:
         call = _unusable(Status.ERROR_BAD_CONFIGURATION, f"{entry.value} is not loaded")
         target = f"python:{entry.value.partition('[')[0].strip()}"
         found[name] = Registration(name, call, source="entry-point", target=target)
-        _attach(found[name], ())
+        _attach(found[name], drop_in.DropIn("", {}, ()))
         if found[name].problem:
             log.warning("notifyee %s of the package %s: %s", name, package, _where(found[name]))
     return list(found.values())
@@ -205,49 +216,176 @@ def _entry_points() -> list[Registration]:
 # -- from a registration to a call -----------------------------------------------------------------------------
 
 
-def _attach(registration: Registration, said: Collection[str], line: int | None = None) -> None:
-    """Give *registration* the call that its target means. said: the keys that it does not leave to a Python target."""
+_LEFT_TO_THE_TARGET = frozenset({"order", "required", "operations", "thread_safe"})
+"""What a Python target may say of itself, for a registration that does not."""
+
+
+def _attach(registration: Registration, said: drop_in.DropIn) -> None:
+    """Give *registration* the call that its target means."""
     try:
         target = targets.parse(str(registration.target))
     except WNetError as error:
-        _break(registration, Problem(str(error.strerror), line), error.status)
+        _break(registration, Problem(str(error.strerror), said.line("target")), error.status)
+        return
+    isolation = said.values.get("isolation")
+    if "settings" in said.values and not isinstance(target, targets.PythonObject):
+        problem = "settings are for Python targets; a command has arguments, a library a file of its own"
+        _break(registration, Problem(problem, said.line("settings")))
         return
     if isinstance(target, targets.Command):
-        registration.call = from_command(target.argv, registration.timeout or TIMEOUT)
+        if isolation is not None:
+            problem = "isolation is for libraries and Python targets; a command runs in processes of its own anyway"
+            _break(registration, Problem(problem, said.line("isolation")))
+            return
+        _attach_command(registration, target)
         return
+    registration.isolation = isolation or ("process" if isinstance(target, targets.Library) else "inline")
+    if registration.isolation == "process":
+        _attach_isolated(registration, target, said.values)
+    elif isinstance(target, targets.Library):
+        _attach_inline(registration, partial(_load_library, registration, target))
+        registration.look = partial(
+            _load_elsewhere, partial(_isolated, registration.id, target, TIMEOUT, registration.sha256)
+        )
+    else:
+        _attach_inline(registration, partial(_load_python, registration, target, said.values))
+
+
+def _attach_command(registration: Registration, target: targets.Command) -> None:
+    opened = partial(trust.opened, target.argv[0], registration.sha256)
+    registration.call = from_command(target.argv, registration.timeout or TIMEOUT, opened=opened)
+    registration.look = partial(targets.look_at, target, registration.sha256)
+
+
+# -- isolated: in a process of its own -------------------------------------------------------------------------
+
+
+def _attach_isolated(
+    registration: Registration, target: targets.PythonObject | targets.Library, values: Mapping[str, Any]
+) -> None:
+    """Have it called in a host process, which is started and loads it at first need."""
+    make = partial(
+        _isolated,
+        registration.id,
+        target,
+        registration.timeout or TIMEOUT,
+        registration.sha256,
+        settings=values.get("settings", {}),
+        match=registration.patterns,
+    )
+    isolated = make()
+    registration.call, registration.close = isolated, isolated.close
+    registration.look = partial(_load_elsewhere, make)
+    registration.thread_safe = False  # a host serves one call at a time: those who wait are not to lose of their time
+    if isinstance(target, targets.PythonObject):
+        keys = _LEFT_TO_THE_TARGET.difference(values) - {"thread_safe"}
+        registration.settle = partial(_settle_isolated, registration, isolated, keys)
+        registration.look = lambda: _heed(registration, _load_elsewhere(make), keys)
+
+
+def _isolated(
+    name: str,
+    target: targets.PythonObject | targets.Library,
+    timeout: float,
+    sha256: str | None,
+    *,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+    match: Sequence[str] = (),
+) -> Isolated:
+    from mprouter.notify.host import Isolated
+
+    return Isolated(str(target), name=name, timeout=timeout, sha256=sha256, settings=settings, match=match)
+
+
+def _load_elsewhere(make: Callable[[], Isolated]) -> Marks | None:
+    """Load a target in a process that ends again; what a Python target says of itself."""
+    from contextlib import closing
+
+    with closing(make()) as isolated:
+        return isolated.load()
+
+
+def _settle_isolated(registration: Registration, isolated: Isolated, keys: frozenset[str]) -> None:
+    """Have a Python target loaded in its host, to see what it says of *keys* itself.
+
+    What goes wrong with that is the answer to this operation, and the next one tries again.
+    """
+    if registration.id in nesting():
+        return  # it is not told anyway; and what it connects while it is loaded must not load it once more
+    try:
+        marks = isolated.load()
+    except WNetError as error:
+        problem = _problem(registration, error)
+        words = problem.message if problem.line is None else _where(registration, problem)
+        registration.call = _unusable(error.status, words)
+        return
+    registration.call = isolated
+    _heed(registration, marks, keys)
+    registration.settle = None
+
+
+# -- inline: in this process -----------------------------------------------------------------------------------
+
+
+def _attach_inline(registration: Registration, load: Callable[[], None]) -> None:
+    """Have it loaded at first need. load: gives the registration its call, or raises ``WNetError``."""
 
     def settle() -> None:
         with _settling:
             if registration.call is first_call:  # else another thread did it, or this one is at it
-                _settle(registration, target, said)
+                _settle(registration, load)
 
     def first_call(info: NotifyInfo, event: Event) -> Answer:
         settle()
         return registration.call(info, event)
 
-    registration.settle = settle
+    registration.settle = registration.look = settle
     registration.call = first_call
 
 
-def _settle(registration: Registration, target: targets.PythonObject, said: Collection[str]) -> None:
-    """Load a Python target. If that fails, the registration has a problem, and its call answers so (N10)."""
-    from mprouter.notify.python import registration_of
-
+def _settle(registration: Registration, load: Callable[[], None]) -> None:
+    """Load a target. If that fails, the registration has a problem, and its call answers so (N10)."""
     first_call = registration.call
     # Should loading it make a connection, then it is not told of that.
     registration.call = _unusable(Status.ERROR_BAD_CONFIGURATION, f"{registration.target} is still being loaded")
     try:
-        loaded = registration_of(targets.load(target), name=registration.name)
+        load()
     except WNetError as error:
-        _break(registration, Problem(str(error.strerror)), error.status)
+        _break(registration, _problem(registration, error), error.status)
     except BaseException:  # Ctrl-C
         registration.call = first_call
         raise
-    else:
-        registration.call = loaded.call
-        for key in {"order", "required", "operations", "thread_safe"}.difference(said):
-            setattr(registration, key, getattr(loaded, key))
     registration.settle = None
+
+
+def _load_library(registration: Registration, target: targets.Library) -> None:
+    from mprouter.notify.native import from_library
+
+    registration.call = from_library(target.path, registration.sha256)
+
+
+def _load_python(registration: Registration, target: targets.PythonObject, values: Mapping[str, Any]) -> None:
+    from mprouter.notify.configured import configured
+    from mprouter.notify.python import registration_of
+
+    found = configured(_imported(registration, target), values.get("settings", {}), match=registration.patterns)
+    loaded = registration_of(found, name=registration.name)
+    registration.call = loaded.call
+    _heed(registration, loaded, _LEFT_TO_THE_TARGET.difference(values))
+
+
+def _imported(registration: Registration, target: targets.PythonObject) -> object:
+    """What *target* names. The code of a package that registers itself is trusted as whatever is installed is."""
+    return targets.load(target, checked=registration.source != "entry-point", sha256=registration.sha256)
+
+
+def _heed(registration: Registration, said: Registration | Marks | None, keys: frozenset[str]) -> None:
+    """Let hold for *registration* what a target says of itself."""
+    for key in keys:
+        setattr(registration, key, getattr(said, key))
+
+
+# -- broken ----------------------------------------------------------------------------------------------------
 
 
 def _break(registration: Registration, problem: Problem, status: Status = Status.ERROR_BAD_CONFIGURATION) -> None:
@@ -255,9 +393,19 @@ def _break(registration: Registration, problem: Problem, status: Status = Status
     registration.call = _unusable(status, _where(registration))
 
 
-def _where(registration: Registration) -> str:
+def _problem(registration: Registration, error: WNetError) -> Problem:
+    """Why a target could not be loaded; where its settings are to blame, with their line."""
+    from mprouter.notify.configured import PREFIX
+
+    message, line = str(error.strerror), None
+    if message.startswith(PREFIX) and registration.file is not None:
+        line = drop_in.read(registration.file).setting_line(message.removeprefix(PREFIX))
+    return Problem(message, line, error.status)
+
+
+def _where(registration: Registration, problem: Problem | None = None) -> str:
     """The problem, with the place where it is to be mended."""
-    problem = registration.problem or Problem("nothing is wrong")
+    problem = problem or registration.problem or Problem("nothing is wrong")
     if registration.file is None:
         return f"{registration.target}: {problem.message}"
     return f"{registration.file}{f', line {problem.line}' if problem.line else ''}: {problem.message}"
@@ -282,14 +430,15 @@ def add(
     timeout: float | None = None,
     match: Sequence[str] = (),
     operations: Sequence[str] = (),
+    isolation: str | None = None,
     system: bool = False,
 ) -> Path:
     """Register *target* in a new drop-in file of the user's, or of the *system*'s. Returns its path.
 
     What is None, False or empty is not written, so that the defaults or a Python target's own marks hold.
 
-    Raises ``WNetError``: ERROR_INVALID_PARAMETER for what would be broken, ERROR_ALREADY_ASSIGNED if there is one of
-    this name, ERROR_ACCESS_DENIED.
+    Raises ``WNetError``: ERROR_INVALID_PARAMETER for what would be broken, ERROR_PROC_NOT_FOUND for a library that does
+    not export both functions, ERROR_ALREADY_ASSIGNED if there is one of this name, ERROR_ACCESS_DENIED.
     """
     text = drop_in.written(
         {
@@ -299,12 +448,19 @@ def add(
             "operations": list(dict.fromkeys(operations)) or None,
             "match": list(match) or None,
             "timeout": timeout,
+            "isolation": isolation,
         }
     )
     path = _directory(system=system) / f"{name if drop_in.NAME.fullmatch(name) else ' '}.toml"
     registration = _registration(path, "system" if system else "user", drop_in.parse(text))
     if registration.problem is not None:
         raise WNetError(Status.ERROR_INVALID_PARAMETER, registration.problem.message, name=name)
+    if target.startswith("native:") and registration.look is not None:
+        try:
+            registration.look()
+        except WNetError as error:  # what else is wrong with it may be right by the time that it is needed
+            if error.status is Status.ERROR_PROC_NOT_FOUND:
+                raise WNetError(error.status, str(error.strerror), name=name, hint=_EXPORTED) from error
     drop_in.create(path, text)
     return path
 

@@ -1,4 +1,4 @@
-"""Targets: what a registration names, as ``python:package.module:attribute`` or ``command:/path arguments``.
+"""Targets: what a registration names, as ``python:module:attribute``, ``native:/path.so`` or ``command:/path words``.
 
 Here a target is read and loaded; in which file it stands is ``registration.py``'s, how it is called the kinds' own.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter.notify import trust
 from mprouter.status import Status, WNetError
 
-__all__ = ["Command", "PythonObject", "expand", "load", "look_at", "parse"]
+__all__ = ["Command", "Library", "PythonObject", "expand", "load", "look_at", "parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,19 @@ class PythonObject:
     module: str
     attribute: str
 
+    def __str__(self) -> str:
+        return f"python:{self.module}:{self.attribute}"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """``native:PATH``."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"native:{self.path}"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -32,19 +45,25 @@ class Command:
     argv: tuple[str, ...]
 
 
-def parse(text: str) -> PythonObject | Command:
+def parse(text: str) -> PythonObject | Library | Command:
     """Read a target. Variables in it are expanded, in a command word by word: a value with spaces stays one word.
 
-    Raises ``WNetError``: ERROR_BAD_CONFIGURATION, or ERROR_NOT_SUPPORTED for a kind that is still to come.
+    Raises ``WNetError`` (ERROR_BAD_CONFIGURATION).
     """
     kind, colon, rest = text.partition(":")
     if kind == "native" and colon:
-        raise WNetError(Status.ERROR_NOT_SUPPORTED, "native notifyees come with a later version")
+        return _library(expand(rest))
     if kind == "command" and colon:
         return _command(rest)
     if kind == "python" and colon:
         return _python(expand(rest))
-    raise _bad(f"the target {text!r} begins neither with python: nor with command:")
+    raise _bad(f"the target {text!r} begins with none of python:, native: and command:")
+
+
+def _library(path: str) -> Library:
+    if not Path(path).is_absolute() or "\0" in path:
+        raise _bad(f"the path of a library must be absolute, not {path!r}")
+    return Library(path)
 
 
 def _command(text: str) -> Command:
@@ -92,23 +111,21 @@ def expand(text: str, variables: Mapping[str, str] = os.environ) -> str:
     return _VARIABLE.sub(value, text)
 
 
-def load(target: PythonObject) -> object:
-    """Import what *target* names.
+def load(target: PythonObject, *, checked: bool = True, sha256: str | None = None) -> object:
+    """Import what *target* names. checked: a module too only if it is trusted. sha256: see ``trust.opened``.
 
-    Raises ``WNetError``: ERROR_MOD_NOT_FOUND or ERROR_FILE_NOT_FOUND if it is not there, ERROR_PROC_NOT_FOUND if it
-    has no such attribute, ERROR_BAD_CONFIGURATION if importing it fails.
+    Raises ``WNetError``: ERROR_ACCESS_DENIED or ERROR_INVALID_IMAGE_HASH for what is not trusted, ERROR_MOD_NOT_FOUND
+    or ERROR_FILE_NOT_FOUND if it is not there, ERROR_PROC_NOT_FOUND if it has no such attribute,
+    ERROR_BAD_CONFIGURATION if importing it fails.
     """
-    from importlib import import_module
+    from mprouter.notify import modules
 
     path = Path(target.module)
-    if path.is_absolute() and not path.is_file():
-        raise WNetError(Status.ERROR_FILE_NOT_FOUND, f"there is no file {path}")
-    try:
-        found = _file(path.resolve()) if path.is_absolute() else import_module(target.module)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name and f"{target.module}.".startswith(f"{error.name}."):
-            raise WNetError(Status.ERROR_MOD_NOT_FOUND, f"there is no Python module {error.name}") from error
-        raise _bad(f"{target.module} cannot be imported: {type(error).__name__}: {error}") from error
+    found: object
+    if path.is_absolute():
+        found = modules.load_file(path, sha256)
+    else:
+        found = modules.load_module(target.module, sha256) if checked else modules.load_unchecked(target.module)
     for name in target.attribute.split("."):
         try:
             found = getattr(found, name)
@@ -117,34 +134,11 @@ def load(target: PythonObject) -> object:
     return found
 
 
-def _file(path: Path) -> object:
-    """The module in the file *path*, under a name of its own; registrations that name one file share it."""
-    from importlib import util
-    from importlib.machinery import SourceFileLoader
-
-    private = "mprouter_notifyee_" + re.sub(r"\W", lambda match: f"_{ord(match[0]):x}_", str(path))
-    if private in sys.modules:
-        return sys.modules[private]
-    spec = util.spec_from_loader(private, SourceFileLoader(private, str(path)))
-    assert spec is not None  # noqa: S101 - SourceFileLoader always has one
-    assert spec.loader is not None  # noqa: S101
-    module = util.module_from_spec(spec)
-    sys.modules[private] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[private]
-        raise
-    return module
-
-
-def look_at(command: Command) -> None:
-    """Raise ``WNetError`` (ERROR_FILE_NOT_FOUND, ERROR_ACCESS_DENIED) if one can see that *command* cannot be run."""
-    path = Path(command.argv[0])
-    if not path.is_file():
-        raise WNetError(Status.ERROR_FILE_NOT_FOUND, f"there is no file {path}")
-    if not os.access(path, os.X_OK):
-        raise WNetError(Status.ERROR_ACCESS_DENIED, f"{path} is not executable for this user")
+def look_at(command: Command, sha256: str | None = None) -> None:
+    """Raise ``WNetError``, as ``trust.opened`` does, if one can see that *command* cannot be run."""
+    with trust.opened(command.argv[0], sha256) as file:
+        if not os.access(file.place, os.X_OK):
+            raise WNetError(Status.ERROR_ACCESS_DENIED, f"{command.argv[0]} is not executable for this user")
 
 
 def _bad(problem: str) -> WNetError:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from sqlite3 import Connection
 
-__all__ = ["MAX_AGE", "MAX_EVENTS", "TRIM_EVERY", "read", "trim", "write"]
+__all__ = ["MAX_AGE", "MAX_EVENTS", "TRIM_EVERY", "last_calls", "read", "trim", "write"]
 
 MAX_EVENTS = 100_000
 """How many events are kept."""
@@ -60,6 +60,13 @@ def read(db: Connection, *, after: int | None, last: int | None, name: str | Non
         values = [name, after, last, name, after, last, last]
     rows = db.execute(query, values).fetchall()
     return [_event(row) for row in reversed(rows)]
+
+
+def last_calls(db: Connection) -> dict[str, EventRecord]:
+    """The newest call of each notifyee, by its id."""
+    newest = "SELECT max(id) FROM events WHERE kind = 'notify' GROUP BY notifyee"
+    rows = db.execute(f"SELECT {_COLUMNS} FROM events WHERE id IN ({newest})").fetchall()  # noqa: S608
+    return {str(event.notifyee): event for event in map(_event, rows)}
 
 
 def trim(db: Connection) -> None:

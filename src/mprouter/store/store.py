@@ -213,6 +213,11 @@ class Store:
         with self._database.reading() as db:
             return record.read(db, after=after, last=last, name=name)
 
+    def last_calls(self) -> dict[str, EventRecord]:
+        """The newest call of each notifyee that is on record, by its id."""
+        with self._database.reading() as db:
+            return record.last_calls(db)
+
     @contextmanager
     def _changing(self, events: Sequence[EventRecord] = (), *, durable: bool = False) -> Iterator[sqlite3.Connection]:
         """One transaction, which ends with *events*."""

@@ -1,0 +1,35 @@
+"""``mpr config``: where the package keeps what programs are built with."""
+
+from __future__ import annotations
+
+import click
+
+from mprouter.cli.command import Command
+from mprouter.cli.output import json_option, say, say_json
+
+__all__ = ["command"]
+
+
+@click.command(
+    "config",
+    cls=Command,
+    examples=[
+        ("gcc -shared -fPIC $(mpr config --cflags) hook.c -o hook.so", "Build a native notifyee."),
+        ('cat "$(mpr config --includedir)/npapi.h"', "Read the header that it includes."),
+    ],
+)
+@click.option("--cflags", is_flag=True, help="Print what the compiler needs to find and read the headers.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, cflags: bool, as_json: bool) -> None:
+    """Print what compilers need for native notifyees."""
+    import shlex
+
+    from mprouter.notify import native
+
+    if as_json:
+        say_json({"cflags": native.cflags()})
+    elif cflags:
+        say(shlex.join(native.cflags()))
+    else:
+        ctx.fail("Say what to print: --cflags.")

@@ -1,0 +1,2 @@
+/* winnetwk.h: the part of npapi.h that sources for Windows ask for by this name. The WNet functions are not here. */
+#include "npapi.h"
