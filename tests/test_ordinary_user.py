@@ -45,3 +45,20 @@ def test_a_network_drive_from_password_to_disconnect(ordinary_user: OrdinaryUser
     assert written.stdout.strip() == ordinary_user.account.name
     assert ordinary_user.mpr("disconnect", "Z:").returncode == 0
     assert (sftp_server.root / file.name).read_text() == "hello\n"
+
+
+def test_a_required_notifyee_that_others_can_change_lets_nothing_be_connected(ordinary_user: OrdinaryUser) -> None:
+    home = ordinary_user.places.home
+    ordinary_user.run("/bin/sh", "-c", f"mkdir {home}/data; printf '#!/bin/sh\\n' >{home}/hook; chmod 755 {home}/hook")
+    assert ordinary_user.mpr("notify", "add", "hook", f"command:{home}/hook", "--required").returncode == 0
+    assert ordinary_user.mpr("notify", "audit").returncode == 0
+    ordinary_user.run("chmod", "775", home / "hook")
+
+    refused = ordinary_user.mpr("connect", f"file://{home}/data", "Z:")
+    assert refused.returncode == 1
+    assert f"mend it: chmod g-w {home}/hook" in refused.stderr
+    assert ordinary_user.mpr("notify", "audit").returncode == 1
+
+    ordinary_user.run("chmod", "g-w", home / "hook")
+    assert ordinary_user.mpr("connect", f"file://{home}/data", "Z:").returncode == 0
+    assert ordinary_user.mpr("disconnect", "Z:").returncode == 0

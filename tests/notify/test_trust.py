@@ -44,7 +44,7 @@ import json, sys
 from mprouter import WNetError
 from mprouter.notify import trust
 try:
-    with trust.opened(sys.argv[1]) as file:
+    with trust.opened(*sys.argv[1:]) as file:
         print(json.dumps([0, file.path]))
 except WNetError as error:
     print(json.dumps([error.status, error.strerror]))
@@ -58,7 +58,7 @@ class Asker:
     name: str
     uid: int
     place: Path
-    opened: Callable[[Path], tuple[int, str]]
+    opened: Callable[..., tuple[int, str]]
 
     def file(self, *names: str, owner: int | None = None) -> Path:
         """A file, in directories below his place; all of them his, but for the file if it has another *owner*."""
@@ -78,17 +78,17 @@ class Asker:
 def asker(request: pytest.FixtureRequest, places: Places, ordinary_user: OrdinaryUser) -> Asker:
     if request.param == "root":
 
-        def here(path: Path) -> tuple[int, str]:
+        def here(path: Path, *sha256: str) -> tuple[int, str]:
             try:
-                with trust.opened(path) as file:
+                with trust.opened(path, *sha256) as file:
                     return 0, file.path
             except WNetError as error:
                 return error.status, str(error.strerror)
 
         return Asker("root", 0, places.base, here)
 
-    def there(path: Path) -> tuple[int, str]:
-        ran = ordinary_user.run(ordinary_user.python, "-c", LOOK, path)
+    def there(path: Path, *sha256: str) -> tuple[int, str]:
+        ran = ordinary_user.run(ordinary_user.python, "-c", LOOK, path, *sha256)
         assert ran.returncode == 0, ran.stderr
         status, words = json.loads(ran.stdout)
         return status, words
@@ -265,6 +265,15 @@ def test_what_nobody_else_can_change_is_trusted(asker: Asker) -> None:
         os.chown(asker.place / link, asker.uid, -1, follow_symlinks=False)
     assert asker.opened(asker.place / "one" / "." / "hook") == (0, str(path))
     assert asker.opened(Path("/bin/sh")) == (0, str(Path("/bin/sh").resolve()))
+
+
+def test_other_content_than_the_pin_s_is_refused(asker: Asker) -> None:
+    path = asker.file("pinned")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert asker.opened(path, digest)[0] == OK
+    status, words = asker.opened(path, "0" * 64)
+    assert status == OTHER_CONTENT
+    assert digest in words
 
 
 def test_root_trusts_root_alone_and_a_user_trusts_root_too(asker: Asker, account: Account) -> None:
