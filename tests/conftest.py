@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,10 @@ from servers.webdav import WebdavServer
 
 settings.register_profile("mprouter", deadline=None, database=None)
 settings.load_profile("mprouter")
+
+for _number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # run in the background; what is started here is to heed them
+        signal.signal(_number, lambda *_: None)  # which programs do not inherit, as they do that it is ignored
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
