@@ -337,8 +337,8 @@ def test_c3_deviceless_connections_are_not_remembered(store: Store) -> None:
 
 def test_removing_may_forget_in_the_same_step(store: Store) -> None:
     entry = complete(store, claim(store), remember=True)
-    store.remove(entry.id, forget="Z:", events=[event(operation="cancel")])
-    assert (store.entries(), store.remembered(), len(store.events())) == ([], [], 1)
+    store.remove(entry.id, forget="Z:")
+    assert (store.entries(), store.remembered()) == ([], [])
 
 
 def test_remember_replaces_what_the_name_stood_for(store: Store) -> None:
@@ -360,17 +360,6 @@ def test_n20_events_come_back_as_they_were_written(store: Store) -> None:
     assert first.id is not None
     assert second.id is not None
     assert first.id < second.id
-
-
-def test_n20_events_of_an_operation_come_with_its_outcome(store: Store) -> None:
-    entry = claim(store)
-    store.complete(
-        entry.id, provider="p", user=None, handle={}, made_directory=False, remember=False, events=[event(status=0)]
-    )
-    store.begin_cancel(entry.id)
-    store.keep(entry.id, events=[event(status=2401)])
-    store.forget("Z:", events=[event(status=2250)])
-    assert [each.status for each in store.events()] == [0, 2401, 2250]
 
 
 def test_n20_events_are_found_by_name_last_and_after(store: Store) -> None:

@@ -1,35 +1,62 @@
-"""What an operation leaves in the record of events: one per call of a notifyee, one for the operation (N20)."""
+"""What an operation leaves in the store: its entry in the journal while it is under way (N19), and its events (N20).
+
+Changes of the journal are collected, and written in one commit before the next thing that has an effect.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from secrets import token_hex
+from types import TracebackType
+from typing import Any, Self
 
-from mprouter.notify.model import AddConnect, Event, Told
-from mprouter.status import Status
-from mprouter.store import EventRecord
+from mprouter import faults
+from mprouter.notify.context import frozen
+from mprouter.notify.model import AddConnect, CancelConnect, Event, Told
+from mprouter.resource import ConnectFlag, DisplayType, NetResource, ResourceScope, ResourceType, ResourceUsage
+from mprouter.status import Status, WNetError
+from mprouter.store import EventRecord, Operation, Owed, Store, owner
 
-__all__ = ["History"]
+__all__ = ["History", "event_of", "is_under_way"]
+
+log = logging.getLogger("mprouter")
+
+_under_way: set[str] = set()
+"""The operations of this process; one that is in the journal and not here was cut off, though its process lives on."""
+
+
+def is_under_way(operation: Operation) -> bool:
+    """Whether somebody is still at work on *operation*."""
+    return operation.id in _under_way if operation.owner_pid == os.getpid() else operation.owner_alive()
 
 
 class History:
-    """Collects the events of one operation until they are written, all in one commit.
+    """The record of one operation. As a context manager it tells that the operation is under way in this process.
 
     private: the user names of the request, which no message of an event repeats (N15).
     """
 
     def __init__(
-        self, event: Event, remote_name: str | None, local_name: str | None, *, private: Iterable[str | None] = ()
+        self,
+        store: Store,
+        event: Event,
+        remote_name: str | None,
+        local_name: str | None,
+        *,
+        private: Iterable[str | None] = (),
     ) -> None:
         names = "|".join(re.escape(each) for each in private if each)
         self._private = re.compile(rf"(?<!\w)(?:{names})(?!\w)") if names else None
-        self.events: list[EventRecord] = []
+        self._store = store
+        self._events: list[EventRecord] = []
         self._started = time.perf_counter()
-        self._operation = EventRecord(
+        self._event = event
+        self._record = EventRecord(
             id=None,
             time=time.time(),
             operation_id=token_hex(6),
@@ -49,13 +76,147 @@ class History:
             duration=0.0,
             pid=os.getpid(),
         )
+        self._places: dict[str, int] = {}
+        self._owed: dict[str, Owed] = {}
+        self._changes: dict[str, Owed | None] = {}
+        self._status: int | None = None
+        self._written: tuple[int, int | None] = 1, None
+
+    @classmethod
+    def recovered(cls, store: Store, operation: Operation) -> Self:
+        """That of an operation that another process left behind, taken up."""
+        history = cls(store, event_of(operation), operation.remote_name, operation.local_name)
+        history._record = replace(
+            history._record,
+            operation_id=operation.id,
+            provider=operation.provider,
+            attempt=operation.attempt,
+            recovered=True,
+        )
+        history._owed = {each.notifyee: each for each in operation.owed}
+        history._places = {each.notifyee: each.place for each in operation.owed}
+        history._status = operation.status
+        history._written = operation.attempt, operation.status
+        return history
+
+    def __enter__(self) -> Self:
+        _under_way.add(self.id)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _under_way.discard(self.id)
+
+    @property
+    def id(self) -> str:
+        """What tells the operation from every other, in the journal and in its events."""
+        return self._record.operation_id
+
+    def operation(
+        self, *, entries: Iterable[int] = (), provider: str | None = None, forget: str | None = None
+    ) -> Operation:
+        """What the journal says of it before its first effect."""
+        record, (pid, start) = self._record, owner.me()
+        return Operation(
+            id=record.operation_id,
+            event=_written(self._event),
+            remote_name=record.remote_name,
+            local_name=record.local_name,
+            provider=provider or record.provider,
+            entries=tuple(entries),
+            forget=forget,
+            attempt=1,
+            status=None,
+            owner_pid=pid,
+            owner_start=start,
+            started=record.time,
+        )
+
+    def routed(self, provider: str | None, local_name: str | None) -> None:
+        """A provider has it, under this local name."""
+        self._record = replace(self._record, provider=provider, local_name=local_name)
+
+    # -- the journal: what the dispatch tells, see ``dispatch.Journal`` --------------------------------------------
+
+    def telling(self, notifyee: str, attempt: int) -> None:
+        """The pre of a notifyee is about to be made, of which another process could make the post."""
+        self._record = replace(self._record, attempt=attempt)
+        self._owe(Owed(notifyee, self._places.setdefault(notifyee, len(self._places))))
+
+    def running(self, notifyee: str, pid: int) -> None:
+        """The call has become a program of its own, which goes on when this process dies."""
+        faults.reached("running")
+        known = self._owed[notifyee]
+        self._owe(replace(known, made=self._status is not None, pid=pid, start=owner.started(pid)))
+        self.write()
+
+    def left(self, notifyee: str, context: object) -> None:
+        """The pre has left *context*; None = none, so that no post is owed (N6)."""
+        text = None if context is None else frozen(context)
+        if text is None:
+            self._settle(notifyee)
+        else:
+            self._owe(Owed(notifyee, self._places[notifyee], text))
+
+    def posted(self, notifyee: str) -> None:
+        """The post is made."""
+        self._settle(notifyee)
+
+    def outcome(self, status: Status | None) -> None:
+        """How the attempt ended; None: there will be another one (N11)."""
+        self._status = None if status is None else int(status)
+
+    def write(self) -> None:
+        """Have the journal know what was told here; before anything that has an effect."""
+        now = self._record.attempt, self._status
+        if not self._changes and (now == self._written or not self._owed):
+            return
+        try:
+            self._store.note(self.id, attempt=now[0], status=now[1], owed=self._changes, events=self._events)
+        except WNetError as error:  # what matters more than being recoverable has its own writes, and says so
+            log.warning("the journal is not up to date: %s", error)
+        else:
+            self._events = []
+        self._changes = {}
+        self._written = now
+
+    def settled(self, status: Status) -> None:
+        """The store has noted how the attempt ended, together with what it did."""
+        self._status = int(status)
+        self._written = self._record.attempt, self._status
+
+    def _owe(self, owed: Owed) -> None:
+        self._owed[owed.notifyee] = self._changes[owed.notifyee] = owed
+
+    def _settle(self, notifyee: str) -> None:
+        if self._owed.pop(notifyee, None) is not None:
+            self._changes[notifyee] = None
+
+    # -- events ------------------------------------------------------------------------------------------------
+
+    def not_told(self, notifyee: str, status: Status, answer: Status | None, why: str) -> None:
+        """The post of *status* that a dead process owed was not made here. answer: what stands in for its answer."""
+        self._events.append(
+            replace(
+                self._record,
+                time=time.time(),
+                kind="notify",
+                phase="post",
+                notifyee=notifyee,
+                status=int(status),
+                answer=None if answer is None else int(answer),
+                message=why,
+            )
+        )
+        self._settle(notifyee)
 
     def told(self, told: Told) -> None:
         """A notifyee was called."""
-        self._operation = replace(self._operation, attempt=told.attempt)
-        self.events.append(
+        self._record = replace(self._record, attempt=told.attempt)
+        self._events.append(
             replace(
-                self._operation,
+                self._record,
                 time=time.time() - told.duration,
                 kind="notify",
                 phase=told.phase.name.lower(),
@@ -67,15 +228,52 @@ class History:
             )
         )
 
-    def routed(self, provider: str, local_name: str | None) -> None:
-        """A provider took it, under this local name."""
-        self._operation = replace(self._operation, provider=provider, local_name=local_name)
+    def failed(self, error: BaseException, *, claim: int | None = None) -> None:
+        """The operation is over: it has failed. claim: of its own, which goes with it."""
+        if isinstance(error, WNetError):
+            self.ended(error.status, error.strerror, claim=claim)
+        elif isinstance(error, KeyboardInterrupt):
+            self.ended(Status.WN_CANCEL, "interrupted", claim=claim)
+        else:
+            self.ended(Status.ERROR_UNHANDLED_EXCEPTION, f"{type(error).__name__}: {error}", claim=claim)
 
-    def ended(self, status: Status, message: str | None = None) -> list[EventRecord]:
-        """The operation is over: all its events, its own last."""
+    def dropped(self, *, claim: int) -> None:
+        """The request was refused after all, before anybody was told (N4): its claim goes, and nothing is recorded."""
+        self._store.end(self.id, (), claim=claim)
+
+    def ended(self, status: Status, message: str | None = None, *, claim: int | None = None) -> None:
+        """The operation is over: its events go into the record, its own last, and it leaves the journal."""
         duration = time.perf_counter() - self._started
         message = self._discreet(message)
-        return [*self.events, replace(self._operation, status=int(status), message=message, duration=duration)]
+        events = [*self._events, replace(self._record, status=int(status), message=message, duration=duration)]
+        faults.reached("ending")
+        try:
+            self._store.end(self.id, events, claim=claim)
+        except WNetError as error:  # how it ended does not change by that; recovery clears what stays behind
+            log.warning("how it ended is not recorded: %s", error)
+        faults.reached("ended")
 
     def _discreet(self, message: str | None) -> str | None:
         return message if message is None or self._private is None else self._private.sub("***", message)
+
+
+def event_of(operation: Operation) -> Event:
+    """What the notifyees were told of *operation*."""
+    said = operation.event
+    flags = ConnectFlag(said["flags"])
+    if "resource" not in said:
+        return CancelConnect(said["name"], said["provider"], flags, said["force"])
+    resource = dict(said["resource"])
+    resource["type"] = ResourceType(resource["type"])
+    resource["scope"] = None if resource["scope"] is None else ResourceScope(resource["scope"])
+    resource["display_type"] = DisplayType(resource["display_type"])
+    resource["usage"] = ResourceUsage(resource["usage"])
+    return AddConnect(NetResource(**resource), flags, said["owner"])
+
+
+def _written(event: Event) -> Mapping[str, Any]:
+    """*event* as JSON values, from which ``event_of`` makes it again."""
+    if isinstance(event, AddConnect):
+        resource = {name: getattr(event.resource, name) for name in NetResource.__slots__}
+        return {"resource": resource, "flags": int(event.flags), "owner": event.owner}
+    return {"name": event.name, "provider": event.provider, "flags": int(event.flags), "force": event.force}

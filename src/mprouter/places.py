@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mprouter.status import Status, WNetError
 
-__all__ = ["config_dir", "drives_dir", "private", "runtime_dir", "state_dir", "system_dir"]
+__all__ = ["config_dir", "drives_dir", "locked", "private", "runtime_dir", "state_dir", "system_dir"]
 
 
 def system_dir() -> Path:
@@ -92,6 +94,19 @@ def private(path: Path) -> Path:
             hint=f"chmod 700 {path}",
         )
     return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep every other process of the user out of what is inside."""
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _moved(place: str) -> Path | None:

@@ -7,13 +7,13 @@ theirs. How notifyees are told stands in ``notify/dispatch.py``, how providers a
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from mprouter import mountpoints, settings
+from mprouter import faults, mountpoints, settings
 from mprouter.connection import Connection
 from mprouter.credentials import Credentials, Secret
 from mprouter.history import History
@@ -22,6 +22,7 @@ from mprouter.notify.dispatch import operate
 from mprouter.notify.model import AddConnect, CancelConnect, Event, Registration
 from mprouter.providers.base import Added, AddRequest, Conversation, Mounted, Progress, Provider, State
 from mprouter.providers.order import in_order, route
+from mprouter.recovery import Recovered, Recovery
 from mprouter.resource import ConnectFlag, NetResource, ResourceType
 from mprouter.status import Status, WNetError
 from mprouter.store import Entry, Remembered, Store
@@ -82,6 +83,12 @@ class Router:
         self._drop_ins: DropIns | None = None
         self._registered: dict[str, Registration] = {}
         self._lock = threading.Lock()
+        self._recovery = Recovery(
+            self._store,
+            provider_of=self._provider,
+            registrations=self.registrations,
+            here=lambda: {each.id for each in self._registered.values()},
+        )
 
     # -- the two operations ------------------------------------------------------------------------------------
 
@@ -120,33 +127,28 @@ class Router:
             from mprouter.terminal import terminal
 
             conversation = terminal()
+        self.recover()
         request = self._checked(resource, credentials, flags, options or {}, conversation)
-        entry = self._claim(request)
         event = AddConnect(replace(resource, remote_name=request.name.told), flags, owner)
-        history = History(event, request.name.told, entry.local_name, private=(user, request.name.user))
-        connected: list[Entry] = []
+        private = (user, request.name.user)
+        with History(self._store, event, request.name.told, request.local, private=private) as history:
+            entry = self._claim(request, history)
+            connected: list[Entry] = []
 
-        def attempt() -> Event:
-            connected.append(self._add(request, entry))
-            history.routed(str(connected[-1].provider), entry.local_name)
-            return event
+            def attempt() -> Event:
+                connected.append(self._add(request, entry, history))
+                return event
 
-        try:
-            operate(
-                event,
-                self._concerned(event, request.name.forms),
-                attempt,
-                max_retries=settings.load().max_retries,
-                record=history.told,
-            )
-        except BaseException as error:
-            if connected:  # it stands: only the posts were cut short
-                self._store.record(history.ended(Status.WN_SUCCESS, f"interrupted: {error!r}"))
-            else:
-                self._store.remove(entry.id, events=_failed(history, error))
-            _concerning(error, request.name.given, "connect")
-            raise
-        self._store.record(history.ended(Status.WN_SUCCESS))
+            try:
+                self._operate(event, request.name.forms, attempt, history)
+            except BaseException as error:
+                if connected:  # it stands: only the posts were cut short
+                    history.ended(Status.WN_SUCCESS, f"interrupted: {error!r}")
+                else:
+                    history.failed(error, claim=entry.id)
+                _concerning(error, request.name.given, "connect")
+                raise
+            history.ended(Status.WN_SUCCESS)
         return self._connection(connected[-1])
 
     def disconnect(
@@ -160,6 +162,7 @@ class Router:
 
         Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, ERROR_WRITE_FAULT, or a notifyee's veto.
         """
+        self.recover()
         name = str(name)
         if looks_local(name):
             local = parse_local(name)
@@ -187,6 +190,7 @@ class Router:
 
         remembered: instead those that are remembered, with the state None where they are not connected.
         """
+        self.recover()
         present = [self._connection(entry) for entry in self._store.entries() if entry.phase != "adding"]
         if not remembered:
             return present
@@ -230,6 +234,13 @@ class Router:
 
         with ThreadPoolExecutor(1 if conversation else 8, "mprouter-restore") as pool:
             return list(pool.map(lambda each: self._restore(each, conversation), wanted))
+
+    def recover(self) -> list[Recovered]:
+        """Settle the operations of processes that have died, and make the posts that they owed (N19).
+
+        Every operation does this first. Returns what became of each. Raises ``WNetError`` if the store is unusable.
+        """
+        return self._recovery.run()
 
     # -- who takes part ----------------------------------------------------------------------------------------
 
@@ -352,8 +363,8 @@ class Router:
                 raise WNetError(Status.ERROR_NO_MORE_DEVICES, name=name.given)
         return _Request(name, local, letters, resource, credentials, flags, options, conversation, providers)
 
-    def _claim(self, request: _Request) -> Entry:
-        """C2, C4: the local name is this operation's from here on, in every process."""
+    def _claim(self, request: _Request, history: History) -> Entry:
+        """C2, C4: the local name is this operation's from here on, in every process; and the journal knows of it."""
         there = self._store.entry(request.local) if request.local is not None else None
         if there is not None and not (self._is_gone(there) and there.canonical == request.name.canonical):
             there = None  # the store tells what is wrong with it
@@ -366,32 +377,37 @@ class Router:
             letters=request.letters,
             path_of=mountpoints.path_of,
             replacing=there,
+            operation=history.operation(),
         )
+        history.routed(None, entry.local_name)
+        faults.reached("begun")
         try:
             if there is not None:
                 self._provider(there).cancel_connection(_mounted(there), force=True)
             if entry.local_name is not None:
                 mountpoints.check(Path(entry.path), entry.local_name)
         except BaseException:
-            self._store.remove(entry.id)
+            history.dropped(claim=entry.id)
             raise
         return entry
 
-    def _add(self, request: _Request, entry: Entry) -> Entry:
+    def _add(self, request: _Request, entry: Entry, history: History) -> Entry:
         """The attempt: have a provider connect, and put it down. Leaves nothing behind if that fails."""
         path = Path(entry.path)
-        made = mountpoints.make(path, entry.local_name)
+        made = mountpoints.make(path, entry.local_name) or entry.made_directory
+        faults.reached("directory made")
         try:
             provider, added = self._route(request, path)
             try:
                 request.credentials.save_if_asked(request.name)
-                return self._store.complete(
+                connected = self._store.complete(
                     entry.id,
                     provider=provider.name,
                     user=added.user,
                     handle=added.handle,
                     made_directory=made,
                     remember=request.remember,
+                    operation=history.id,
                 )
             except BaseException:
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
@@ -400,6 +416,10 @@ class Router:
             if made:
                 mountpoints.remove(path)
             raise
+        history.routed(provider.name, entry.local_name)
+        history.settled(Status.WN_SUCCESS)
+        faults.reached("connected")
+        return connected
 
     def _route(self, request: _Request, path: Path) -> tuple[Provider, Added]:
         wanted = AddRequest(
@@ -424,47 +444,53 @@ class Router:
         if known is None:
             raise WNetError(Status.ERROR_NOT_CONNECTED, name=name)  # another process has just forgotten it
         remote = parse_remote(known.remote_name)
-        history = History(event, remote.told, known.local_name, private=(known.user, remote.user))
+        private = (known.user, remote.user)
+        with History(self._store, event, remote.told, known.local_name, private=private) as history:
+            ids = [each.id for each in entries]
+            self._store.begin(history.operation(entries=ids, provider=known.provider, forget=forget))
+            faults.reached("begun")
 
-        def attempt() -> Event:
-            for entry in entries:
-                self._cancel_one(entry, force, forget, progress)
-            if forget is not None:
-                self._store.forget(forget)
-            if not entries:
-                return event
-            history.routed(str(entries[0].provider), entries[0].local_name)
-            return replace(event, provider=entries[0].provider)
+            def attempt() -> Event:
+                for entry in entries:
+                    self._cancel_one(entry, force, forget, progress, history.id if entry is entries[-1] else None)
+                if not entries:
+                    self._store.forget(str(forget), operation=history.id)
+                    return event
+                history.routed(entries[0].provider, entries[0].local_name)
+                return replace(event, provider=entries[0].provider)
 
-        try:
-            operate(
-                event,
-                self._concerned(event, remote.forms),
-                attempt,
-                max_retries=settings.load().max_retries,
-                record=history.told,
-            )
-        except BaseException as error:
-            self._store.record(_failed(history, error))
-            _concerning(error, name, "disconnect")
-            raise
-        self._store.record(history.ended(Status.WN_SUCCESS))
+            try:
+                self._operate(event, remote.forms, attempt, history)
+            except BaseException as error:
+                history.failed(error)
+                _concerning(error, name, "disconnect")
+                raise
+            history.ended(Status.WN_SUCCESS)
 
-    def _cancel_one(self, entry: Entry, force: bool, forget: str | None, progress: Progress | None) -> None:
-        """Have the provider disconnect. If that fails the connection stands as it was."""
+    def _cancel_one(
+        self, entry: Entry, force: bool, forget: str | None, progress: Progress | None, operation: str | None
+    ) -> None:
+        """Have the provider disconnect. If that fails the connection stands as it was.
+
+        operation: the one that is done with this.
+        """
         if not self._store.begin_cancel(entry.id):
             current = self._store.by_id(entry.id)
             if current is None:
                 return  # another process, or an earlier attempt of this operation, has done it
             raise WNetError(Status.ERROR_BUSY, "another process is at work on it", name=entry.local_name)
+        faults.reached("cancelling")
         try:
             self._provider(entry).cancel_connection(_mounted(entry), force=force, progress=progress)
         except BaseException:
             self._store.keep(entry.id)
             raise
+        faults.reached("disconnected")
         if entry.made_directory:
             mountpoints.remove(Path(entry.path))
-        self._store.remove(entry.id, forget=forget)
+        faults.reached("directory removed")
+        self._store.remove(entry.id, forget=forget, operation=operation)
+        faults.reached("removed")
 
     def _close(self, entry_id: int, force: bool, forget: bool) -> None:
         """``Connection.close``: this very connection and no other of the same name."""
@@ -492,25 +518,38 @@ class Router:
             remembered.remote_name, remembered.local_name, ResourceType(remembered.type), remembered.provider
         )
         name = parse_remote(remembered.remote_name)
-        history = History(AddConnect(resource), name.told, remembered.local_name, private=(remembered.user, name.user))
+        private = (remembered.user, name.user)
         try:
-            request = self._checked(
-                resource, Credentials(remembered.user), ConnectFlag(0), remembered.options, conversation
-            )
-            entry = self._claim(request)
-            try:
-                entry = self._add(request, entry)
-            except BaseException as error:
-                self._store.remove(entry.id, events=_failed(history, error))
-                raise
-            history.routed(str(entry.provider), entry.local_name)
-            self._store.record(history.ended(Status.WN_SUCCESS, "restored"))
+            with History(
+                self._store, AddConnect(resource), name.told, remembered.local_name, private=private
+            ) as history:
+                request = self._checked(
+                    resource, Credentials(remembered.user), ConnectFlag(0), remembered.options, conversation
+                )
+                entry = self._claim(request, history)
+                try:
+                    entry = self._add(request, entry, history)
+                except BaseException as error:
+                    history.failed(error, claim=entry.id)
+                    raise
+                history.ended(Status.WN_SUCCESS, "restored")
         except WNetError as error:
             if error.status is Status.ERROR_LOGON_FAILURE:
                 error.hint = "connect it once with --persist --save-password, and the password will be found"
             _concerning(error, remembered.remote_name, "restore")
             return Restored(remembered.local_name, remembered.remote_name, None, error)
         return Restored(remembered.local_name, remembered.remote_name, self._connection(entry), None)
+
+    def _operate(self, event: Event, names: tuple[str, ...], attempt: Callable[[], Event], history: History) -> None:
+        """One operation on a connection that is known by *names*, with its notifications."""
+        operate(
+            event,
+            self._concerned(event, names),
+            attempt,
+            max_retries=settings.load().max_retries,
+            record=history.told,
+            journal=history,
+        )
 
     def _concerned(self, event: Event, names: tuple[str, ...]) -> list[Registration]:
         concerned = [each for each in self.registrations() if each.concerns(event.operation, names)]
@@ -564,15 +603,6 @@ def _usable(letter: str) -> bool:
 
 def _mounted(entry: Entry) -> Mounted:
     return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
-
-
-def _failed(history: History, error: BaseException) -> list[Any]:
-    """The events of an operation that ended with *error*."""
-    if isinstance(error, WNetError):
-        return history.ended(error.status, error.strerror)
-    if isinstance(error, KeyboardInterrupt):
-        return history.ended(Status.WN_CANCEL, "interrupted")
-    return history.ended(Status.ERROR_UNHANDLED_EXCEPTION, f"{type(error).__name__}: {error}")
 
 
 def _concerning(error: BaseException, name: str, function: str) -> None:

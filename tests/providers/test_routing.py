@@ -46,6 +46,9 @@ class Answering:
     def state(self, mounted: Mounted) -> State:
         raise AssertionError(mounted)
 
+    def settle(self, mounted: Mounted) -> State:
+        raise AssertionError(mounted)
+
 
 REQUEST = AddRequest(NAME, Path("/nowhere"), Credentials())
 

@@ -46,11 +46,12 @@ _CHUNK = 1 << 16  # bytes
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What is run: words and variables, and the file, if not the one of that path."""
+    """What is run: words and variables, the file, if not the one of that path, and who wants to know the process."""
 
     argv: tuple[str, ...]
     file: Opened | None
     environment: dict[str, str]
+    running: Callable[[int], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Program:
         path = self._argv[0]
         told = _told(info, event)
         environment = {**os.environ, **_variables(told), "MPR_COMMAND": path}
-        outcome = _run(_Start(self._argv, file, environment), json.dumps(told).encode(), self._timeout)
+        start = _Start(self._argv, file, environment, info.running)
+        outcome = _run(start, json.dumps(told).encode(), self._timeout)
         output = outcome.output.decode("utf-8", "replace").rstrip("\n")
         self.printed = "\n".join(filter(None, (output, outcome.errors)))
         if outcome.errors:
@@ -287,6 +289,8 @@ def _run_here(start: _Start, told: bytes, timeout: float, stop: threading.Event)
     process = _started(start)
     pipes = _Pipes(process, told)
     try:
+        if start.running is not None:
+            start.running(process.pid)
         pipes.converse(timeout, stop)
     except TimeoutError as error:
         raise WNetError(Status.ERROR_TIMEOUT, f"{path} has not answered within {timeout:g} seconds") from error

@@ -1,4 +1,4 @@
-"""The two-phase call: tell everybody, make the attempt, tell everybody in reverse (N5 to N13, N17, N18).
+"""The two-phase call: tell everybody, make the attempt, tell everybody in reverse (N5 to N13, N17 to N19).
 
 Nothing else is here: who is registered comes from the router, what the attempt is comes from the router, and how
 each kind of notifyee is reached is that kind's own file.
@@ -11,12 +11,24 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from time import perf_counter
+from typing import Protocol
 
+from mprouter import faults
 from mprouter.notify.model import Event, NotifyInfo, Phase, Registration, Told
 from mprouter.status import Status, WNetError
 
-__all__ = ["MAX_DEPTH", "MAX_RETRIES", "NESTING_VARIABLE", "nesting", "nesting_environment", "operate"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_RETRIES",
+    "NESTING_VARIABLE",
+    "Journal",
+    "nesting",
+    "nesting_environment",
+    "operate",
+    "tell_owed",
+]
 
 MAX_RETRIES = 3
 """How often an operation is attempted again because a post asked for it (N11), unless configured."""
@@ -36,6 +48,32 @@ SUCCESS, RETRY, CANCEL = Status.WN_SUCCESS, Status.WN_RETRY, Status.WN_CANCEL
 UNHANDLED = Status.ERROR_UNHANDLED_EXCEPTION
 
 
+class Journal(Protocol):
+    """Who hears how far an operation is, so that another process can make the posts that are owed (N19).
+
+    It may collect what it hears until ``write`` is called, which comes before everything that has an effect. Notifyees
+    are named by the id of their registration; only of those that are ``durable`` it hears.
+    """
+
+    def telling(self, notifyee: str, attempt: int) -> None:
+        """A pre is about to be made."""
+
+    def running(self, notifyee: str, pid: int) -> None:
+        """The call has become the process *pid*, which goes on without this one; to be written down at once."""
+
+    def left(self, notifyee: str, context: object) -> None:
+        """A context is owed a post; None: none is (N6)."""
+
+    def posted(self, notifyee: str) -> None:
+        """The post is made."""
+
+    def outcome(self, status: Status | None) -> None:
+        """The attempt has ended so, and the posts begin; None: there will be another attempt."""
+
+    def write(self) -> None:
+        """Something with an effect comes next."""
+
+
 def operate(
     event: Event,
     registrations: Iterable[Registration],
@@ -43,12 +81,13 @@ def operate(
     *,
     max_retries: int = MAX_RETRIES,
     record: Callable[[Told], None] | None = None,
+    journal: Journal | None = None,
 ) -> None:
     """Carry out one operation with its notifications.
 
     event: what is told before the attempt. registrations: whom to tell, in registration order. attempt: makes or
     breaks the connection; returns the event as a post of success tells it, raises ``WNetError`` on failure.
-    record: gets each call that was made.
+    record: gets each call that was made. journal: see ``Journal``.
 
     Raises the ``WNetError`` of the attempt, of a veto (N9, N13) or of a required notifyee (N10). Any other
     exception of the attempt, Ctrl-C among them, is raised again after the posts (N19).
@@ -60,15 +99,19 @@ def operate(
             f"connections made inside notifications are nested more than {MAX_DEPTH} deep",
             hint=f"look for a circle among the notifyees {', '.join(on_stack)}",
         )
-    operation = _Operation([each for each in registrations if each.id not in on_stack], on_stack, record)
+    operation = _Operation([each for each in registrations if each.id not in on_stack], on_stack, record, journal)
     operation.tell_before(event, SUCCESS, range(len(operation.notifyees)))
     while True:
         failure: WNetError | None = None
         told = event
         try:
+            if journal is not None:
+                journal.write()
+            faults.reached("attempting")
             told = attempt()
         except WNetError as error:
             failure = error
+            faults.reached("failed")
         except BaseException as error:
             operation.tell_after(event, CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED)
             raise
@@ -82,7 +125,30 @@ def operate(
                 raise failure
             raise operation.cancelled from failure
         operation.attempt += 1
+        if journal is not None:
+            journal.outcome(None)
         operation.tell_before(event, RETRY, again)
+
+
+def tell_owed(
+    event: Event,
+    owed: Iterable[tuple[Registration, object]],
+    status: Status,
+    *,
+    attempt: int,
+    record: Callable[[Told], None] | None = None,
+    journal: Journal | None = None,
+) -> None:
+    """Make the posts of an operation whose process has died (N19), marked as recovered.
+
+    owed: whom to tell with which context, in the order of the pres. status: of the operation. attempt: its number.
+    """
+    notifyees = list(owed)
+    operation = _Operation([each for each, _ in notifyees], nesting(), record, journal)
+    operation.attempt = attempt
+    operation.contexts = {place: context for place, (_, context) in enumerate(notifyees)}
+    operation.recovered = True
+    operation.tell_after(event, status)
 
 
 def nesting() -> tuple[str, ...]:
@@ -105,14 +171,20 @@ def nesting_environment() -> dict[str, str]:
 class _Operation:
     """One operation under way: whom to tell, how often it was attempted, and who is owed a post for which context."""
 
-    __slots__ = ("attempt", "cancelled", "contexts", "notifyees", "record", "stack")
+    __slots__ = ("attempt", "cancelled", "contexts", "journal", "notifyees", "record", "recovered", "stack")
 
     def __init__(
-        self, notifyees: Sequence[Registration], stack: tuple[str, ...], record: Callable[[Told], None] | None
+        self,
+        notifyees: Sequence[Registration],
+        stack: tuple[str, ...],
+        record: Callable[[Told], None] | None,
+        journal: Journal | None,
     ) -> None:
         self.notifyees = notifyees
         self.stack = stack
         self.record = record
+        self.journal = journal
+        self.recovered = False
         self.attempt = 1
         self.contexts: dict[int, object] = {}
         self.cancelled: WNetError | None = None
@@ -121,22 +193,31 @@ class _Operation:
         """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
         for place in places:
             info = NotifyInfo(PRE, status)
+            if self.journal is not None and self.notifyees[place].durable:
+                self.journal.telling(self.notifyees[place].id, self.attempt)
             try:
                 answer = self.call(place, info, event)
             except KeyboardInterrupt:
-                if info.context is not None:
-                    self.contexts[place] = info.context
+                self.keep(place, info.context)
                 self.tell_after(event, CANCEL)
                 raise
             if answer is SUCCESS or answer is RETRY:  # N12
-                if info.context is not None:  # N6
-                    self.contexts[place] = info.context
-            elif answer is CANCEL or self.notifyees[place].required:
+                self.keep(place, info.context)
+                continue
+            self.keep(place, None)
+            if answer is CANCEL or self.notifyees[place].required:
                 self.tell_after(event, answer)
                 name = self.notifyees[place].name
                 if answer is CANCEL:
                     raise WNetError(CANCEL, info.message or f"refused by the notifyee {name}")
                 raise WNetError(answer, f"the required notifyee {name} failed: {info.message or answer.text}")
+
+    def keep(self, place: int, context: object) -> None:
+        """*context*, unless it is empty (N6), will have its post."""
+        if context is not None:
+            self.contexts[place] = context
+        if self.journal is not None and self.notifyees[place].durable:
+            self.journal.left(self.notifyees[place].id, context)
 
     def tell_after(self, event: Event, status: Status, *, may_retry: bool = False) -> list[int] | None:
         """The post of those that hold a context, in reverse order (N7, N8).
@@ -145,6 +226,8 @@ class _Operation:
         this round (N13) stands against a later wish to retry.
         """
         self.cancelled = None
+        if self.journal is not None:
+            self.journal.outcome(status)
         interrupt: KeyboardInterrupt | None = None
         finished: list[int] = []
         owed = sorted(self.contexts)
@@ -152,18 +235,21 @@ class _Operation:
             place = owed[-1]
             context = self.contexts[place]
             info = NotifyInfo(POST, status, context)
+            info.recovered = self.recovered
             info.may_retry = may_retry and status is not SUCCESS and self.cancelled is None and interrupt is None
             try:
                 answer = self.call(place, info, event)
             except KeyboardInterrupt as error:  # who is still owed a post gets it (N19), also this one if not reached
                 interrupt = error
                 if place not in self.contexts:
+                    self.made(place)
                     owed.pop()
                 continue
+            self.made(place)
             owed.pop()
             self.contexts.pop(place, None)
             if answer is RETRY and info.may_retry:
-                self.contexts[place] = context
+                self.keep(place, context)
                 finished.reverse()
                 return finished
             finished.append(place)
@@ -173,6 +259,11 @@ class _Operation:
         if interrupt is not None:
             raise interrupt
         return None
+
+    def made(self, place: int) -> None:
+        """Its post is made."""
+        if self.journal is not None and self.notifyees[place].durable:
+            self.journal.posted(self.notifyees[place].id)
 
     def call(self, place: int, info: NotifyInfo, event: Event) -> Status:
         """One call of one notifyee, in its turn (N18); whatever it raises becomes its answer (N10)."""
@@ -184,8 +275,14 @@ class _Operation:
         try:
             taken = not registration.thread_safe and registration.turn.take(owed=info.phase is POST)
             try:
+                if self.journal is not None:
+                    self.journal.write()
+                    if registration.durable:
+                        info.running = partial(self.journal.running, registration.id)
                 self.contexts.pop(place, None)  # from here on this post is made
+                faults.reached("telling" if info.phase is PRE else "posting")
                 said = registration.call(info, event)
+                faults.reached("told" if info.phase is PRE else "posted")
             finally:
                 if taken:
                     registration.turn.leave()

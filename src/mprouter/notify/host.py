@@ -22,6 +22,7 @@ from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mprouter.notify.context import Elsewhere, frozen
 from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import CancelConnect, Event, NotifyInfo, Phase
 from mprouter.status import Status, WNetError
@@ -123,12 +124,15 @@ class Isolated:
             host = self._ready(patience)
             answer = host.tell(info, event, patience)
         if answer.kept:
-            info.context = _Held(host, answer.serial)
+            info.context = _Held(host, answer.serial, answer.frozen)
             self._owed.add(answer.serial)
         return host, answer
 
     def _after(self, info: NotifyInfo, event: Event, patience: _Patience) -> tuple[_Host, Answer]:
         held = info.context
+        if info.recovered:  # what it was made of by a host that is gone
+            host = self._ready(patience)
+            return host, host.tell(info, event, patience)
         if not isinstance(held, _Held) or held.host is not self._host or not held.host.running:
             raise WNetError(Status.ERROR_PROCESS_ABORTED, "the process that held its context has ended")
         answer = held.host.tell(info, event, patience, held.serial)
@@ -194,12 +198,13 @@ class Isolated:
             self._host.let_go()
 
 
-class _Held:
+class _Held(Elsewhere):
     """A context as the router knows it: the host that it is in, and its number there."""
 
     __slots__ = ("host", "serial")
 
-    def __init__(self, host: _Host, serial: int) -> None:
+    def __init__(self, host: _Host, serial: int, frozen: str | None) -> None:
+        super().__init__(frozen)
         self.host = host
         self.serial = serial
 
@@ -279,9 +284,20 @@ class _Host:
         Raises ``WNetError`` for a mishap. The process is ended then, also if Ctrl-C comes meanwhile.
         """
         kind: Callable[..., Request] = self._wire.Cancel if isinstance(event, CancelConnect) else self._wire.Add
-        stack = _as_json(nesting())
+        text = frozen(info.context) if info.recovered else None
         return self._ask(
-            kind(self._calls + 1, info.phase, info.status, held, info.may_retry, info.recovered, stack, event), patience
+            kind(
+                self._calls + 1,
+                info.phase,
+                info.status,
+                held,
+                text,
+                info.may_retry,
+                info.recovered,
+                _as_json(nesting()),
+                event,
+            ),
+            patience,
         )
 
     def _ask(self, request: Request, patience: _Patience) -> Answer:

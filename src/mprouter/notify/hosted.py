@@ -10,6 +10,7 @@ import select
 import sys
 from contextlib import suppress
 
+from mprouter.notify.context import frozen, thawed
 from mprouter.notify.dispatch import NESTING_VARIABLE
 from mprouter.notify.model import Call, NotifyInfo, Phase
 from mprouter.notify.wire import LENGTH, Add, Answer, Cancel, Load, Marks, decode_request, frame
@@ -47,6 +48,7 @@ class _Served:
 
     def __init__(self) -> None:
         self._call: Call
+        self._durable = False
         self._contexts: dict[int, object] = {}
 
     def load(self, request: Load) -> Answer:
@@ -56,11 +58,13 @@ class _Served:
         except BaseException as error:  # noqa: BLE001 - whatever its code raises is the answer (N10)
             status, message = _failed(error)
             return Answer(request.serial, status, message=_sendable(message))
+        self._durable = marks is not None and marks.durable
         return Answer(request.serial, OK, marks=marks)
 
     def tell(self, request: Add | Cancel) -> Answer:
         """Make one call, and keep its context for as long as a post may ask for it."""
-        info = NotifyInfo(request.phase, request.status, self._contexts.get(request.context))
+        context = self._contexts.get(request.context) if request.context else thawed(request.frozen)
+        info = NotifyInfo(request.phase, request.status, context)
         info.may_retry = request.may_retry
         info.recovered = request.recovered
         try:
@@ -76,7 +80,13 @@ class _Served:
                 self._contexts[request.serial] = info.context
         elif not (info.may_retry and status is RETRY):  # no further post will ask for it
             self._contexts.pop(request.context, None)
-        return Answer(request.serial, status, kept, None if info.message is None else _sendable(info.message))
+        return Answer(
+            request.serial,
+            status,
+            kept,
+            frozen(info.context) if kept and self._durable else None,
+            None if info.message is None else _sendable(info.message),
+        )
 
 
 def _failed(error: BaseException) -> tuple[Status, str]:
@@ -109,7 +119,7 @@ def _load(request: Load) -> tuple[Call, Marks | None]:
     module, _, attribute = where.rpartition(":")
     found = load(PythonObject(module, attribute), sha256=request.sha256)
     marked = registration_of(configured(found, request.settings, match=request.match))
-    return marked.call, Marks(marked.order, marked.required, marked.thread_safe, marked.operations)
+    return marked.call, Marks(marked.order, marked.required, marked.thread_safe, marked.durable, marked.operations)
 
 
 def _read(requests: int) -> bytes:

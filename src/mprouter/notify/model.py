@@ -44,10 +44,11 @@ class NotifyInfo:
     operation is about to be attempted again (N11). context: what the notifyee left in the pre, handed back as
     it was in the post (N7); None is the empty context (N6). message: words for the caller or the log, which the
     notifyee may set. may_retry: whether WN_RETRY from this post will have the operation attempted again (N11).
-    recovered: the post is made for a process that died (N19).
+    recovered: the post is made for a process that died (N19); without a context, if that died during the pre. running:
+    for a call that starts a process which goes on if this one dies, to be called with its id; None = nobody wants it.
     """
 
-    __slots__ = ("context", "may_retry", "message", "phase", "recovered", "status")
+    __slots__ = ("context", "may_retry", "message", "phase", "recovered", "running", "status")
 
     def __init__(self, phase: Phase, status: Status, context: object = None) -> None:
         self.phase = phase
@@ -56,6 +57,7 @@ class NotifyInfo:
         self.message: str | None = None
         self.may_retry = False
         self.recovered = False
+        self.running: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ class Registration:
     name: unique within *source*. call: how it is told. order: smaller is told earlier (N8). required: an error of
     its pre ends the operation (N10). operations: "add", "cancel". matches: whether it wants to hear of a connection,
     by all the forms that its remote name has; None = all. thread_safe: may be called by several threads at a time
-    (N18). source: "system", "user", "entry-point" or "code". close: ends what the notifyee holds (a host process,
-    say).
+    (N18). durable: what it leaves as context may outlive this process, so that another one makes the post (N19).
+    source: "system", "user", "entry-point" or "code". close: ends what the notifyee holds (a host process, say).
 
     The rest describes what is not registered by code. target, patterns, timeout (seconds), file: as registered.
     sha256: the only content that the target's file may have. isolation: "process" or "inline", None for a command.
@@ -138,6 +140,7 @@ class Registration:
     operations: frozenset[str] = frozenset({"add", "cancel"})
     matches: Callable[[tuple[str, ...]], bool] | None = None
     thread_safe: bool = False
+    durable: bool = False
     source: str = "code"
     close: Callable[[], None] | None = None
     target: str | None = None

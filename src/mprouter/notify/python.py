@@ -88,14 +88,15 @@ def registration_of(
     order = _first(order, marks.order, 50)
     if not isinstance(order, int):
         raise _bad(target, f"its order must be a whole number, not {order!r}")
+    methods = frozenset(each for each, method in _METHODS.items() if hasattr(target, method))
     return Registration(
         name or marks.name or _name(target),
         from_python(target),
         order,
         bool(_first(required, marks.required, False)),
-        operations=frozenset(each for each, method in _METHODS.items() if hasattr(target, method))
-        or frozenset(_METHODS),
+        operations=methods or frozenset(_METHODS),
         thread_safe=bool(marks.thread_safe),
+        durable=bool(methods),  # a function's context is its frame
         source=source,
     )
 

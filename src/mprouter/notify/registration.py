@@ -254,6 +254,7 @@ def _attach(registration: Registration, said: drop_in.DropIn) -> None:
 def _attach_command(registration: Registration, target: targets.Command) -> None:
     opened = partial(trust.opened, target.argv[0], registration.sha256)
     registration.call = from_command(target.argv, registration.timeout or TIMEOUT, opened=opened)
+    registration.durable = True
     registration.look = partial(targets.look_at, target, registration.sha256)
 
 
@@ -320,6 +321,7 @@ def _settle_isolated(registration: Registration, isolated: Isolated, keys: froze
         registration.call = _unusable(error.status, words)
         return
     registration.call = isolated
+    registration.durable = marks is not None and marks.durable
     _heed(registration, marks, keys)
     registration.settle = None
 
@@ -371,6 +373,7 @@ def _load_python(registration: Registration, target: targets.PythonObject, value
     found = configured(_imported(registration, target), values.get("settings", {}), match=registration.patterns)
     loaded = registration_of(found, name=registration.name)
     registration.call = loaded.call
+    registration.durable = loaded.durable
     _heed(registration, loaded, _LEFT_TO_THE_TARGET.difference(values))
 
 

@@ -52,14 +52,15 @@ class Load(Struct, array_like=True, gc=False, tag=0, kw_only=True):
 class _Told(Struct, array_like=True, gc=False):
     """One call.
 
-    serial: 2, 3, … context: the serial of the call that left it, 0 = none. stack: ``nesting()`` as JSON. The rest as
-    in ``NotifyInfo``.
+    serial: 2, 3, … context: the serial of the call that left it, 0 = none. frozen: a context that an earlier host has
+    left, as JSON. stack: ``nesting()`` as JSON. The rest as in ``NotifyInfo``.
     """
 
     serial: int
     phase: Phase
     status: Status
     context: int
+    frozen: str | None
     may_retry: bool
     recovered: bool
     stack: str
@@ -86,19 +87,21 @@ class Marks(Struct, array_like=True, gc=False, frozen=True, forbid_unknown_field
     order: int
     required: bool
     thread_safe: bool
+    durable: bool
     operations: frozenset[str]
 
 
 class Answer(Struct, array_like=True, gc=False, forbid_unknown_fields=True):
     """What came of it.
 
-    serial: of the request. kept: it left a context. message: its words, or what went wrong. marks: after ``Load``, of
-    a Python notifyee.
+    serial: of the request. kept: it left a context. frozen: that as JSON, if another host could use it. message: its
+    words, or what went wrong. marks: after ``Load``, of a Python notifyee.
     """
 
     serial: int
     status: Status
     kept: bool = False
+    frozen: str | None = None
     message: str | None = None
     marks: Marks | None = None
 

@@ -125,3 +125,9 @@ class Provider(Protocol):
 
     def state(self, mounted: Mounted) -> State:
         """What became of the connection, told at once (``NPGetConnection``)."""
+
+    def settle(self, mounted: Mounted) -> State:
+        """The process that was cancelling the connection has died: clear what it left half done.
+
+        Returns whether the connection stands; LOST if it went, after what was written has been delivered.
+        """

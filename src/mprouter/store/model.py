@@ -1,4 +1,4 @@
-"""The rows of the store as immutable values: a connection, a remembered one, an event."""
+"""The rows of the store as immutable values: a connection, a remembered one, an operation under way, an event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mprouter.store import owner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Entry", "EventRecord", "Remembered"]
+__all__ = ["Entry", "EventRecord", "Operation", "Owed", "Remembered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,56 @@ class Remembered:
     type: int
     options: Mapping[str, str]
     saved: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A post that an operation owes a notifyee (N19).
+
+    notifyee: the id of its registration. place: in the order of the pres. context: what it left, as JSON; None = not
+    known, its pre was under way. made: the post is under way. pid, start: the program that a command notifyee runs,
+    which goes on when the process that started it dies; 0 = none is known.
+    """
+
+    notifyee: str
+    place: int
+    context: str | None = None
+    made: bool = False
+    pid: int = 0
+    start: str = ""
+
+    def is_running(self) -> bool:
+        """Whether the command is still at it."""
+        return self.pid > 0 and owner.alive(self.pid, self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation in the journal.
+
+    id: the same as in its events. event: what the notifyees are told, as JSON values. remote_name, local_name,
+    provider: as in its events. entries: the ids of the connections that it makes or breaks. forget: the local name that
+    it forgets. attempt: 1, 2, … status: how the attempt ended; None = not known. owner_pid, owner_start: the process.
+    started: Unix time. owed: the posts that it owes, in the order of the pres.
+    """
+
+    id: str
+    event: Mapping[str, Any]
+    remote_name: str | None
+    local_name: str | None
+    provider: str | None
+    entries: tuple[int, ...]
+    forget: str | None
+    attempt: int
+    status: int | None
+    owner_pid: int
+    owner_start: str
+    started: float
+    owed: tuple[Owed, ...] = ()
+
+    def owner_alive(self) -> bool:
+        """Whether the process still runs."""
+        return owner.alive(self.owner_pid, self.owner_start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,39 @@ _FIRST = (
     "CREATE INDEX events_by_local_name ON events (local_name)",
 )
 
-_STEPS = (_FIRST,)
+_SECOND = (
+    # the journal
+    """
+    CREATE TABLE operations (
+        id TEXT PRIMARY KEY,
+        event TEXT NOT NULL,
+        remote_name TEXT,
+        local_name TEXT,
+        provider TEXT,
+        entries TEXT NOT NULL,
+        forget TEXT,
+        attempt INTEGER NOT NULL,
+        status INTEGER,
+        owner_pid INTEGER NOT NULL,
+        owner_start TEXT NOT NULL,
+        started REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE owed (
+        operation TEXT NOT NULL,
+        notifyee TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        context TEXT,
+        made INTEGER NOT NULL,
+        pid INTEGER NOT NULL,
+        start TEXT NOT NULL,
+        PRIMARY KEY (operation, notifyee)
+    ) WITHOUT ROWID
+    """,
+)
+
+_STEPS = (_FIRST, _SECOND)
 """The statements that lead from each version to the next; a released step is never changed, only followed by more."""
 
 VERSION = len(_STEPS)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mprouter import places
 from mprouter.status import Status, WNetError
-from mprouter.store import connections, owner, profile
+from mprouter.store import connections, journal, owner, profile
 from mprouter.store import events as record
 from mprouter.store.database import Database
-from mprouter.store.model import Entry, EventRecord, Remembered
+from mprouter.store.model import Entry, EventRecord, Operation, Owed, Remembered
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,7 +29,7 @@ log = logging.getLogger("mprouter.store")
 
 
 class Store:
-    """A user's connections, profile and events, shared by all of the user's processes.
+    """A user's connections, profile, journal and events, shared by all of the user's processes.
 
     Any number of stores, threads and processes may use one file at once. It is opened at the first use, made if it is
     missing, and opened again after ``close``.
@@ -58,21 +61,25 @@ class Store:
         letters: Sequence[str] = (),
         path_of: Callable[[int, str | None], Path],
         replacing: Entry | None = None,
+        operation: Operation | None = None,
     ) -> Entry:
         """Begin an add: from here on the local name is this operation's (C4). Of many claims at once one wins.
 
         local_name: the one wanted. letters: instead, the first of them that is neither connected nor remembered is
         taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: a dead
         connection whose place this one takes, if it is still as it was seen and no living process is at work on it.
+        operation: the one that this claim begins; it is in the journal from here on.
 
         Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_DEVICE_ALREADY_REMEMBERED (for another resource),
         ERROR_NO_MORE_DEVICES (none of *letters* is free).
         """
+        made = None
         with self._changing() as db:
             if replacing is not None:
                 dead = connections.by_id(db, replacing.id)
                 if dead == replacing and (dead.phase == "connected" or not dead.owner_alive()):
                     connections.remove(db, dead.id)
+                    made = dead.made_directory
             entry_id = connections.next_id(db)
             if letters:
                 local_name = _free_letter(db, letters, entry_id, path_of)
@@ -94,9 +101,11 @@ class Store:
                 owner_pid=pid,
                 owner_start=start,
                 created=time.time(),
-                made_directory=False,
+                made_directory=not os.path.lexists(path) if made is None else made,
             )
             connections.insert(db, entry)
+            if operation is not None:
+                journal.insert(db, replace(operation, local_name=entry.local_name, entries=(entry.id,)))
         return entry
 
     def complete(
@@ -108,13 +117,14 @@ class Store:
         handle: Mapping[str, Any],
         made_directory: bool,
         remember: bool,
-        events: Sequence[EventRecord] = (),
+        operation: str | None = None,
     ) -> Entry:
         """The add succeeded: the claim becomes a connection and, with *remember*, a row of the profile (C3).
 
-        A deviceless connection is never remembered. Raises ``WNetError`` ERROR_NOT_CONNECTED if the claim is gone.
+        A deviceless connection is never remembered. operation: the one that has succeeded. Raises ``WNetError``
+        ERROR_NOT_CONNECTED if the claim is gone.
         """
-        with self._changing(events, durable=remember) as db:
+        with self._changing(durable=remember) as db:
             entry = connections.complete(
                 db, id, provider=provider, user=user, handle=handle, made_directory=made_directory
             )
@@ -136,6 +146,8 @@ class Store:
                         saved=time.time(),
                     ),
                 )
+            if operation is not None:
+                journal.succeeded(db, operation)
         return entry
 
     def begin_cancel(self, id: int) -> bool:  # noqa: A002
@@ -146,17 +158,22 @@ class Store:
         with self._changing() as db:
             return connections.begin_cancel(db, id)
 
-    def keep(self, id: int, events: Sequence[EventRecord] = ()) -> None:  # noqa: A002
+    def keep(self, id: int) -> None:  # noqa: A002
         """The cancel failed: the connection stands as before."""
-        with self._changing(events) as db:
+        with self._changing() as db:
             connections.keep(db, id)
 
-    def remove(self, id: int, *, forget: str | None = None, events: Sequence[EventRecord] = ()) -> None:  # noqa: A002
-        """The connection, or the claim, is gone. forget: a local name that is no longer remembered either."""
-        with self._changing(events, durable=forget is not None) as db:
+    def remove(self, id: int, *, forget: str | None = None, operation: str | None = None) -> None:  # noqa: A002
+        """The connection, or the claim, is gone.
+
+        forget: a local name that is no longer remembered either. operation: the one that has succeeded with this.
+        """
+        with self._changing(durable=forget is not None) as db:
             connections.remove(db, id)
             if forget is not None:
                 profile.drop(db, forget)
+            if operation is not None:
+                journal.succeeded(db, operation)
 
     def entries(self) -> list[Entry]:
         """All connections and claims, the oldest first."""
@@ -185,15 +202,64 @@ class Store:
         with self._changing(durable=True) as db:
             profile.put(db, remembered)
 
-    def forget(self, local_name: str, events: Sequence[EventRecord] = ()) -> bool:
-        """Restore it no longer; whether it was remembered."""
-        with self._changing(events, durable=True) as db:
+    def forget(self, local_name: str, *, operation: str | None = None) -> bool:
+        """Restore it no longer; whether it was remembered. operation: the one that has succeeded with this."""
+        with self._changing(durable=True) as db:
+            if operation is not None:
+                journal.succeeded(db, operation)
             return profile.drop(db, local_name)
 
     def remembered(self) -> list[Remembered]:
         """What is restored at login, by local name."""
         with self._database.reading() as db:
             return profile.read(db)
+
+    # -- the journal -------------------------------------------------------------------------------------------
+
+    def begin(self, operation: Operation) -> None:
+        """*operation* is under way."""
+        with self._changing() as db:
+            journal.insert(db, operation)
+
+    def note(
+        self,
+        id: str,  # noqa: A002
+        *,
+        attempt: int,
+        status: int | None,
+        owed: Mapping[str, Owed | None],
+        events: Sequence[EventRecord] = (),
+    ) -> None:
+        """How far an operation is, and what has changed of what it owes whom; None: nothing any more."""
+        with self._changing(events) as db:
+            journal.note(db, id, attempt=attempt, status=status, owed=owed)
+
+    def settle(self, id: str, status: int, *, remove: Sequence[int] = (), forget: str | None = None) -> None:  # noqa: A002
+        """A cut off operation has ended so. remove: ids of connections that are gone. forget: as in ``remove``."""
+        with self._changing(durable=forget is not None) as db:
+            for each in remove:
+                connections.remove(db, each)
+            if forget is not None:
+                profile.drop(db, forget)
+            journal.settle(db, id, status)
+
+    def end(self, id: str, events: Sequence[EventRecord], *, claim: int | None = None) -> None:  # noqa: A002
+        """An operation is over. claim: the id of its own that has come to nothing."""
+        with self._changing(events) as db:
+            journal.delete(db, id)
+            if claim is not None:
+                connections.remove(db, claim)
+
+    @contextmanager
+    def recovering(self) -> Iterator[None]:
+        """Keep every other process from recovering meanwhile."""
+        with places.locked(places.private(self._database.path.parent) / "recovery.lock"):
+            yield
+
+    def operations(self) -> list[Operation]:
+        """What is under way, or was cut off, the oldest first."""
+        with self._database.reading() as db:
+            return journal.read(db)
 
     # -- events ------------------------------------------------------------------------------------------------
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mprouter import places
+from mprouter import faults, places
 from mprouter.credentials import Secret
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
 
-__all__ = ["AGENT_SOCKET", "Daemon", "is_running", "locked", "obtain", "running", "started_at", "stop", "user_config"]
+__all__ = ["AGENT_SOCKET", "Daemon", "is_running", "obtain", "running", "started_at", "stop", "user_config"]
 
 OLDEST = (1, 70)
 """The first version of rclone whose remote control has what is used here."""
@@ -100,7 +100,7 @@ def obtain() -> Daemon:
     if found is not None:
         return found
     runtime = places.private(places.runtime_dir())
-    with locked(runtime / "rclone.lock"):
+    with places.locked(runtime / "rclone.lock"):
         return running() or _start(runtime)
 
 
@@ -109,7 +109,7 @@ def stop() -> bool:
     runtime = places.runtime_dir()
     if not runtime.is_dir():
         return True
-    with locked(runtime / "rclone.lock"):
+    with places.locked(runtime / "rclone.lock"):
         found = running()
         if found is None:
             return True
@@ -124,19 +124,6 @@ def stop() -> bool:
 def is_running(pid: int, started: int) -> bool:
     """Whether the process *pid* is still the one that was started at *started*."""
     return started_at(pid) == started
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep every other process of the user out of what is inside."""
-    import fcntl
-
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 # -- starting ------------------------------------------------------------------------------------------------------
@@ -159,6 +146,7 @@ def _start(runtime: Path) -> Daemon:
     cache = places.private(places.private(places.state_dir()) / "cache")
     socket.unlink(missing_ok=True)
     pid = _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
+    faults.reached("rclone started")
     try:
         _wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
         if rc.answers(socket) == pid:

@@ -9,18 +9,19 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from mprouter import faults
 from mprouter.names import RemoteName
-from mprouter.providers.base import Progress
-from mprouter.providers.rclone import mounts
+from mprouter.providers.base import Progress, State
+from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.flush import deliver
 from mprouter.providers.rclone.handle import Handle
-from mprouter.providers.rclone.hold import end_idle, held, is_detached, mount, mounting
+from mprouter.providers.rclone.hold import end_idle, held, is_detached, mount, mounting, release_abandoned
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["clean_up", "disconnect"]
+__all__ = ["clean_up", "disconnect", "finish", "settle"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -44,24 +45,52 @@ def disconnect(
     else:
         delivered = partial(deliver, rclone, handle.fs, handle.meta, progress=progress, stall=stall)
         with held(rclone, handle.fs):
+            faults.reached("held")
             delivered(is_open=lambda: _paths(mountpoint))
+            faults.reached("delivered")
             still_open = _paths(mountpoint) if force else set()
             _unmount(mountpoint, force)
+            faults.reached("unmounted")
             try:  # what was closed since
                 delivered(is_open=lambda: still_open)
             except BaseException:
                 _mount_again(rclone, handle, name)
                 raise
+        faults.reached("released")
         if still_open and (kept := unsent(handle.meta)):
             log.warning("%s: %d open files were not sent; the next connection sends them", name.given, len(kept))
     if not opened:
         _end(rclone, handle)
 
 
+def finish(rclone: Daemon, handle: Handle, *, progress: Progress | None = None, stall: float) -> None:
+    """The same when the mount is gone already: the rest is delivered. Raises ``WNetError`` (ERROR_WRITE_FAULT)."""
+    meta = handle.meta
+    if meta is not None and handle.fs in rclone.call("vfs/list")["vfses"]:
+        with held(rclone, handle.fs):
+            detached = is_detached(rclone, handle.fs)  # whoever has files open there will not be waited for
+            is_open = lambda: {each.path for each in unsent(meta)} if detached else set()  # noqa: E731
+            deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)
+    release_abandoned(rclone)
+    _end(rclone, handle)
+
+
+def settle(rclone: Daemon, handle: Handle, name: RemoteName, *, stall: float) -> State:
+    """Bring to an end a disconnect that was cut off: the connection stands, or all is delivered and it is gone."""
+    release_abandoned(rclone)
+    if not handle.is_connected:
+        try:
+            finish(rclone, handle, stall=stall)
+        except (WNetError, Refused):
+            _mount_again(rclone, handle, name)  # what is pending stays visible, and is delivered later
+    return State.CONNECTED if handle.is_connected else State.LOST
+
+
 def clean_up(handle: Handle, name: RemoteName) -> None:
     """Take away what a lost connection has left; what is unsent stays in the cache for the next connection."""
     if mounts.is_mounted(handle.mountpoint):
         mounts.unmount(handle.mountpoint, lazily=True)
+    release_abandoned(daemon.running())
     kept = unsent(handle.meta) if handle.meta is not None else []
     if kept:
         log.warning(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from mprouter.providers.base import Mounted
-from mprouter.providers.rclone.daemon import is_running
-from mprouter.providers.rclone.mounts import is_mounted
+from mprouter.providers.rclone.daemon import Daemon, is_running
+from mprouter.providers.rclone.mounts import is_mounted, real_path
 
 __all__ = ["Handle"]
 
@@ -37,6 +37,10 @@ class Handle:
             "meta": None if self.meta is None else str(self.meta),
         }
 
+    def is_of(self, rclone: Daemon) -> bool:
+        """Whether it is *rclone* that holds, or held, the mount."""
+        return (self.pid, self.started) == (rclone.pid, rclone.started)
+
     @property
     def is_connected(self) -> bool:
         """Whether that rclone runs and the mount is there, asked of the kernel alone."""
@@ -50,6 +54,6 @@ class Handle:
             values.get("pid", 0),
             values.get("started", -1),
             values.get("fs", ""),
-            Path(values.get("mountpoint") or mounted.mountpoint),
+            Path(values["mountpoint"]) if "mountpoint" in values else real_path(mounted.mountpoint),
             Path(values["meta"]) if values.get("meta") else None,
         )

@@ -22,10 +22,10 @@ from time import sleep
 
 from mprouter import places
 from mprouter.providers.rclone import mounts
-from mprouter.providers.rclone.daemon import Daemon, is_running, locked, started_at
+from mprouter.providers.rclone.daemon import Daemon, is_running, started_at
 from mprouter.providers.rclone.rc import Refused
 
-__all__ = ["end_idle", "held", "is_detached", "mount", "mounting"]
+__all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "release_abandoned"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -38,7 +38,7 @@ _numbers = count(1)
 @contextmanager
 def mounting() -> Iterator[None]:
     """Have no other process begin or end a file system of this user's rclone meanwhile."""
-    with locked(places.runtime_dir() / "mount.lock"):
+    with places.locked(places.runtime_dir() / "mount.lock"):
         yield
 
 
@@ -52,7 +52,7 @@ def mount(daemon: Daemon, fs: str, mountpoint: Path, device: str) -> None:
 @contextmanager
 def held(daemon: Daemon, fs: str) -> Iterator[None]:
     """Keep the file system *fs* alive. Raises ``Refused`` and ``WNetError``."""
-    _release_abandoned(daemon)
+    release_abandoned(daemon)
     directory = _make_directory()
     try:
         mount(daemon, fs, directory, "mprouter, delivering")
@@ -126,26 +126,29 @@ def _place() -> Path:
     return mounts.real_path(places.runtime_dir() / "hold")
 
 
-def _release(daemon: Daemon, directory: Path) -> None:
-    try:
-        daemon.call("mount/unmount", mountPoint=str(directory))
-    except (Refused, OSError) as error:  # somebody looks into it, or rclone has ended
-        log.debug("the hold %s was not released by rclone: %s", directory, error)
+def _release(daemon: Daemon | None, directory: Path) -> None:
+    if daemon is not None:
+        try:
+            daemon.call("mount/unmount", mountPoint=str(directory))
+        except (Refused, OSError) as error:  # somebody looks into it, or rclone has ended
+            log.debug("the hold %s was not released by rclone: %s", directory, error)
     if mounts.is_mounted(directory):
         mounts.unmount(directory, lazily=True)
     directory.rmdir()
 
 
-def _release_abandoned(daemon: Daemon) -> None:
-    """Release what processes that were killed have held, except while something is being sent from there."""
+def release_abandoned(daemon: Daemon | None) -> None:
+    """Release what processes that were killed have held, except while something is being sent from there alone."""
     holds = list(_place().glob("*-*-*"))
     if not holds:
         return
-    mountpoints = _mountpoints(daemon)
+    mountpoints = {} if daemon is None else _mountpoints(daemon)
+    connected = {fs for place, fs in mountpoints.items() if place not in holds}
     for directory in holds:
         pid, since, _ = directory.name.split("-")
         if is_running(int(pid), int(since)):
             continue
         fs = mountpoints.get(directory)
-        if fs is None or not daemon.call("vfs/queue", fs=fs).get("queue"):
-            _release(daemon, directory)
+        if daemon is None or fs is None or fs in connected or not daemon.call("vfs/queue", fs=fs).get("queue"):
+            with suppress(FileNotFoundError):  # another process was quicker
+                _release(daemon, directory)

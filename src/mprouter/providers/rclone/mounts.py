@@ -43,8 +43,12 @@ def check_fuse() -> None:
 
 
 def real_path(mountpoint: Path) -> Path:
-    """The path under which the kernel will list a mount on the directory *mountpoint*."""
-    return mountpoint.resolve()
+    """The path under which the kernel lists a mount on the directory *mountpoint*; the mount itself is not asked."""
+    path = mountpoint.absolute()
+    with suppress(OSError):  # the last of them is no link
+        for _ in range(40):  # as many as the kernel follows
+            path = path.parent / os.readlink(path)  # noqa: PTH115 - the text of the link
+    return path.parent.resolve() / path.name
 
 
 def is_mounted(mountpoint: Path) -> bool:

@@ -19,11 +19,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mprouter import faults
 from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.disconnect import clean_up, disconnect
+from mprouter.providers.rclone.disconnect import clean_up, disconnect, finish, settle
 from mprouter.providers.rclone.failures import Failure, meaning
 from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
@@ -175,22 +176,37 @@ class RcloneProvider(ABC):
             rclone = daemon.obtain()
             target = self.target(request, options)
             fs, logon = self._log_on(rclone, request, target)
+            faults.reached("logged on")
             handle = self._mount(rclone, request, target, logon, fs)
+            faults.reached("mounted")
         return Added(logon.user, handle.written())
 
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
         """Disconnect (``NPCancelConnection``, C6); see ``Provider.cancel_connection``."""
         handle = Handle.read(mounted)
         with self._reporting(mounted.name):
-            rclone = daemon.running() if handle.is_connected else None
-            if rclone is None or rclone.pid != handle.pid:
+            rclone = daemon.running()
+            if rclone is not None and not handle.pid:  # it was being made when its process died
+                _take_back(rclone, handle.mountpoint)
+            if rclone is None or not handle.is_of(rclone):
                 clean_up(handle, mounted.name)
-            else:
+            elif handle.is_connected:
                 disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)
+            else:
+                finish(rclone, handle, progress=progress, stall=self.stall)
 
     def state(self, mounted: Mounted) -> State:
         """What became of the connection (``NPGetConnection``), asked of the kernel alone."""
         return State.CONNECTED if Handle.read(mounted).is_connected else State.LOST
+
+    def settle(self, mounted: Mounted) -> State:
+        """Clear what a disconnect has left whose process died; see ``Provider.settle``."""
+        handle = Handle.read(mounted)
+        with self._reporting(mounted.name):
+            rclone = daemon.running()
+            if rclone is None or not handle.is_of(rclone):
+                return State.LOST
+            return settle(rclone, handle, mounted.name, stall=self.stall)
 
     # -- the steps of connecting ---------------------------------------------------------------------------------
 

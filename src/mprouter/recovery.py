@@ -1,0 +1,236 @@
+"""Recovery: what a process left half done when it died is settled, and the posts that it owed are made (N19).
+
+An operation in the journal that nobody is at work on any more was cut off. Its connection is finished if the store
+or the mounts say that it was as good as done, else undone. Then whoever is owed a post gets it, marked as recovered.
+Of several processes that recover at once, one does it and the others wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mprouter import faults, mountpoints
+from mprouter.history import History, event_of, is_under_way
+from mprouter.names import parse_remote
+from mprouter.notify.context import thawed
+from mprouter.notify.dispatch import nesting, tell_owed
+from mprouter.notify.model import CancelConnect, Event
+from mprouter.providers.base import Mounted, Provider, State
+from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.notify.model import Registration
+    from mprouter.store import Entry, Operation, Owed, Store
+
+__all__ = ["Recovered", "Recovery"]
+
+PATIENCE = 30.0
+"""Seconds that a command which the dead process had started may still take, unless its registration says otherwise."""
+
+KEPT = 90 * 86400.0
+"""Seconds for which a post is owed to a notifyee that was registered by a program's own code, until that runs again."""
+
+log = logging.getLogger("mprouter")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of an operation that was cut off.
+
+    operation: "add" or "cancel". process: the id of the one that died. status: how it ended; None if it could not be
+    settled, which is tried again the next time. error: why not. told: the notifyees that had their post. lost: those
+    that could not be reached any more.
+    """
+
+    operation: str
+    remote_name: str | None
+    local_name: str | None
+    process: int
+    status: Status | None = None
+    error: WNetError | None = None
+    told: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """What became of the connection, in words."""
+        if self.status is None:
+            return "not settled"
+        if self.operation == "add":
+            return "undone" if self.status else "finished: the connection stands"
+        return "undone: the connection stands" if self.status else "finished"
+
+
+class Recovery:
+    """Settles what was cut off.
+
+    provider_of: who makes a connection; raises ``WNetError``. registrations: the notifyees. here: the ids of those that
+    this program's code has registered.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        provider_of: Callable[[Entry], Provider],
+        registrations: Callable[[], Sequence[Registration]],
+        here: Callable[[], Collection[str]],
+    ) -> None:
+        self._store = store
+        self._provider_of = provider_of
+        self._registrations = registrations
+        self._here = here
+
+    def run(self) -> list[Recovered]:
+        """Settle all of it, the newest first, since operations nest. Raises ``WNetError`` if the store is unusable."""
+        if nesting() or not any(self._cut_off()):  # whoever is telling us has settled what there was
+            return []
+        with self._store.recovering():
+            operations, claims = self._cut_off()
+            return [self._recover(each) for each in operations] + [self._recover_claim(each) for each in claims]
+
+    def _cut_off(self) -> tuple[list[Operation], list[Entry]]:
+        """The operations that nobody is at work on, and the claims of dead processes that belong to none."""
+        operations = self._store.operations()
+        claims = [each for each in self._store.entries() if each.phase != "connected" and not each.owner_alive()]
+        known = {entry for each in operations for entry in each.entries}
+        return (
+            [each for each in reversed(operations) if not is_under_way(each) and not self._is_waiting(each)],
+            [each for each in claims if each.id not in known],
+        )
+
+    def _is_waiting(self, operation: Operation) -> bool:
+        """Whether all that it still owes is owed to notifyees of another program's code."""
+        settled = operation.status is not None and not operation.entries and operation.owed
+        return bool(settled) and all(self._is_out_of_reach(operation, each) for each in operation.owed)
+
+    def _is_out_of_reach(self, operation: Operation, owed: Owed) -> bool:
+        """Whether another program may come that registers this notifyee."""
+        is_code = owed.notifyee.startswith("code/") and owed.notifyee not in self._here()
+        return is_code and time.time() - operation.started < KEPT
+
+    def _recover(self, operation: Operation) -> Recovered:
+        event = event_of(operation)
+        found = Recovered(event.operation, operation.remote_name, operation.local_name, operation.owner_pid)
+        with History.recovered(self._store, operation) as history:
+            faults.reached("recovering")
+            try:
+                status = self._settle(operation, event)
+            except Exception as error:  # noqa: BLE001 - a stranger's provider may raise anything
+                return replace(found, error=_unsettled(found, error))
+            faults.reached("settled")
+            found = replace(found, status=status)
+            history.settled(status)
+            found, is_owed = self._tell(operation, event, history, found)
+            if is_owed:
+                history.write()
+            else:
+                history.ended(status, f"process {operation.owner_pid} died; {found.outcome}")
+        return found
+
+    # -- the connection ----------------------------------------------------------------------------------------
+
+    def _settle(self, operation: Operation, event: Event) -> Status:
+        """Finish or undo what it did; how it ended then."""
+        entries = [self._store.by_id(each) for each in operation.entries]
+        standing = [each for each in entries if each is not None]
+        gone = [each.id for each in standing if self._is_gone(each)]
+        if operation.status is not None:
+            status = Status(operation.status)
+        elif isinstance(event, CancelConnect) and self._is_cancelled(operation, len(standing) - len(gone)):
+            status = Status.WN_SUCCESS
+        else:
+            status = Status.ERROR_PROCESS_ABORTED
+        forget = operation.forget if isinstance(event, CancelConnect) and not status else None
+        self._store.settle(operation.id, int(status), remove=gone, forget=forget)
+        return status
+
+    def _is_cancelled(self, operation: Operation, standing: int) -> bool:
+        if operation.entries:
+            return not standing
+        return all(each.local_name != operation.forget for each in self._store.remembered())
+
+    def _is_gone(self, entry: Entry) -> bool:
+        """Whether *entry* is no connection; what was left of it is cleared then."""
+        if entry.phase == "connected":
+            return False
+        provider = self._provider_of(entry)
+        mounted = Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
+        if entry.phase == "cancelling" and provider.settle(mounted) is State.CONNECTED:
+            self._store.keep(entry.id)
+            return False
+        provider.cancel_connection(mounted, force=True)
+        if entry.made_directory:
+            mountpoints.remove(Path(entry.path))
+        return True
+
+    def _recover_claim(self, entry: Entry) -> Recovered:
+        """A claim that is in no journal: of an earlier version's process."""
+        operation = "add" if entry.phase == "adding" else "cancel"
+        found = Recovered(operation, entry.remote_name, entry.local_name, entry.owner_pid)
+        try:
+            gone = self._is_gone(entry)
+            if gone:
+                self._store.remove(entry.id)
+        except Exception as error:  # noqa: BLE001 - as above
+            return replace(found, error=_unsettled(found, error))
+        is_done = gone and operation == "cancel"
+        return replace(found, status=Status.WN_SUCCESS if is_done else Status.ERROR_PROCESS_ABORTED)
+
+    # -- the posts ---------------------------------------------------------------------------------------------
+
+    def _tell(self, operation: Operation, event: Event, history: History, found: Recovered) -> tuple[Recovered, bool]:
+        """Make the posts that are owed; who was told, and whether more are owed to programs that do not run now."""
+        if not operation.owed:
+            return found, False
+        status = Status(found.status or 0)
+        registered = {each.id: each for each in self._registrations() if each.enabled}
+        reached: list[tuple[Registration, object]] = []
+        lost = []
+        is_owed = False
+        for owed in operation.owed:
+            registration = registered.get(owed.notifyee)
+            _await(owed, registration)
+            if owed.made:
+                history.not_told(owed.notifyee, status, None, "made before the process died; its answer is not known")
+            elif registration is not None:
+                if registration.settle is not None:
+                    registration.settle()
+                reached.append((registration, thawed(owed.context)))
+            elif self._is_out_of_reach(operation, owed):
+                is_owed = True
+            else:
+                history.not_told(owed.notifyee, status, Status.ERROR_NOT_FOUND, "not told: no longer registered")
+                lost.append(owed.notifyee)
+        if isinstance(event, CancelConnect) and not status:
+            event = replace(event, provider=operation.provider)
+        tell_owed(event, reached, status, attempt=operation.attempt, record=history.told, journal=history)
+        return replace(found, told=tuple(each.id for each, _ in reached), lost=tuple(lost)), is_owed
+
+
+def _await(owed: Owed, registration: Registration | None) -> None:
+    """Let a command that the dead process had started come to its end; end it when its time is up."""
+    patience = PATIENCE if registration is None or registration.timeout is None else registration.timeout
+    deadline = time.monotonic() + patience
+    while owed.is_running() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if owed.is_running():
+        log.warning("%s: ended, it took longer than %g seconds", owed.notifyee, patience)
+        with suppress(ProcessLookupError):
+            os.killpg(owed.pid, signal.SIGKILL)  # it leads a group of its own
+
+
+def _unsettled(found: Recovered, error: Exception) -> WNetError:
+    if not isinstance(error, WNetError):
+        error = WNetError(Status.ERROR_EXTENDED_ERROR, f"{type(error).__name__}: {error}")
+    error.filename = error.filename or found.local_name or found.remote_name
+    log.warning("process %d died and left a connection that cannot be settled yet: %s", found.process, error)
+    return error
