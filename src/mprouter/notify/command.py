@@ -289,6 +289,7 @@ def _run_here(start: _Start, told: bytes, timeout: float, stop: threading.Event)
     process = _started(start)
     pipes = _Pipes(process, told)
     try:
+        pipes.write()  # before anybody is told that it runs: it is to know what for, even if we are killed now
         if start.running is not None:
             start.running(process.pid)
         pipes.converse(timeout, stop)
@@ -389,7 +390,7 @@ class _Pipes:
         read = False
         for key, _ in self._selector.select(patience):
             if key.fileobj is stdin:
-                self._write()
+                self.write()
                 continue
             data = os.read(key.fd, _CHUNK)
             if not data:
@@ -404,7 +405,8 @@ class _Pipes:
             read = read or bool(data)
         return read
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """As much of what it is to read as fits into the pipe."""
         stdin = self._pipes[0]
         try:
             self._left = self._left[os.write(stdin.fileno(), self._left) :]

@@ -139,8 +139,8 @@ def _start(runtime: Path) -> Daemon:
             f" {rc.SOCKET_PATH_LIMIT} are possible",
             hint="set MPROUTER_RUNTIME_DIR to a directory with a shorter path",
         )
-    stray = rc.answers(socket)
-    if stray is not None:  # whoever started it was killed before it was written down
+    stray = _stray(socket)
+    if stray is not None:
         return _known(socket, stray)
     binary = _binary()
     cache = places.private(places.private(places.state_dir()) / "cache")
@@ -160,6 +160,15 @@ def _start(runtime: Path) -> Daemon:
         f"{binary} did not start: {_last_line(_log_path())}",
         hint=f"its log is {_log_path()}",
     )
+
+
+def _stray(socket: Path) -> int | None:
+    """The rclone whose starter was killed before it was written down, as soon as it answers."""
+    with suppress(OSError, ValueError):
+        pid = int(socket.with_name("rclone.pid").read_text())
+        if os.fsencode(socket) in Path(f"/proc/{pid}/cmdline").read_bytes():
+            _wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
+    return rc.answers(socket)
 
 
 def _end(pid: int) -> None:
@@ -222,7 +231,7 @@ def _spawn(command: list[str], runtime: Path) -> int:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         started = subprocess.run(
-            ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *command],
+            ["/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=descriptor,

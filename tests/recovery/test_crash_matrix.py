@@ -1,0 +1,139 @@
+"""The crash matrix: a command is killed at each fault point, then recovery runs, and then all is as it should be (N19).
+
+Each point is tried with a notifyee of each kind. The table in ``docs/recovery.md`` says what becomes of an operation
+that was cut off there.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from crashes import Crash, World
+from mprouter import faults
+from mprouter.status import Status
+
+ABORTED = int(Status.ERROR_PROCESS_ABORTED)
+
+TOLD_BEFORE = [
+    *(Crash("telling", nth) for nth in range(1, 5)),
+    Crash("running"),
+    *(Crash("told", nth) for nth in range(1, 5)),
+]
+TOLD_AFTER = [
+    *(Crash("posting", nth) for nth in range(1, 5)),
+    Crash("running", 2),
+    *(Crash("posted", nth) for nth in range(1, 5)),
+]
+LAST = [Crash("ending"), Crash("ended")]
+
+ADD_UNDONE = [
+    Crash("begun"),
+    *TOLD_BEFORE,
+    *map(Crash, ("attempting", "directory made", "rclone started", "logged on", "mounted")),
+]
+ADD_FINISHED = [Crash("connected"), *TOLD_AFTER, *LAST]
+ADD_FAILED = [Crash("failed"), *TOLD_AFTER, *LAST]
+
+CANCEL_UNDONE = [
+    Crash("begun"),
+    *TOLD_BEFORE,
+    *map(Crash, ("attempting", "cancelling", "held", "delivered")),
+]
+CANCEL_FINISHED = [
+    *map(Crash, ("unmounted", "released", "disconnected", "directory removed", "removed")),
+    *TOLD_AFTER,
+    *LAST,
+]
+RECOVERY = [
+    *map(Crash, ("recovering", "settled")),
+    *(Crash("posting", nth) for nth in range(1, 4)),
+    *(Crash("posted", nth) for nth in range(1, 4)),
+    *LAST,
+]
+
+
+def can_be_used(world: World) -> None:
+    """The local name can be connected again, shows what is on the server, and takes new data."""
+    connected = world.mpr("list")
+    if "Z:" not in connected:
+        world.mpr(*world.connect())
+    (world.places.drives / "Z" / "afterwards").write_text("still fine")
+    world.mpr("disconnect", "Z:")
+    assert (world.root / "afterwards").read_text() == "still fine"
+    world.check()
+
+
+@pytest.mark.parametrize("crash", ADD_UNDONE, ids=str)
+def test_n19_an_add_that_is_killed_before_it_is_connected_is_undone(world: World, crash: Crash) -> None:
+    world.killed(crash, *world.connect())
+    world.mpr("recover")
+    world.check()
+    assert world.places.mounts() == []
+    world.check_notifications(crash, "add", ABORTED)
+    can_be_used(world)
+
+
+@pytest.mark.parametrize("crash", ADD_FINISHED, ids=str)
+def test_n19_an_add_that_is_killed_after_it_is_connected_is_finished(world: World, crash: Crash) -> None:
+    world.killed(crash, *world.connect())
+    world.mpr("recover")
+    world.check()
+    assert world.places.mounts() == [str(world.places.drives / "Z")]
+    world.check_notifications(crash, "add", 0)
+    can_be_used(world)
+
+
+@pytest.mark.parametrize("crash", ADD_FAILED, ids=str)
+def test_n19_an_add_that_is_killed_after_it_failed_stays_failed(world: World, crash: Crash) -> None:
+    resource, world.resource = world.resource, world.resource + "/missing"
+    world.killed(crash, *world.connect())
+    world.mpr("recover")
+    world.check()
+    unknown = crash.point == "failed"
+    world.check_notifications(crash, "add", ABORTED if unknown else int(Status.ERROR_PATH_NOT_FOUND))
+    world.resource = resource
+    can_be_used(world)
+
+
+@pytest.mark.parametrize("crash", CANCEL_UNDONE, ids=str)
+def test_n19_a_cancel_that_is_killed_while_the_mount_is_there_is_undone(world: World, crash: Crash) -> None:
+    world.mpr(*world.connect())
+    (world.places.drives / "Z" / "data").write_bytes(bytes(1 << 20))
+    world.killed(crash, "disconnect", "Z:")
+    world.mpr("recover")
+    world.check()
+    assert world.places.mounts() == [str(world.places.drives / "Z")]
+    world.check_notifications(crash, "cancel", ABORTED)
+    can_be_used(world)
+    assert (world.root / "data").read_bytes() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize("crash", CANCEL_FINISHED, ids=str)
+def test_n19_a_cancel_that_is_killed_after_the_mount_went_is_finished(world: World, crash: Crash) -> None:
+    world.mpr(*world.connect())
+    (world.places.drives / "Z" / "data").write_bytes(bytes(1 << 20))
+    world.killed(crash, "disconnect", "Z:")
+    world.mpr("recover")
+    world.check()
+    assert world.places.mounts() == []
+    world.check_notifications(crash, "cancel", 0)
+    assert (world.root / "data").read_bytes() == bytes(1 << 20)
+    can_be_used(world)
+
+
+@pytest.mark.parametrize("crash", RECOVERY, ids=str)
+def test_n19_a_recovery_that_is_killed_is_taken_up_by_the_next(world: World, crash: Crash) -> None:
+    world.killed(Crash("connected"), *world.connect())
+    world.killed(crash, "recover")
+    world.mpr("recover")
+    world.check()
+    for who in ("command", "inline", "isolated"):
+        posts = world.told("add", who, "post")
+        assert len(posts) in ({1, 2} if crash.point == "posted" else {1})
+        assert all(each.recovered and each.context == {"by": who} for each in posts)
+    can_be_used(world)
+
+
+def test_every_fault_point_is_in_the_matrix() -> None:
+    tried = (*ADD_UNDONE, *ADD_FINISHED, *ADD_FAILED, *CANCEL_UNDONE, *CANCEL_FINISHED, *RECOVERY)
+    assert {each.point for each in tried} == set(faults.POINTS)

@@ -1,0 +1,254 @@
+"""Recovery beyond the matrix: who is told, who waits, what is retried, and what is said of it (N19, N20)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from crashes import Crash, World
+from mprouter import Router, Status
+from mprouter.store import Store
+from servers.daemon import wait_for
+
+CONNECTED = Crash("connected")
+
+
+@pytest.fixture
+def slow(world: World) -> Path:
+    """A command, registered last, that waits in its post, or where the file beside it says, until this is closed."""
+    gate = world.places.home / "gate"
+    os.mkfifo(gate)
+    script = world.places.home / "slow"
+    script.write_text(
+        f"#!/bin/sh\ncd {world.places.home}\n"
+        'echo "$MPR_PHASE begun" >>told-slow\n'
+        '[ "$MPR_PHASE" = "$(cat \'waits for\')" ] && cat gate >/dev/null\n'
+        'echo "$MPR_PHASE done" >>told-slow\n'
+    )
+    script.chmod(0o700)
+    gate.with_name("waits for").write_text("post")
+    world.register("slow", f"command:{script}")
+    return gate
+
+
+def mpr(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", "mprouter", *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def is_waiting_for_a_lock(pid: int) -> bool:
+    return any("->" in line and f" {pid} " in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process has *lock*."""
+    if not lock.exists():
+        return False
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("command", [("list",), ("connect",), ("disconnect", "Z:"), ("restore",), ("recover",)])
+def test_n19_whatever_command_comes_next_recovers_first(world: World, command: tuple[str, ...]) -> None:
+    world.killed(CONNECTED, *world.connect())
+    world.mpr(*(world.connect("Y:") if command == ("connect",) else command))
+    assert [each.recovered for each in world.told("add", "command", "post")[:1]] == [True]
+    operations = [(each.operation, each.name) for each in world.told("add") + world.told("cancel") if each.recovered]
+    assert set(operations) == {("add", "Z:")}
+    world.check()
+
+
+def test_n19_the_posts_are_made_before_a_new_operation_on_that_name(world: World) -> None:
+    world.killed(CONNECTED, *world.connect())
+    world.mpr("disconnect", "Z:")
+    lines = [json.loads(line) for line in world.log.read_text().splitlines()]
+    last_post_of_add = max(place for place, each in enumerate(lines) if each["operation"] == "add")
+    first_pre_of_cancel = min(place for place, each in enumerate(lines) if each["operation"] == "cancel")
+    assert last_post_of_add < first_pre_of_cancel
+
+
+def test_n8_recovered_posts_come_in_reverse_order(world: World) -> None:
+    world.killed(CONNECTED, *world.connect())
+    world.mpr("recover")
+    assert [each.who for each in world.told("add", phase="post")] == ["isolated", "inline", "command"]
+
+
+def test_n19_processes_that_recover_at_once_do_it_once(world: World) -> None:
+    world.killed(CONNECTED, *world.connect())
+    command = [sys.executable, "-m", "mprouter", "recover", "--json"]
+    several = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    said = [json.loads(each.communicate()[0]) for each in several]
+    assert [each.returncode for each in several] == [0] * 6
+    assert sorted(map(len, said)) == [0] * 5 + [1]
+    assert Counter(each.who for each in world.told("add", phase="post")) == {"command": 1, "inline": 1, "isolated": 1}
+    world.check()
+
+
+def test_n19_who_comes_while_another_recovers_waits_for_it(world: World, slow: Path) -> None:
+    world.killed(CONNECTED, *world.connect())
+    # the gate opens when the post has begun
+    with mpr("recover") as first, slow.open("w") as gate, mpr("disconnect", "Z:") as second:
+        wait_for(lambda: is_waiting_for_a_lock(second.pid), "the second to wait for the first")
+        assert world.told("cancel") == []
+        slow.with_name("waits for").write_text("nothing any more")
+        gate.close()
+        assert (first.wait(), second.wait()) == (0, 0)
+    assert world.told("cancel", "command", "pre")
+
+
+def test_n19_a_living_process_is_left_alone(world: World, slow: Path) -> None:
+    slow.with_name("waits for").write_text("pre")
+    with mpr(*world.connect()) as connecting, slow.open("w"):  # its pre is under way
+        assert world.mpr("recover") == "There is nothing to recover.\n"
+        connecting.kill()
+    assert "died while connecting it; undone" in world.mpr("recover")
+    world.check()
+
+
+def test_n19_a_command_that_runs_on_is_awaited_before_it_is_told(world: World, slow: Path) -> None:
+    slow.with_name("waits for").write_text("pre")
+    with mpr(*world.connect()) as connecting, slow.open("w") as gate:
+        connecting.kill()
+        connecting.wait()
+        with mpr("recover") as recovering:
+            wait_for(lambda: is_held(world.places.state / "recovery.lock"), "the recovery to begin")
+            assert slow.with_name("told-slow").read_text() == "pre begun\n"
+            gate.close()
+            assert recovering.wait() == 0
+    assert slow.with_name("told-slow").read_text().split("\n")[1:3] == ["pre done", "post begun"]
+    world.check()
+
+
+def test_n19_a_command_that_never_ends_is_ended_by_recovery(world: World, slow: Path) -> None:
+    slow.with_name("waits for").write_text("pre")
+    registration = world.places.config / "notifyees.d" / "slow.toml"
+    registration.write_text(registration.read_text() + "\ntimeout = 1.0")
+    with mpr(*world.connect()) as connecting, slow.open("w"):
+        connecting.kill()
+        connecting.wait()
+        world.mpr("recover")
+    assert slow.with_name("told-slow").read_text().split("\n")[:2] == ["pre begun", "post begun"]
+    world.check()
+
+
+def test_n19_a_process_id_that_was_used_again_does_not_hide_a_dead_one(world: World) -> None:
+    world.killed(Crash("mounted"), *world.connect())
+    store = Store()
+    with store._database.writing() as db:  # as if the dead process had had our id
+        db.execute("UPDATE operations SET owner_pid = ?", [os.getpid()])
+        db.execute("UPDATE connections SET owner_pid = ?", [os.getpid()])
+    store.close()
+    assert f"process {os.getpid()} died while connecting it; undone" in world.mpr("recover")
+    world.check()
+
+
+def test_n11_a_kill_while_it_is_attempted_again(world: World) -> None:
+    stubborn = f"python:{world.places.home / 'witness.py'}:Stubborn"
+    world.register("stubborn", stubborn, settings=True)
+    missing = (*world.connect()[:1], world.resource + "/missing", *world.connect()[2:])
+    world.killed(Crash("attempting", 3), *missing)
+    world.mpr("recover")
+    posts = world.told("add", "stubborn", "post")
+    assert [each.recovered for each in posts] == [False, False, True]
+    assert posts[-1].status == Status.ERROR_PROCESS_ABORTED
+    assert len(world.told("add", "stubborn", "pre")) == 1  # it keeps its context from attempt to attempt
+    world.check()
+
+
+def test_n20_what_was_recovered_is_recorded_as_such(world: World) -> None:
+    world.killed(CONNECTED, *world.connect())
+    world.mpr("recover")
+    events = world.events()
+    operation = events[-1]
+    assert (operation["kind"], operation["recovered"], operation["code"]) == ("operation", True, 0)
+    assert "died; finished: the connection stands" in operation["message"]
+    calls = {(each["notifyee"], each["phase"], each["recovered"]) for each in events if each["kind"] == "notify"}
+    for who in ("user/command", "user/inline", "user/isolated"):
+        assert {(who, "pre", False), (who, "post", True)} <= calls
+    assert len({each["operation_id"] for each in events}) == 1
+
+
+def test_n19_a_notifyee_that_is_no_longer_registered_is_lost_and_told_of(world: World) -> None:
+    world.killed(CONNECTED, *world.connect())
+    world.mpr("notify", "remove", "command")
+    (recovered,) = json.loads(world.mpr("recover", "--json"))
+    assert recovered["lost"] == ["user/command"]
+    assert recovered["told"] == ["user/inline", "user/isolated"]
+    (event,) = [each for each in world.events() if "not told" in (each["message"] or "")]
+    assert (event["notifyee"], event["phase"], event["recovered"]) == ("user/command", "post", True)
+    world.check()
+
+
+PROGRAM = """
+import os, signal, sys
+sys.path.insert(0, {directory!r})
+from mprouter import Router, faults
+from witness import Witness
+router = Router()
+router.register(Witness({log!r}, "program"), name="program")
+if sys.argv[1] == "dies":
+    faults.hook = lambda point: point == "connected" and os.kill(os.getpid(), signal.SIGKILL)
+    router.connect(sys.argv[2], "Z:", options=dict(each.split("=") for each in sys.argv[3:] if each != "-o"))
+router.connections()
+"""
+
+
+def test_n19_what_is_owed_to_a_programs_own_notifyee_waits_for_the_program(world: World) -> None:
+    code = PROGRAM.format(directory=str(world.places.home), log=str(world.log))
+    subprocess.run([sys.executable, "-c", code, "dies", world.resource, *world.options], check=False)
+    world.mpr("recover")
+    assert world.told("add", "command", "post")
+    assert not world.told("add", "program", "post")
+    assert world.mpr("recover") == "There is nothing to recover.\n"
+    subprocess.run([sys.executable, "-c", code, "lives"], check=True)
+    (post,) = world.told("add", "program", "post")
+    assert (post.recovered, post.status, post.context) == (True, 0, {"by": "program"})
+    world.check()
+
+
+def test_n17_nested_operations_are_settled_from_the_inside(world: World) -> None:
+    script = world.places.home / "nests"
+    (world.places.home / "inner").mkdir()
+    inner = f"{sys.executable} -m mprouter connect file://{world.places.home}/inner Y:"
+    script.write_text(f'#!/bin/sh\n[ "$MPR_PHASE/$MPR_LOCAL_NAME" = pre/Z: ] || exit 0\n{inner}\nkill -9 $PPID\n')
+    script.chmod(0o700)
+    world.register("nests", f"command:{script}")
+    ran = subprocess.run([sys.executable, "-m", "mprouter", *world.connect()], check=False)
+    assert ran.returncode < 0
+    assert [each.name for each in world.told("add", "command", "post")] == ["Y:"]
+    world.mpr("recover")
+    assert [each.name for each in world.told("add", "command", "post")] == ["Y:", "Z:"]
+    assert world.mpr("list").count("connected") == 1
+    world.check()
+
+
+def test_n19_a_connection_that_cannot_be_settled_yet_is_tried_again(world: World) -> None:
+    world.killed(Crash("mounted"), *world.connect())
+    hidden = world.places.home / "no fusermount"
+    hidden.mkdir()
+    words = [sys.executable, "-m", "mprouter", "recover"]
+    failed = subprocess.run(words, env={**os.environ, "PATH": str(hidden)}, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "Z:" in failed.stderr
+    assert "cannot be settled yet" in failed.stderr
+    world.mpr("recover")
+    world.check()
+
+
+def test_n19_a_long_lived_program_recovers_what_dies_beside_it(world: World) -> None:
+    with Router() as router:
+        assert router.connections() == []
+        world.killed(CONNECTED, *world.connect())
+        assert [each.local_name for each in router.connections()] == ["Z:"]
+    assert all(each.recovered for each in world.told("add", "command", "post"))
+    world.check()
