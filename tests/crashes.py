@@ -1,4 +1,4 @@
-"""Commands that are killed at a fault point, and what must be so after recovery."""
+"""Commands that get a signal at a fault point, and what must be so after that."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ WITNESS = Path(__file__).with_name("recovery") / "witness.py"
 KILLED = """
 import os, signal, sys
 from mprouter import faults
-point, left = sys.argv[1], int(sys.argv[2])
+point, left, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 def reached(name):
     global left
     if name == point:
         left -= 1
         if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
 faults.hook = reached
-sys.argv = ["mpr", *sys.argv[3:]]
+sys.argv = ["mpr", *sys.argv[4:]]
 from mprouter.cli import main
 main()
 """
@@ -131,9 +131,19 @@ class World:
 
     def killed(self, crash: Crash, *arguments: str) -> None:
         """Run a command, which must be killed at *crash*."""
-        words = [sys.executable, "-c", KILLED, crash.point, str(crash.nth), *arguments]
-        ran = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert ran.returncode == -signal.SIGKILL, f"{crash} was not reached: {ran.stdout}{ran.stderr}"
+        code = self.struck(crash, signal.SIGKILL, *arguments)
+        assert code == -signal.SIGKILL, f"{crash} was not reached"
+
+    def struck(self, crash: Crash, number: signal.Signals, *arguments: str) -> int:
+        """Run a command that gets a signal at *crash*; its exit code."""
+        with self.started(crash, number, *arguments) as command:
+            command.communicate()
+            return command.returncode
+
+    def started(self, crash: Crash, number: signal.Signals, *arguments: str) -> subprocess.Popen[str]:
+        """A command that will get a signal at *crash*."""
+        words = [sys.executable, "-c", KILLED, crash.point, str(crash.nth), str(int(number)), *arguments]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def told(self, operation: str, who: str | None = None, phase: str | None = None) -> list[Call]:
         """The calls of an operation, in their order."""

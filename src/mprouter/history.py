@@ -38,7 +38,8 @@ def is_under_way(operation: Operation) -> bool:
 class History:
     """The record of one operation. As a context manager it tells that the operation is under way in this process.
 
-    private: the user names of the request, which no message of an event repeats (N15).
+    private: the user names of the request, which no message of an event repeats (N15). is_open: the operation may be in
+    the journal.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class History:
         self._changes: dict[str, Owed | None] = {}
         self._status: int | None = None
         self._written: tuple[int, int | None] = 1, None
+        self.is_open = False
 
     @classmethod
     def recovered(cls, store: Store, operation: Operation) -> Self:
@@ -109,6 +111,11 @@ class History:
         _under_way.discard(self.id)
 
     @property
+    def is_recovered(self) -> bool:
+        """Whether it is that of a process that has died."""
+        return self._record.recovered
+
+    @property
     def id(self) -> str:
         """What tells the operation from every other, in the journal and in its events."""
         return self._record.operation_id
@@ -117,6 +124,7 @@ class History:
         self, *, entries: Iterable[int] = (), provider: str | None = None, forget: str | None = None
     ) -> Operation:
         """What the journal says of it before its first effect."""
+        self.is_open = True
         record, (pid, start) = self._record, owner.me()
         return Operation(
             id=record.operation_id,
@@ -228,18 +236,14 @@ class History:
             )
         )
 
-    def failed(self, error: BaseException, *, claim: int | None = None) -> None:
+    def failed(self, error: WNetError, *, claim: int | None = None) -> None:
         """The operation is over: it has failed. claim: of its own, which goes with it."""
-        if isinstance(error, WNetError):
-            self.ended(error.status, error.strerror, claim=claim)
-        elif isinstance(error, KeyboardInterrupt):
-            self.ended(Status.WN_CANCEL, "interrupted", claim=claim)
-        else:
-            self.ended(Status.ERROR_UNHANDLED_EXCEPTION, f"{type(error).__name__}: {error}", claim=claim)
+        self.ended(error.status, error.strerror, claim=claim)
 
     def dropped(self, *, claim: int) -> None:
         """The request was refused after all, before anybody was told (N4): its claim goes, and nothing is recorded."""
         self._store.end(self.id, (), claim=claim)
+        self.is_open = False
 
     def ended(self, status: Status, message: str | None = None, *, claim: int | None = None) -> None:
         """The operation is over: its events go into the record, its own last, and it leaves the journal."""
@@ -251,6 +255,7 @@ class History:
             self._store.end(self.id, events, claim=claim)
         except WNetError as error:  # how it ended does not change by that; recovery clears what stays behind
             log.warning("how it ended is not recorded: %s", error)
+        self.is_open = False
         faults.reached("ended")
 
     def _discreet(self, message: str | None) -> str | None:

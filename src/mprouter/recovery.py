@@ -95,7 +95,28 @@ class Recovery:
             return []
         with self._store.recovering():
             operations, claims = self._cut_off()
-            return [self._recover(each) for each in operations] + [self._recover_claim(each) for each in claims]
+            return [self._recover_dead(each) for each in operations] + [self._recover_claim(each) for each in claims]
+
+    def settle(self, history: History, error: BaseException) -> Status:
+        """The attempt of an operation of this process was cut off by *error*: finish or undo it, whichever is nearer.
+
+        Returns how it has ended then. Raises what the provider raises; the operation stays in the journal then.
+        """
+        failure, _ = _cause(error)
+        operation = self._journaled(history)
+        status = failure if operation is None else self._settle(operation, event_of(operation), failure)
+        history.settled(status)
+        return status
+
+    def take_up(self, history: History, error: BaseException) -> None:
+        """An operation of this process was cut off by *error*: settle it, and make the posts that it owes."""
+        history.write()
+        operation = self._journaled(history)
+        if operation is not None:
+            self._recover(operation, history, _cause(error))
+
+    def _journaled(self, history: History) -> Operation | None:
+        return next((each for each in self._store.operations() if each.id == history.id), None)
 
     def _cut_off(self) -> tuple[list[Operation], list[Entry]]:
         """The operations that nobody is at work on, and the claims of dead processes that belong to none."""
@@ -117,13 +138,15 @@ class Recovery:
         is_code = owed.notifyee.startswith("code/") and owed.notifyee not in self._here()
         return is_code and time.time() - operation.started < KEPT
 
-    def _recover(self, operation: Operation) -> Recovered:
+    def _recover(self, operation: Operation, history: History, cause: tuple[Status, str]) -> Recovered:
+        """Settle *operation*, and make the posts that it owes. cause: what cut it off, as a status and in words."""
         event = event_of(operation)
         found = Recovered(event.operation, operation.remote_name, operation.local_name, operation.owner_pid)
-        with History.recovered(self._store, operation) as history:
+        failure, words = cause
+        with history:
             faults.reached("recovering")
             try:
-                status = self._settle(operation, event)
+                status = self._settle(operation, event, failure)
             except Exception as error:  # noqa: BLE001 - a stranger's provider may raise anything
                 return replace(found, error=_unsettled(found, error))
             faults.reached("settled")
@@ -133,13 +156,17 @@ class Recovery:
             if is_owed:
                 history.write()
             else:
-                history.ended(status, f"process {operation.owner_pid} died; {found.outcome}")
+                history.ended(status, f"{words}; {found.outcome}")
         return found
+
+    def _recover_dead(self, operation: Operation) -> Recovered:
+        cause = Status.ERROR_PROCESS_ABORTED, f"process {operation.owner_pid} died"
+        return self._recover(operation, History.recovered(self._store, operation), cause)
 
     # -- the connection ----------------------------------------------------------------------------------------
 
-    def _settle(self, operation: Operation, event: Event) -> Status:
-        """Finish or undo what it did; how it ended then."""
+    def _settle(self, operation: Operation, event: Event, failure: Status) -> Status:
+        """Finish or undo what it did; how it ended then: *failure*, if nothing else is known."""
         entries = [self._store.by_id(each) for each in operation.entries]
         standing = [each for each in entries if each is not None]
         gone = [each.id for each in standing if self._is_gone(each)]
@@ -148,7 +175,7 @@ class Recovery:
         elif isinstance(event, CancelConnect) and self._is_cancelled(operation, len(standing) - len(gone)):
             status = Status.WN_SUCCESS
         else:
-            status = Status.ERROR_PROCESS_ABORTED
+            status = failure
         forget = operation.forget if isinstance(event, CancelConnect) and not status else None
         self._store.settle(operation.id, int(status), remove=gone, forget=forget)
         return status
@@ -212,7 +239,15 @@ class Recovery:
                 lost.append(owed.notifyee)
         if isinstance(event, CancelConnect) and not status:
             event = replace(event, provider=operation.provider)
-        tell_owed(event, reached, status, attempt=operation.attempt, record=history.told, journal=history)
+        tell_owed(
+            event,
+            reached,
+            status,
+            attempt=operation.attempt,
+            recovered=history.is_recovered,
+            record=history.told,
+            journal=history,
+        )
         return replace(found, told=tuple(each.id for each, _ in reached), lost=tuple(lost)), is_owed
 
 
@@ -226,6 +261,15 @@ def _await(owed: Owed, registration: Registration | None) -> None:
         log.warning("%s: ended, it took longer than %g seconds", owed.notifyee, patience)
         with suppress(ProcessLookupError):
             os.killpg(owed.pid, signal.SIGKILL)  # it leads a group of its own
+
+
+def _cause(error: BaseException) -> tuple[Status, str]:
+    """What *error* is for those who are told of it."""
+    if isinstance(error, KeyboardInterrupt):
+        return Status.WN_CANCEL, "interrupted"
+    if isinstance(error, WNetError):
+        return error.status, error.strerror or error.status.text
+    return Status.ERROR_UNHANDLED_EXCEPTION, f"{type(error).__name__}: {error}"
 
 
 def _unsettled(found: Recovered, error: Exception) -> WNetError:

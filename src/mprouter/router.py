@@ -7,7 +7,8 @@ theirs. How notifyees are told stands in ``notify/dispatch.py``, how providers a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -131,25 +132,23 @@ class Router:
         request = self._checked(resource, credentials, flags, options or {}, conversation)
         event = AddConnect(replace(resource, remote_name=request.name.told), flags, owner)
         private = (user, request.name.user)
-        with History(self._store, event, request.name.told, request.local, private=private) as history:
+        history = History(self._store, event, request.name.told, request.local, private=private)
+        with self._under_way(history):
             entry = self._claim(request, history)
-            connected: list[Entry] = []
 
             def attempt() -> Event:
-                connected.append(self._add(request, entry, history))
+                nonlocal entry
+                entry = self._add(request, entry, history)
                 return event
 
             try:
                 self._operate(event, request.name.forms, attempt, history)
-            except BaseException as error:
-                if connected:  # it stands: only the posts were cut short
-                    history.ended(Status.WN_SUCCESS, f"interrupted: {error!r}")
-                else:
-                    history.failed(error, claim=entry.id)
+            except WNetError as error:
+                history.failed(error, claim=entry.id)
                 _concerning(error, request.name.given, "connect")
                 raise
             history.ended(Status.WN_SUCCESS)
-        return self._connection(connected[-1])
+        return self._connection(entry)
 
     def disconnect(
         self, name: str | Path, force: bool = False, forget: bool = False, *, progress: Progress | None = None
@@ -445,7 +444,8 @@ class Router:
             raise WNetError(Status.ERROR_NOT_CONNECTED, name=name)  # another process has just forgotten it
         remote = parse_remote(known.remote_name)
         private = (known.user, remote.user)
-        with History(self._store, event, remote.told, known.local_name, private=private) as history:
+        history = History(self._store, event, remote.told, known.local_name, private=private)
+        with self._under_way(history):
             ids = [each.id for each in entries]
             self._store.begin(history.operation(entries=ids, provider=known.provider, forget=forget))
             faults.reached("begun")
@@ -455,13 +455,16 @@ class Router:
                     self._cancel_one(entry, force, forget, progress, history.id if entry is entries[-1] else None)
                 if not entries:
                     self._store.forget(str(forget), operation=history.id)
-                    return event
-                history.routed(entries[0].provider, entries[0].local_name)
-                return replace(event, provider=entries[0].provider)
+                return done()
+
+            def done() -> Event:
+                if entries:
+                    history.routed(entries[0].provider, entries[0].local_name)
+                return replace(event, provider=entries[0].provider if entries else None)
 
             try:
-                self._operate(event, remote.forms, attempt, history)
-            except BaseException as error:
+                self._operate(event, remote.forms, attempt, history, done=done)
+            except WNetError as error:
                 history.failed(error)
                 _concerning(error, name, "disconnect")
                 raise
@@ -482,7 +485,7 @@ class Router:
         faults.reached("cancelling")
         try:
             self._provider(entry).cancel_connection(_mounted(entry), force=force, progress=progress)
-        except BaseException:
+        except WNetError:
             self._store.keep(entry.id)
             raise
         faults.reached("disconnected")
@@ -529,7 +532,7 @@ class Router:
                 entry = self._claim(request, history)
                 try:
                     entry = self._add(request, entry, history)
-                except BaseException as error:
+                except WNetError as error:
                     history.failed(error, claim=entry.id)
                     raise
                 history.ended(Status.WN_SUCCESS, "restored")
@@ -540,16 +543,54 @@ class Router:
             return Restored(remembered.local_name, remembered.remote_name, None, error)
         return Restored(remembered.local_name, remembered.remote_name, self._connection(entry), None)
 
-    def _operate(self, event: Event, names: tuple[str, ...], attempt: Callable[[], Event], history: History) -> None:
-        """One operation on a connection that is known by *names*, with its notifications."""
+    @contextmanager
+    def _under_way(self, history: History) -> Iterator[None]:
+        """One operation. What an interrupt has left of it is settled at once; a second one leaves it to the next."""
+        with history:
+            try:
+                yield
+            except BaseException as error:
+                if history.is_open:
+                    self._recovery.take_up(history, error)
+                raise
+
+    def _operate(
+        self,
+        event: Event,
+        names: tuple[str, ...],
+        attempt: Callable[[], Event],
+        history: History,
+        *,
+        done: Callable[[], Event] | None = None,
+    ) -> None:
+        """One operation on a connection that is known by *names*, with its notifications.
+
+        done: what a post of success tells; None = *event*. Raises what ``dispatch.operate`` does, and the interrupt of
+        an attempt that was as good as done, after the posts.
+        """
+        interrupts: list[BaseException] = []
+
+        def settled_attempt() -> Event:
+            try:
+                return attempt()
+            except WNetError:
+                raise
+            except BaseException as error:  # it may have struck anywhere
+                if self._recovery.settle(history, error):
+                    raise
+                interrupts.append(error)
+                return done() if done else event
+
         operate(
             event,
             self._concerned(event, names),
-            attempt,
+            settled_attempt,
             max_retries=settings.load().max_retries,
             record=history.told,
             journal=history,
         )
+        if interrupts:
+            raise interrupts[0]
 
     def _concerned(self, event: Event, names: tuple[str, ...]) -> list[Registration]:
         concerned = [each for each in self.registrations() if each.concerns(event.operation, names)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 import click
@@ -131,20 +131,34 @@ def _messages(*, debug: bool) -> Iterator[None]:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does, so that who is owed a post gets it (N19)."""
+    """Ctrl-C, SIGTERM and SIGHUP end the command in good order, so that who is owed a post gets it (N19).
+
+    A second one ends it at once. What it leaves is in the journal, and the next command settles it.
+    """
+    import os
     import signal
     import threading
+
+    number_of_signals = 0
 
     def end(number: int, _: object) -> None:
         from mprouter.cli.failure import Ended
 
+        nonlocal number_of_signals
+        number_of_signals += 1
+        if number_of_signals > 1:
+            words = b"mpr: interrupted again: ended at once; the next command settles what is left\n"
+            with suppress(OSError):
+                os.write(2, words)
+            os._exit(128 + number)
         raise Ended(number)
 
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup, say, stays respected
+            usual = {signal.SIG_DFL, signal.default_int_handler}
+            if number is not None and signal.getsignal(number) in usual:  # nohup, say, stays respected
                 before[number] = signal.signal(number, end)
     try:
         yield

@@ -100,7 +100,7 @@ def operate(
             hint=f"look for a circle among the notifyees {', '.join(on_stack)}",
         )
     operation = _Operation([each for each in registrations if each.id not in on_stack], on_stack, record, journal)
-    operation.tell_before(event, SUCCESS, range(len(operation.notifyees)))
+    operation.begin(event, SUCCESS, range(len(operation.notifyees)))
     while True:
         failure: WNetError | None = None
         told = event
@@ -127,7 +127,7 @@ def operate(
         operation.attempt += 1
         if journal is not None:
             journal.outcome(None)
-        operation.tell_before(event, RETRY, again)
+        operation.begin(event, RETRY, again)
 
 
 def tell_owed(
@@ -136,18 +136,20 @@ def tell_owed(
     status: Status,
     *,
     attempt: int,
+    recovered: bool,
     record: Callable[[Told], None] | None = None,
     journal: Journal | None = None,
 ) -> None:
-    """Make the posts of an operation whose process has died (N19), marked as recovered.
+    """Make the posts of an operation that was cut off (N19).
 
     owed: whom to tell with which context, in the order of the pres. status: of the operation. attempt: its number.
+    recovered: its process has died.
     """
     notifyees = list(owed)
     operation = _Operation([each for each, _ in notifyees], nesting(), record, journal)
     operation.attempt = attempt
     operation.contexts = {place: context for place, (_, context) in enumerate(notifyees)}
-    operation.recovered = True
+    operation.recovered = recovered
     operation.tell_after(event, status)
 
 
@@ -189,6 +191,14 @@ class _Operation:
         self.contexts: dict[int, object] = {}
         self.cancelled: WNetError | None = None
 
+    def begin(self, event: Event, status: Status, places: Iterable[int]) -> None:
+        """``tell_before``; if that is interrupted, whoever left a context has its post (N19)."""
+        try:
+            self.tell_before(event, status, places)
+        except KeyboardInterrupt:
+            self.tell_after(event, CANCEL)
+            raise
+
     def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:
         """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
         for place in places:
@@ -199,7 +209,6 @@ class _Operation:
                 answer = self.call(place, info, event)
             except KeyboardInterrupt:
                 self.keep(place, info.context)
-                self.tell_after(event, CANCEL)
                 raise
             if answer is SUCCESS or answer is RETRY:  # N12
                 self.keep(place, info.context)
@@ -279,8 +288,8 @@ class _Operation:
                     self.journal.write()
                     if registration.durable:
                         info.running = partial(self.journal.running, registration.id)
-                self.contexts.pop(place, None)  # from here on this post is made
                 faults.reached("telling" if info.phase is PRE else "posting")
+                self.contexts.pop(place, None)  # from here on this post is made
                 said = registration.call(info, event)
                 faults.reached("told" if info.phase is PRE else "posted")
             finally:
