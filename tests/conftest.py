@@ -20,6 +20,7 @@ import pytest
 from hypothesis import settings
 
 from mprouter import Router
+from mprouter.store import Store
 from recorder import Recorder
 from sandbox import Command, OrdinaryUser, Places, make_places
 from servers import account as accounts
@@ -187,6 +188,15 @@ def router(places: Places, recorder: Recorder) -> Iterator[Router]:
     with Router() as made:
         made.register(recorder, name="recorder")
         yield made
+
+
+@pytest.fixture
+def store(places: Places) -> Iterator[Store]:
+    """What the user's routers have written down."""
+    del places  # they are in the environment
+    opened = Store()
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

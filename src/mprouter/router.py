@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mprouter import faults, mountpoints, settings
+from mprouter import faults, mountpoints, restoring, settings
 from mprouter.connection import Connection
 from mprouter.credentials import Credentials, Secret
 from mprouter.history import History
@@ -25,6 +25,7 @@ from mprouter.providers.base import Added, AddRequest, Conversation, Mounted, Pr
 from mprouter.providers.order import in_order, route
 from mprouter.recovery import Recovered, Recovery
 from mprouter.resource import ConnectFlag, NetResource, ResourceType
+from mprouter.restoring import Restored
 from mprouter.status import Status, WNetError
 from mprouter.store import Entry, Remembered, Store
 
@@ -32,16 +33,6 @@ if TYPE_CHECKING:
     from mprouter.notify.registration import DropIns
 
 __all__ = ["Restored", "Router"]
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """How the restoring of one remembered connection went: *connection* or *error*, the other is None."""
-
-    local_name: str
-    remote_name: str
-    connection: Connection | None
-    error: WNetError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +199,19 @@ class Router:
             for each in self._store.remembered()
         ]
 
-    def restore(self, name: str | None = None, *, conversation: Conversation | None = None) -> list[Restored]:
+    def restore(
+        self,
+        name: str | None = None,
+        *,
+        wait: bool | float = False,
+        conversation: Conversation | None = None,
+        hearing: restoring.Hearing | None = None,
+    ) -> list[Restored]:
         """Connect what is remembered, or only *name*, notifying nobody (``WNetRestoreConnection``, N3).
+
+        wait: for how long to try again those for which the network is not there yet: False = one attempt each, as
+        a person wants it; True = until the networks should have started (R7), as at login; a number = so many seconds.
+        conversation: who may be asked, one question at a time. hearing: hears how each is getting on.
 
         Returns how each went, and raises only for the request itself: ERROR_NOT_CONNECTED if *name* is not remembered.
         """
@@ -229,10 +231,18 @@ class Router:
         wanted = [each for each in wanted if each.local_name not in connected]
         if not wanted:
             return []
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(1 if conversation else 8, "mprouter-restore") as pool:
-            return list(pool.map(lambda each: self._restore(each, conversation), wanted))
+        seconds = float(wait)
+        if wait is True:
+            seconds = restoring.start_up_time(self.providers(), settings.load().restore_timeout)
+        histories = {each.local_name: _history(self._store, each) for each in wanted}
+        return restoring.restore(
+            wanted,
+            lambda each, asked: self._restore(each, asked, histories[each.local_name]),
+            failed=lambda each, error: histories[each.local_name].failed(error),
+            seconds=seconds,
+            conversation=conversation,
+            hearing=hearing,
+        )
 
     def recover(self) -> list[Recovered]:
         """Settle the operations of processes that have died, and make the posts that they owed (N19).
@@ -515,33 +525,47 @@ class Router:
 
     # -- smaller steps -----------------------------------------------------------------------------------------
 
-    def _restore(self, remembered: Remembered, conversation: Conversation | None) -> Restored:
-        """One remembered connection; the same steps as in ``connect``, telling nobody (N3)."""
-        resource = NetResource(
-            remembered.remote_name, remembered.local_name, ResourceType(remembered.type), remembered.provider
-        )
-        name = parse_remote(remembered.remote_name)
-        private = (remembered.user, name.user)
+    def _restore(
+        self, remembered: Remembered, conversation: Conversation | None, history: History
+    ) -> Connection | None:
+        """One attempt, the same steps as in ``connect``, telling nobody (N3). None: another process is making it."""
+        there = self._store.entry(remembered.local_name)
+        if there is not None and there.canonical == remembered.canonical:
+            if there.phase == "adding" and there.owner_alive():
+                return None
+            if there.phase == "connected" and not self._is_gone(there):
+                return self._connection(there)  # another process has made it
         try:
-            with History(
-                self._store, AddConnect(resource), name.told, remembered.local_name, private=private
-            ) as history:
-                request = self._checked(
-                    resource, Credentials(remembered.user), ConnectFlag(0), remembered.options, conversation
-                )
-                entry = self._claim(request, history)
+            request = self._checked(
+                _resource(remembered), Credentials(remembered.user), ConnectFlag(0), remembered.options, conversation
+            )
+            with self._under_way(history):
+                try:
+                    entry = self._claim(request, history)
+                except WNetError as error:
+                    if error.status is Status.ERROR_ALREADY_ASSIGNED and self._was_quicker(remembered, there):
+                        return None
+                    raise
                 try:
                     entry = self._add(request, entry, history)
-                except WNetError as error:
-                    history.failed(error, claim=entry.id)
+                except WNetError:
+                    history.dropped(claim=entry.id)
                     raise
                 history.ended(Status.WN_SUCCESS, "restored")
         except WNetError as error:
             if error.status is Status.ERROR_LOGON_FAILURE:
                 error.hint = "connect it once with --persist --save-password, and the password will be found"
             _concerning(error, remembered.remote_name, "restore")
-            return Restored(remembered.local_name, remembered.remote_name, None, error)
-        return Restored(remembered.local_name, remembered.remote_name, self._connection(entry), None)
+            raise
+        return self._connection(entry)
+
+    def _was_quicker(self, remembered: Remembered, seen: Entry | None) -> bool:
+        """Whether another process has claimed *remembered* since *seen* was what stood there, and maybe given up."""
+        path = str(mountpoints.path_of(0, remembered.local_name))
+        there = [
+            each for each in self._store.entries() if path == each.path or each.local_name == remembered.local_name
+        ]
+        return all(each != seen and each.canonical == remembered.canonical for each in there)
 
     @contextmanager
     def _under_way(self, history: History) -> Iterator[None]:
@@ -644,6 +668,19 @@ def _usable(letter: str) -> bool:
 
 def _mounted(entry: Entry) -> Mounted:
     return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
+
+
+def _resource(remembered: Remembered) -> NetResource:
+    return NetResource(
+        remembered.remote_name, remembered.local_name, ResourceType(remembered.type), remembered.provider
+    )
+
+
+def _history(store: Store, remembered: Remembered) -> History:
+    """Of the restoring of *remembered*."""
+    name = parse_remote(remembered.remote_name)
+    event = AddConnect(_resource(remembered))
+    return History(store, event, name.told, remembered.local_name, private=(remembered.user, name.user))
 
 
 def _concerning(error: BaseException, name: str, function: str) -> None:

@@ -21,11 +21,13 @@ class Settings:
     """What an administrator or user sets for every router.
 
     provider_order: names of providers in the order to try them (``ProviderOrder``); those not named come after.
-    max_retries: how often a notifyee may have one operation attempted again (N11).
+    max_retries: how often a notifyee may have one operation attempted again (N11). restore_timeout: seconds for which
+    a restore at login waits for the network (RestoreTimeout); None = as long as the providers say (R7).
     """
 
     provider_order: tuple[str, ...] = ()
     max_retries: int = 3
+    restore_timeout: float | None = None
 
 
 def load() -> Settings:
@@ -104,6 +106,10 @@ def _read(path: Path) -> dict[str, Any]:
             raise _wrong(path, "provider_order must be a list of provider names")
         if key == "max_retries" and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
             raise _wrong(path, "max_retries must be a number from 0 up")
+        if key == "restore_timeout" and not (
+            isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+        ):
+            raise _wrong(path, "restore_timeout must be a number of seconds from 0 up")
     if "provider_order" in values:
         values["provider_order"] = tuple(values["provider_order"])
     return values

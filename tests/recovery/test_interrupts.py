@@ -9,7 +9,6 @@ import signal
 import pytest
 
 from crashes import NOTIFYEES, Crash, World
-
 from mprouter import Status
 
 POINTS_OF_ADD = [

@@ -15,7 +15,18 @@ from mprouter.credentials import Credentials
 from mprouter.names import RemoteName
 from mprouter.resource import ConnectFlag, ResourceType
 
-__all__ = ["AddRequest", "Added", "Capability", "Conversation", "Mounted", "Pending", "Progress", "Provider", "State"]
+__all__ = [
+    "AddRequest",
+    "Added",
+    "Capability",
+    "Conversation",
+    "Mounted",
+    "Pending",
+    "Progress",
+    "Provider",
+    "Starting",
+    "State",
+]
 
 
 class Capability(IntFlag):
@@ -131,3 +142,11 @@ class Provider(Protocol):
 
         Returns whether the connection stands; LOST if it went, after what was written has been delivered.
         """
+
+
+@runtime_checkable
+class Starting(Protocol):
+    """What a ``Provider`` may have besides: when its network will be there (WNNC_START of ``NPGetCaps``, R7)."""
+
+    def start_up(self) -> float | None:
+        """In how many seconds from now: 0 = it is there; None = unknown, as for a provider that has no such method."""

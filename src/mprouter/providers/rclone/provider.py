@@ -208,6 +208,10 @@ class RcloneProvider(ABC):
                 return State.LOST
             return settle(rclone, handle, mounted.name, stall=self.stall)
 
+    def start_up(self) -> float | None:
+        """Unknown: rclone starts when it is needed, but when the machine gets its network nobody can say (R7)."""
+        return None
+
     # -- the steps of connecting ---------------------------------------------------------------------------------
 
     def _log_on(self, rclone: Daemon, request: AddRequest, target: Target) -> tuple[str, Logon]:
