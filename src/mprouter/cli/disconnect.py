@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from mprouter.providers.base import Pending
+    from mprouter.router import Router
 
 __all__ = ["command"]
 
@@ -36,26 +37,72 @@ _EVERY = 5.0  # seconds between lines where nobody sits at a terminal
         ("mpr disconnect Z: --force", "In spite of open files; what was written and closed is delivered all the same."),
         ("mpr disconnect Z: --forget", "And do not restore it at the next login."),
         ("mpr disconnect sftp://files.example.com/srv", "The connections to it without a local name."),
+        (
+            "mpr disconnect --all",
+            "Every connection, one after the other; 'mpr restore' makes the remembered ones again.",
+        ),
     ],
 )
-@click.argument("name", shell_complete=complete.connections)
+@click.argument("name", required=False, shell_complete=complete.connections)
+@click.option("--all", "everything", is_flag=True, help="Disconnect everything; what is remembered stays remembered.")
 @click.option("--force", is_flag=True, help="Disconnect although files are open.")
 @click.option("--forget", is_flag=True, help="No longer remember it either.")
 @json_option
-def command(name: str, force: bool, forget: bool, as_json: bool) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, *, name: str | None, everything: bool, force: bool, forget: bool, as_json: bool
+) -> None:
     """Disconnect, after what was written has arrived.
 
     Registered notifyees are told before and after, and may refuse. It fails while files are open, unless forced, and
     whenever data that a program has written and closed cannot be delivered: nothing is lost, the connection stands.
+
+    With --all one that fails does not keep the others; the exit code is then 1.
     """
+    if everything and (name is not None or forget):
+        ctx.fail("--all takes no NAME, and forgets nothing.")
+    if not everything and name is None:
+        ctx.fail("Missing argument 'NAME'; --all disconnects everything.")
     from mprouter.router import Router
 
     with Router() as router, _Waiting() as waiting:
+        if name is None:
+            _disconnect_all(ctx, router, waiting, force=force, as_json=as_json)
+            return
         router.disconnect(name, force, forget, progress=waiting.show)
     if as_json:
         say_json({"status": "WN_SUCCESS", "code": 0, "name": name, "forgotten": forget})
     else:
         say(f"{plain(name)} disconnected{' and forgotten' if forget else ''}")
+
+
+def _disconnect_all(ctx: click.Context, router: Router, waiting: _Waiting, *, force: bool, as_json: bool) -> None:
+    """Each on its own, however the others go."""
+    from mprouter.cli import failure
+    from mprouter.status import Status, WNetError
+
+    results: list[dict[str, Any]] = []
+    for name in dict.fromkeys(each.local_name or each.remote_name for each in router.connections()):
+        try:
+            router.disconnect(name, force, progress=waiting.show)
+        except WNetError as error:
+            if error.status is Status.ERROR_NOT_CONNECTED:
+                continue  # somebody else has meanwhile
+            results.append({**failure.as_json(error), "name": name, "forgotten": False})
+            if not as_json:
+                waiting.pause()
+                click.echo(f"mpr: {plain(name)} is not disconnected: {plain(error)}", err=True)
+        else:
+            results.append({"status": "WN_SUCCESS", "code": 0, "name": name, "forgotten": False})
+            if not as_json:
+                waiting.pause()
+                say(f"{plain(name)} disconnected")
+    if as_json:
+        say_json(results)
+    elif not results:
+        say("Nothing is connected.")
+    if any(each["code"] for each in results):
+        ctx.exit(1)
 
 
 class _Waiting(AbstractContextManager["_Waiting"]):
@@ -79,6 +126,12 @@ class _Waiting(AbstractContextManager["_Waiting"]):
             self._next = time.monotonic() + _EVERY
             click.echo(f"mpr: waiting for {files} ({_size(pending.bytes)}) to reach the server", err=True)
 
+    def pause(self) -> None:
+        """Nothing is shown until there is news."""
+        if self._bar is not None:
+            self._bar.stop()
+        self._bar, self._most, self._next = None, 0, 0.0
+
     def _show_bar(self, text: str, left: int) -> None:
         if self._bar is None or self._task is None:
             from rich.console import Console
@@ -100,8 +153,7 @@ class _Waiting(AbstractContextManager["_Waiting"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self.pause()
 
 
 def _size(count: float) -> str:

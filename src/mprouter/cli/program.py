@@ -20,6 +20,7 @@ COMMANDS = {
     "disconnect": "Disconnect, after what was written has arrived.",
     "list": "Show the connections and how they are.",
     "restore": "Connect again what is remembered.",
+    "service": "Have connections restored at login.",
     "recover": "Settle what was cut off when a process died.",
     "events": "Show what happened, call by call.",
     "notify": "Say who is told of connections.",

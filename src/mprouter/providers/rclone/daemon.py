@@ -222,16 +222,20 @@ def _spawn(command: list[str], runtime: Path) -> int:
     """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id."""
     import subprocess
 
+    from mprouter.providers.rclone.scope import apart
+
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     environment.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
+    if own_scope := apart():
+        environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]  # where systemd is found
     log = _log_path()
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.old"))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         started = subprocess.run(
-            ["/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
+            [*own_scope, "/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=descriptor,

@@ -1,0 +1,84 @@
+"""``mpr disconnect --all``: every connection on its own, with all data delivered, and what is remembered kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recorder import Script
+from sandbox import Command, Places
+
+
+@pytest.fixture
+def shares(tmp_path: Path) -> dict[str, Path]:
+    """What X:, Y: and Z: are to be connected to."""
+    found = {f"{letter}:": tmp_path / letter for letter in "XYZ"}
+    for root in found.values():
+        root.mkdir()
+    return found
+
+
+def test_everything_goes_and_what_is_remembered_can_be_restored(
+    mpr: Command, places: Places, shares: dict[str, Path], script: Script
+) -> None:
+    mpr("notify", "add", "script", script.target)
+    for letter, root in shares.items():
+        mpr("connect", root.as_uri(), letter, *(["--persist"] if letter == "Z:" else []))
+    for _ in range(2):
+        mpr("connect", shares["X:"].as_uri())
+    for letter in shares:
+        (places.drives / letter[0] / "file").write_text(f"through {letter}")
+    told = len(script.told())
+
+    ran = mpr("disconnect", "--all")
+    names = [*shares, shares["X:"].as_uri()]
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [f"{name} disconnected" for name in names]
+    assert script.told()[told:] == ["cancel pre 0", "cancel post 0"] * len(names)
+    assert [(root / "file").read_text() for root in shares.values()] == [f"through {letter}" for letter in shares]
+    assert places.mounts() == []
+    assert mpr("disconnect", "--all").stdout == "Nothing is connected.\n"
+    assert mpr("restore").stdout.startswith("Z: -> ")
+
+
+def test_one_with_open_files_stays_and_does_not_keep_the_others(
+    mpr: Command, places: Places, shares: dict[str, Path]
+) -> None:
+    for letter, root in shares.items():
+        mpr("connect", root.as_uri(), letter)
+    (places.drives / "Y" / "closed").write_text("all of it")
+    with (places.drives / "Y" / "open").open("w") as file:
+        file.write("half of it")
+        file.flush()
+        ran = mpr("disconnect", "--all")
+        assert ran.returncode == 1
+        assert ran.stdout == "X: disconnected\nZ: disconnected\n"
+        assert f"mpr: Y: is not disconnected: {shares['Y:'].as_uri()}: open: open in " in ran.stderr
+        assert "(ERROR_OPEN_FILES, 2401)" in ran.stderr
+        assert places.mounts() == [str(places.drives / "Y")]
+
+        forced = mpr("disconnect", "--all", "--force", "--json")
+        shown = {"status": "WN_SUCCESS", "code": 0, "name": "Y:", "forgotten": False}
+        assert (forced.returncode, json.loads(forced.stdout)) == (0, [shown])
+        assert (shares["Y:"] / "closed").read_text() == "all of it"
+        assert places.mounts() == []
+
+
+def test_a_veto_keeps_one_and_is_reported(mpr: Command, shares: dict[str, Path], script: Script) -> None:
+    for letter, root in shares.items():
+        mpr("connect", root.as_uri(), letter)
+    script.does('test "$MPR_LOCAL_NAME" != X: || exit 77')
+    mpr("notify", "add", "script", script.target, "--operation", "cancel")
+    ran = mpr("disconnect", "--all", "--json")
+    assert ran.returncode == 1
+    shown = {each["name"]: each["status"] for each in json.loads(ran.stdout)}
+    assert shown == {"X:": "WN_CANCEL", "Y:": "WN_SUCCESS", "Z:": "WN_SUCCESS"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["Z:", "--all"], ["--all", "--forget"]])
+def test_all_and_a_name_exclude_each_other(mpr: Command, arguments: list[str]) -> None:
+    ran = mpr("disconnect", *arguments)
+    assert ran.returncode == 2
+    assert "--all" in ran.stderr
