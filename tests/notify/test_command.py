@@ -519,6 +519,28 @@ def test_n19_ctrl_c_while_it_runs_ends_it_and_goes_on_to_the_caller(hook: Hook) 
     until(lambda: not runs(int(hook.wrote("child.pid"))))
 
 
+def test_n19_ctrl_c_while_it_is_told_after_waits_for_it(hook: Hook) -> None:
+    os.mkfifo(hook.directory / "gate")
+    path = hook.script('echo begun >"$HERE/begun"\ncat "$HERE/gate" >"$HERE/done"')
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    main = threading.get_ident()
+
+    def press() -> None:
+        until((hook.directory / "begun").exists)
+        signal.pthread_kill(main, signal.SIGINT)
+        (hook.directory / "gate").write_text("told")
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            hook.tell(path, phase=Phase.POST)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert hook.wrote("done") == "told"
+
+
 def test_no_process_and_no_descriptor_is_left(hook: Hook) -> None:
     good, bad = hook.script("cat; echo noise >&2", name="good"), hook.script("exec yes", name="bad")
     hook.tell(good)

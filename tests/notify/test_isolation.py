@@ -967,3 +967,35 @@ def test_mishaps_leave_nothing_behind(isolate: Isolate, built: Build) -> None:
         mishap(naughty, AddConnect(NetResource(f"{how} in pre")))
         assert descriptors("self") == before
         assert not Path(f"/proc/{pid_of(naughty)}").exists()  # nor a zombie
+
+
+def test_n19_ctrl_c_while_a_post_is_made_waits_for_its_answer(python: Callable[..., Isolated], tmp_path: Path) -> None:
+    gate, done = tmp_path / "gate", tmp_path / "done"
+    os.mkfifo(gate)
+    told = python(
+        "def told(event):\n"
+        "    yield\n"
+        f"    open({str(tmp_path / 'begun')!r}, 'w').close()\n"
+        f"    open({str(done)!r}, 'w').write(open({str(gate)!r}).read())\n"
+    )
+    info = pre(told)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    main = threading.get_ident()
+
+    def press() -> None:
+        wait_for((tmp_path / "begun").exists, "the post")
+        signal.pthread_kill(main, signal.SIGINT)
+        gate.write_text("told")
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            post(told, info)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert done.read_text() == "told"
+    first = pid_of(told)
+    pre(told)
+    assert pid_of(told) == first, "its process goes on"

@@ -87,7 +87,7 @@ class Program:
         told = _told(info, event)
         environment = {**os.environ, **_variables(told), "MPR_COMMAND": path}
         start = _Start(self._argv, file, environment, info.running)
-        outcome = _run(start, json.dumps(told).encode(), self._timeout)
+        outcome = _run(start, json.dumps(told).encode(), self._timeout, owed=info.phase is Phase.POST)
         output = outcome.output.decode("utf-8", "replace").rstrip("\n")
         self.printed = "\n".join(filter(None, (output, outcome.errors)))
         if outcome.errors:
@@ -253,8 +253,8 @@ def _signal(number: int) -> str:
 # -- running a program -----------------------------------------------------------------------------------------
 
 
-def _run(start: _Start, told: bytes, timeout: float) -> _Outcome:
-    """Run it to its end, in a thread of its own.
+def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
+    """Run it to its end, in a thread of its own. owed: a first Ctrl-C waits for that, as for every post (N19).
 
     Ctrl-C and other signals reach the main thread only. There they could cut the start of a process in two, so that
     nobody knows of it; here they are a request to end it.
@@ -271,7 +271,12 @@ def _run(start: _Start, told: bytes, timeout: float) -> _Outcome:
     thread = threading.Thread(target=run, name=f"mprouter-{Path(start.argv[0]).name}")
     try:
         thread.start()
-        thread.join()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            if owed and thread.is_alive():
+                thread.join()
+            raise
     except BaseException:
         stop.set()
         if thread.is_alive():

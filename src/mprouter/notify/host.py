@@ -135,7 +135,11 @@ class Isolated:
             return host, host.tell(info, event, patience)
         if not isinstance(held, _Held) or held.host is not self._host or not held.host.running:
             raise WNetError(Status.ERROR_PROCESS_ABORTED, "the process that held its context has ended")
-        answer = held.host.tell(info, event, patience, held.serial)
+        try:
+            answer = held.host.tell(info, event, patience, held.serial)
+        except KeyboardInterrupt:
+            self._owed.discard(held.serial)
+            raise
         if not (answer.status is RETRY and info.may_retry):
             self._owed.discard(held.serial)
         return held.host, answer
@@ -281,7 +285,8 @@ class _Host:
     def tell(self, info: NotifyInfo, event: Event, patience: _Patience, held: int = 0) -> Answer:
         """One call. held: the number of the context that goes with it.
 
-        Raises ``WNetError`` for a mishap. The process is ended then, also if Ctrl-C comes meanwhile.
+        Raises ``WNetError`` for a mishap. The process is ended then, also if Ctrl-C comes meanwhile; a post is made in
+        any case (N19), so that a first Ctrl-C waits for its answer.
         """
         kind: Callable[..., Request] = self._wire.Cancel if isinstance(event, CancelConnect) else self._wire.Add
         text = frozen(info.context) if info.recovered else None
@@ -298,9 +303,10 @@ class _Host:
                 event,
             ),
             patience,
+            owed=info.phase is not PRE,
         )
 
-    def _ask(self, request: Request, patience: _Patience) -> Answer:
+    def _ask(self, request: Request, patience: _Patience, *, owed: bool = False) -> Answer:
         if self.printed:
             self.printed = bytearray()
         try:
@@ -310,10 +316,9 @@ class _Host:
         if len(message) > self._wire.LIMIT:
             raise WNetError(Status.ERROR_INVALID_PARAMETER, "too long to be told")
         self._calls = request.serial
+        interrupts: list[KeyboardInterrupt] = []
         try:
-            if (sent := os.write(self._requests, message)) != len(message):
-                self._send(message[sent:], patience)
-            answer = self._wire.decode_answer(self._receive(patience))
+            answer = self._wire.decode_answer(self._exchange(message, patience, interrupts if owed else None))
             if answer.serial != request.serial:
                 raise ValueError("to another call")  # noqa: TRY301 - as the decoder does
         except ValueError as error:
@@ -322,21 +327,39 @@ class _Host:
         except BaseException:
             self.kill()
             raise
+        if interrupts:
+            raise interrupts[0]
         return answer
 
-    def _send(self, rest: bytes, patience: _Patience) -> None:
-        """Write what did not go into the pipe at once: the system is short of memory for pipes."""
-        room = select.poll()
+    def _exchange(self, message: bytes, patience: _Patience, interrupts: list[KeyboardInterrupt] | None) -> memoryview:
+        """Send *message* and wait for the answer. interrupts: gets the first Ctrl-C; None: that one is raised too."""
+        received = bytearray()
+        try:
+            self._send(message, patience)
+            self._receive(received, patience)
+        except KeyboardInterrupt as error:
+            if interrupts is None:
+                raise
+            interrupts.append(error)
+            if not received:
+                self._send(message, patience)  # again, perhaps; the host minds the serial
+            self._receive(received, patience)
+        return memoryview(received)[self._wire.LENGTH :]
+
+    def _send(self, message: bytes, patience: _Patience) -> None:
+        sent = os.write(self._requests, message)
+        if sent == len(message):
+            return
+        room = select.poll()  # the system is short of memory for pipes
         room.register(self._requests, select.POLLOUT)
-        while rest:
+        while sent < len(message):
             if not room.poll(max(0.0, patience.deadline - monotonic()) * 1000):
                 raise self._mishap(Status.ERROR_TIMEOUT, f"has read nothing within {patience.limit:g} seconds")
-            rest = rest[os.write(self._requests, rest) :]
+            sent += os.write(self._requests, message[sent:])
 
-    def _receive(self, patience: _Patience) -> bytes:
-        """The next message of the host."""
+    def _receive(self, received: bytearray, patience: _Patience) -> None:
+        """Add to *received* until it is the next message of the host."""
         length = self._wire.LENGTH
-        received = b""
         while ready := self._poller.poll(max(0.0, patience.deadline - monotonic()) * 1000):
             for descriptor, _ in ready:  # in the order of their registration: the end comes last
                 if descriptor == self._output:
@@ -345,7 +368,7 @@ class _Host:
                     received += chunk
                     size = int.from_bytes(received[:length], "little")
                     if len(received) == length + size:
-                        return received[length:]
+                        return
                     if size > self._wire.LIMIT or len(received) > length + size > length:
                         raise ValueError(f"a message of {max(size, len(received))} bytes")
                 else:

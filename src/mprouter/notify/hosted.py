@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 
 from mprouter.notify.context import frozen, thawed
@@ -36,8 +37,11 @@ def main(requests: int, answers: int, lifeline: int, memory: int) -> None:
     _bound(memory)
     served = _Served()
     stack = ""
-    while body := _read(requests):
-        request = decode_request(body)
+    serial = 0
+    for request in map(decode_request, _messages(requests)):
+        if request.serial == serial:  # sent again, by a router that was interrupted and could not know
+            continue
+        serial = request.serial
         if request.stack != stack:
             stack = os.environ[NESTING_VARIABLE] = request.stack
         os.write(answers, frame(served.load(request) if isinstance(request, Load) else served.tell(request)))
@@ -122,15 +126,14 @@ def _load(request: Load) -> tuple[Call, Marks | None]:
     return marked.call, Marks(marked.order, marked.required, marked.thread_safe, marked.durable, marked.operations)
 
 
-def _read(requests: int) -> bytes:
-    """The next message; empty when the router has closed its end."""
-    data = os.read(requests, 65536)
-    while data and len(data) < LENGTH + int.from_bytes(data[:LENGTH], "little"):
-        more = os.read(requests, 65536)
-        if not more:
-            return b""
+def _messages(requests: int) -> Iterator[bytes]:
+    """One after the other, until the router closes its end."""
+    data = b""
+    while more := os.read(requests, 65536):
         data += more
-    return data[LENGTH:]
+        while len(data) >= (end := LENGTH + int.from_bytes(data[:LENGTH], "little")):
+            yield data[LENGTH:end]
+            data = data[end:]
 
 
 def _die_with(lifeline: int) -> None:
