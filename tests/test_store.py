@@ -239,19 +239,24 @@ def test_c4_of_eight_threads_exactly_one_wins(store: Store) -> None:
 # -- owners that died ----------------------------------------------------------------------------------------------
 
 
-def test_a_claim_of_a_dead_process_is_visible_as_such_and_can_be_replaced(store: Store, tmp_path: Path) -> None:
+def test_n19_a_claim_of_a_dead_process_is_visible_as_such_and_left_to_recovery(store: Store, tmp_path: Path) -> None:
     pid = in_another_process(tmp_path, "claim(store); print(os.getpid())")
     dead = store.entry("Z:")
     assert dead is not None
     assert (dead.phase, dead.owner_pid, dead.owner_alive()) == ("adding", int(pid), False)
-    with pytest.raises(WNetError, match=f"process {pid} died while connecting it"):
-        claim(store)
+    for replacing in (None, dead):
+        with pytest.raises(WNetError, match=f"process {pid} died while connecting it") as caught:
+            claim(store, replacing=replacing)
+        assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
+    assert store.entries() == [dead]
 
-    mine = claim(store, remote=OTHER, replacing=dead)
 
+def test_a_lost_connection_is_replaced_once(store: Store) -> None:
+    lost = complete(store, claim(store))
+    mine = claim(store, replacing=lost)
     assert store.entries() == [mine]
-    with pytest.raises(WNetError, match="is connecting it") as caught:  # another process has cleaned up already
-        claim(store, replacing=dead)
+    with pytest.raises(WNetError, match="is connecting it") as caught:  # another process was quicker
+        claim(store, replacing=lost)
     assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
     assert store.entries() == [mine]
 
@@ -307,13 +312,12 @@ def test_a_claim_in_the_making_cannot_be_cancelled(store: Store) -> None:
     assert not store.begin_cancel(claim(store).id)
 
 
-def test_a_cancel_that_a_dead_process_began_can_be_begun_again(store: Store, tmp_path: Path) -> None:
+def test_n19_a_cancel_that_a_dead_process_began_is_left_to_recovery(store: Store, tmp_path: Path) -> None:
     entry = complete(store, claim(store))
     assert in_another_process(tmp_path, f"print(store.begin_cancel({entry.id}))") == "True"
+    assert not store.begin_cancel(entry.id)
+    store.keep(entry.id)
     assert store.begin_cancel(entry.id)
-    taken = store.by_id(entry.id)
-    assert taken is not None
-    assert (taken.phase, taken.owner_pid) == ("cancelling", os.getpid())
 
 
 # -- the profile ---------------------------------------------------------------------------------------------------

@@ -120,8 +120,8 @@ class Recovery:
 
     def _cut_off(self) -> tuple[list[Operation], list[Entry]]:
         """The operations that nobody is at work on, and the claims of dead processes that belong to none."""
-        operations = self._store.operations()
         claims = [each for each in self._store.entries() if each.phase != "connected" and not each.owner_alive()]
+        operations = self._store.operations()  # after the claims: whoever has died meanwhile is in here
         known = {entry for each in operations for entry in each.entries}
         return (
             [each for each in reversed(operations) if not is_under_way(each) and not self._is_waiting(each)],
@@ -169,7 +169,8 @@ class Recovery:
         """Finish or undo what it did; how it ended then: *failure*, if nothing else is known."""
         entries = [self._store.by_id(each) for each in operation.entries]
         standing = [each for each in entries if each is not None]
-        gone = [each.id for each in standing if self._is_gone(each)]
+        phase = "cancelling" if isinstance(event, CancelConnect) else "adding"
+        gone = [each.id for each in standing if _is_at(each, phase, operation) and self._is_gone(each)]
         if operation.status is not None:
             status = Status(operation.status)
         elif isinstance(event, CancelConnect) and self._is_cancelled(operation, len(standing) - len(gone)):
@@ -186,9 +187,7 @@ class Recovery:
         return all(each.local_name != operation.forget for each in self._store.remembered())
 
     def _is_gone(self, entry: Entry) -> bool:
-        """Whether *entry* is no connection; what was left of it is cleared then."""
-        if entry.phase == "connected":
-            return False
+        """Whether *entry*, at which work was cut off, is no connection; what was left of it is cleared then."""
         provider = self._provider_of(entry)
         mounted = Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
         if entry.phase == "cancelling" and provider.settle(mounted) is State.CONNECTED:
@@ -249,6 +248,12 @@ class Recovery:
             journal=history,
         )
         return replace(found, told=tuple(each.id for each, _ in reached), lost=tuple(lost)), is_owed
+
+
+def _is_at(entry: Entry, phase: str, operation: Operation) -> bool:
+    """Whether it is the process of *operation* that was at work on *entry*, and not another one on the same name."""
+    owner = operation.owner_pid, operation.owner_start
+    return (entry.phase, entry.owner_pid, entry.owner_start) == (phase, *owner)
 
 
 def _await(owed: Owed, registration: Registration | None) -> None:

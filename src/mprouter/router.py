@@ -491,7 +491,7 @@ class Router:
             current = self._store.by_id(entry.id)
             if current is None:
                 return  # another process, or an earlier attempt of this operation, has done it
-            raise WNetError(Status.ERROR_BUSY, "another process is at work on it", name=entry.local_name)
+            raise _busy(current)
         faults.reached("cancelling")
         try:
             self._provider(entry).cancel_connection(_mounted(entry), force=force, progress=progress)
@@ -634,10 +634,8 @@ class Router:
         )
 
     def _is_gone(self, entry: Entry) -> bool:
-        """Whether *entry* no longer stands for a working connection or one in the making."""
-        if entry.phase != "connected" and entry.owner_alive():
-            return False
-        return entry.phase == "adding" or self._state(entry) is State.LOST
+        """Whether *entry* no longer stands for a working connection, and nobody is at work on it."""
+        return entry.phase == "connected" and self._state(entry) is State.LOST
 
     def _state(self, entry: Entry) -> State:
         try:
@@ -681,6 +679,18 @@ def _history(store: Store, remembered: Remembered) -> History:
     name = parse_remote(remembered.remote_name)
     event = AddConnect(_resource(remembered))
     return History(store, event, name.told, remembered.local_name, private=(remembered.user, name.user))
+
+
+def _busy(entry: Entry) -> WNetError:
+    """Why *entry*, which is not connected, cannot be disconnected by this process."""
+    if entry.owner_alive():
+        return WNetError(Status.ERROR_BUSY, f"process {entry.owner_pid} is at work on it", name=entry.local_name)
+    return WNetError(
+        Status.ERROR_BUSY,
+        f"process {entry.owner_pid} died at work on it, and what it left is not settled yet",
+        name=entry.local_name,
+        hint="try again; mpr recover tells if it cannot be settled",
+    )
 
 
 def _concerning(error: BaseException, name: str, function: str) -> None:

@@ -106,6 +106,21 @@ def test_n19_who_comes_while_another_recovers_waits_for_it(world: World, slow: P
     assert world.told("cancel", "command", "pre")
 
 
+def test_n19_c4_a_cancel_that_died_does_not_touch_what_another_process_is_connecting(world: World, slow: Path) -> None:
+    slow.with_name("waits for").write_text("pre")
+    with mpr(*world.connect()) as connecting, slow.open("w") as gate:  # its name is claimed
+        slow.with_name("waits for").write_text("nothing any more")
+        world.killed(Crash("attempting"), "disconnect", "Z:")
+        (world.places.drives / "Z").mkdir()  # as it will be next
+        recovered = json.loads(world.mpr("recover", "--json"))
+        assert (world.places.drives / "Z").exists()
+        gate.close()
+        assert connecting.wait() == 0
+    assert [each["outcome"] for each in recovered] == ["undone: the connection stands"]
+    assert world.places.mounts() == [str(world.places.drives / "Z")]
+    world.mpr("disconnect", "Z:")
+
+
 def test_n19_a_living_process_is_left_alone(world: World, slow: Path) -> None:
     slow.with_name("waits for").write_text("pre")
     with mpr(*world.connect()) as connecting, slow.open("w"):  # its pre is under way

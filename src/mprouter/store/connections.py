@@ -85,15 +85,13 @@ def complete(
 
 
 def begin_cancel(db: Connection, entry_id: int) -> bool:
-    """To "cancelling" by this process, unless it is gone or a living process is at work on it."""
-    entry = by_id(db, entry_id)
-    if entry is None or (entry.phase != "connected" and entry.owner_alive()):
-        return False
-    db.execute(
-        "UPDATE connections SET phase = 'cancelling', owner_pid = ?, owner_start = ? WHERE id = ?",
+    """From "connected" to "cancelling" by this process; whether it was."""
+    changed = db.execute(
+        "UPDATE connections SET phase = 'cancelling', owner_pid = ?, owner_start = ?"
+        " WHERE id = ? AND phase = 'connected'",
         [*owner.me(), entry_id],
     )
-    return True
+    return bool(changed.rowcount)
 
 
 def keep(db: Connection, entry_id: int) -> None:

@@ -66,8 +66,8 @@ class Store:
         """Begin an add: from here on the local name is this operation's (C4). Of many claims at once one wins.
 
         local_name: the one wanted. letters: instead, the first of them that is neither connected nor remembered is
-        taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: a dead
-        connection whose place this one takes, if it is still as it was seen and no living process is at work on it.
+        taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: a lost
+        connection whose place this one takes, if it is still as it was seen and nobody is at work on it.
         operation: the one that this claim begins; it is in the journal from here on.
 
         Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_DEVICE_ALREADY_REMEMBERED (for another resource),
@@ -77,7 +77,7 @@ class Store:
         with self._changing() as db:
             if replacing is not None:
                 dead = connections.by_id(db, replacing.id)
-                if dead == replacing and (dead.phase == "connected" or not dead.owner_alive()):
+                if dead == replacing and dead.phase == "connected":
                     connections.remove(db, dead.id)
                     made = dead.made_directory
             entry_id = connections.next_id(db)
@@ -153,7 +153,7 @@ class Store:
     def begin_cancel(self, id: int) -> bool:  # noqa: A002
         """Begin a cancel: from here on the connection is this process's, and other cancels of it get False.
 
-        False also if it is gone. One that a dead process was adding or cancelling can be had.
+        False also if it is gone, or a process died at work on it: that is for recovery alone.
         """
         with self._changing() as db:
             return connections.begin_cancel(db, id)
@@ -229,9 +229,10 @@ class Store:
         status: int | None,
         owed: Mapping[str, Owed | None],
         events: Sequence[EventRecord] = (),
+        durable: bool = False,
     ) -> None:
         """How far an operation is, and what has changed of what it owes whom; None: nothing any more."""
-        with self._changing(events) as db:
+        with self._changing(events, durable=durable) as db:
             journal.note(db, id, attempt=attempt, status=status, owed=owed)
 
     def settle(self, id: str, status: int, *, remove: Sequence[int] = (), forget: str | None = None) -> None:  # noqa: A002
@@ -331,8 +332,10 @@ def _described(entry: Entry) -> str:
     what = "connecting it to" if entry.phase == "adding" else "disconnecting it from"
     if entry.owner_alive():
         return f"process {entry.owner_pid} is {what} {entry.remote_name}"
-    return f"process {entry.owner_pid} died while {what} {entry.remote_name}"
+    return f"process {entry.owner_pid} died while {what} {entry.remote_name}, and what it left is not settled yet"
 
 
 def _way_out(entry: Entry) -> str:
+    if entry.phase != "connected" and not entry.owner_alive():
+        return "try again; mpr recover tells if it cannot be settled"
     return f"give another local name, or disconnect this one first: mpr disconnect {entry.local_name or entry.path}"

@@ -66,11 +66,12 @@ def disconnect(
 def finish(rclone: Daemon, handle: Handle, *, progress: Progress | None = None, stall: float) -> None:
     """The same when the mount is gone already: the rest is delivered. Raises ``WNetError`` (ERROR_WRITE_FAULT)."""
     meta = handle.meta
-    if meta is not None and handle.fs in rclone.call("vfs/list")["vfses"]:
-        with held(rclone, handle.fs):
-            detached = is_detached(rclone, handle.fs)  # whoever has files open there will not be waited for
-            is_open = lambda: {each.path for each in unsent(meta)} if detached else set()  # noqa: E731
-            deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)
+    if meta is not None:
+        with held(rclone, handle.fs) as is_there:
+            if is_there:
+                detached = is_detached(rclone, handle.fs)  # whoever has files open there will not be waited for
+                is_open = lambda: {each.path for each in unsent(meta)} if detached else set()  # noqa: E731
+                deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)
     release_abandoned(rclone)
     _end(rclone, handle)
 
@@ -112,7 +113,7 @@ def _unmount(mountpoint: Path, force: bool) -> None:
 
 def _mount_again(rclone: Daemon, handle: Handle, name: RemoteName) -> None:
     """The disconnect has failed after the mount was taken away: the connection stands as it was."""
-    with suppress(Refused, OSError):
+    with suppress(Refused, OSError), mounting():
         mount(rclone, handle.fs, handle.mountpoint, name.given)
 
 

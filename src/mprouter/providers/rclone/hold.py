@@ -50,13 +50,16 @@ def mount(daemon: Daemon, fs: str, mountpoint: Path, device: str) -> None:
 
 
 @contextmanager
-def held(daemon: Daemon, fs: str) -> Iterator[None]:
-    """Keep the file system *fs* alive. Raises ``Refused`` and ``WNetError``."""
+def held(daemon: Daemon, fs: str) -> Iterator[bool]:
+    """Keep the file system *fs* alive; False: it has ended. Raises ``Refused`` and ``WNetError``."""
     release_abandoned(daemon)
     directory = _make_directory()
     try:
-        mount(daemon, fs, directory, "mprouter, delivering")
-        yield
+        with mounting():
+            is_there = fs in daemon.call("vfs/list")["vfses"]
+            if is_there:
+                mount(daemon, fs, directory, "mprouter, delivering")
+        yield is_there
     finally:
         _release(daemon, directory)
 
@@ -149,6 +152,13 @@ def release_abandoned(daemon: Daemon | None) -> None:
         if is_running(int(pid), int(since)):
             continue
         fs = mountpoints.get(directory)
-        if daemon is None or fs is None or fs in connected or not daemon.call("vfs/queue", fs=fs).get("queue"):
+        if daemon is None or fs is None or fs in connected or not _is_sending(daemon, fs):
             with suppress(FileNotFoundError):  # another process was quicker
                 _release(daemon, directory)
+
+
+def _is_sending(daemon: Daemon, fs: str) -> bool:
+    try:
+        return bool(daemon.call("vfs/queue", fs=fs).get("queue"))
+    except Refused:  # it has ended
+        return False

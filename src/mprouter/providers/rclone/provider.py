@@ -284,7 +284,7 @@ class RcloneProvider(ABC):
                     vfsOpt=options,
                     mountOpt={"DeviceName": request.name.given},
                 )
-            cache = rclone.call("vfs/stats", fs=fs).get("diskCache")
+                cache = rclone.call("vfs/stats", fs=fs).get("diskCache")
         except BaseException as error:
             _take_back(rclone, mountpoint)
             if isinstance(error, Refused):
