@@ -175,13 +175,23 @@ class History:
         """How the attempt ended; None: there will be another one (N11)."""
         self._status = None if status is None else int(status)
 
-    def write(self) -> None:
-        """Have the journal know what was told here; before anything that has an effect."""
+    def write(self, *, durable: bool = False) -> None:
+        """Have the journal know what was told here; before anything that has an effect.
+
+        durable: if a post is owed, that is on the disk when this returns, even if the power fails then.
+        """
         now = self._record.attempt, self._status
         if not self._changes and (now == self._written or not self._owed):
             return
         try:
-            self._store.note(self.id, attempt=now[0], status=now[1], owed=self._changes, events=self._events)
+            self._store.note(
+                self.id,
+                attempt=now[0],
+                status=now[1],
+                owed=self._changes,
+                events=self._events,
+                durable=durable and bool(self._owed),
+            )
         except WNetError as error:  # what matters more than being recoverable has its own writes, and says so
             log.warning("the journal is not up to date: %s", error)
         else:

@@ -70,8 +70,8 @@ class Journal(Protocol):
     def outcome(self, status: Status | None) -> None:
         """The attempt has ended so, and the posts begin; None: there will be another attempt."""
 
-    def write(self) -> None:
-        """Something with an effect comes next."""
+    def write(self, *, durable: bool = False) -> None:
+        """Something with an effect comes next. durable: that takes long; what is owed is to outlive a loss of power."""
 
 
 def operate(
@@ -106,7 +106,7 @@ def operate(
         told = event
         try:
             if journal is not None:
-                journal.write()
+                journal.write(durable=True)
             faults.reached("attempting")
             told = attempt()
         except WNetError as error:

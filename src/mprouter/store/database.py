@@ -2,8 +2,8 @@
 
 How durable: write-ahead log, and ``synchronous = NORMAL``, which survives the death of any process at any moment,
 but may lose the last commits with the power. That is right for connections and events: after a loss of power no
-mount is left. A change of the profile is what a user asked to have remembered, so it alone waits for the disk
-(``synchronous = FULL``).
+mount is left. Two things wait for the disk (``synchronous = FULL``): a change of the profile, which a user asked to
+have remembered, and, before an attempt begins, that somebody is owed a post for it (N19).
 """
 
 from __future__ import annotations

@@ -1,0 +1,156 @@
+"""The journal: what the store says of operations that are under way, and how little is written for it (N19)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, Status
+from mprouter.history import History, event_of
+from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
+from mprouter.store import Operation, Owed, Store, owner
+from mprouter.store.database import Database
+
+ADD = AddConnect(NetResource("sftp://files/projects", "Z:", provider="sftp"), ConnectFlag.UPDATE_PROFILE, 7)
+CANCEL = CancelConnect("Z:", "sftp", ConnectFlag.UPDATE_PROFILE, force=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "state")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def history(store: Store) -> History:
+    """Of an add that has begun."""
+    begun = History(store, ADD, "sftp://files/projects", "Z:")
+    store.begin(begun.operation())
+    return begun
+
+
+def only(store: Store) -> Operation:
+    (operation,) = store.operations()
+    return operation
+
+
+@contextmanager
+def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """The transactions that are made meanwhile; each, whether it waits for the disk."""
+    made: list[bool] = []
+    real = Database.writing
+
+    def writing(self: Database, *, durable: bool = False) -> object:
+        made.append(durable)
+        return real(self, durable=durable)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "writing", writing)
+        yield made
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ADD,
+        CANCEL,
+        CancelConnect("//files/projects", None, ConnectFlag(0), force=False),
+        AddConnect(
+            NetResource(
+                r"\\files\projects",
+                type=ResourceType.ANY,
+                comment="the projects",
+                scope=ResourceScope.GLOBALNET,
+                display_type=DisplayType.SHARE,
+                usage=ResourceUsage.CONNECTABLE,
+            )
+        ),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_n19_what_the_notifyees_were_told_can_be_told_again(store: Store, event: AddConnect | CancelConnect) -> None:
+    store.begin(History(store, event, None, None).operation())
+    assert event_of(only(store)) == event
+
+
+def test_n19_an_operation_is_in_the_journal_from_its_begin_to_its_end(store: Store, history: History) -> None:
+    there = only(store)
+    assert (there.id, there.owner_pid, there.owner_alive()) == (history.id, os.getpid(), True)
+    assert (there.status, there.attempt, there.owed) == (None, 1, ())
+    history.ended(Status.WN_SUCCESS)
+    assert store.operations() == []
+    assert [each.status for each in store.events()] == [0]
+
+
+def test_n19_the_journal_tells_who_is_owed_a_post_with_which_context(store: Store, history: History) -> None:
+    history.telling("user/a", 1)
+    history.write()
+    assert only(store).owed == (Owed("user/a", 0),)
+    history.left("user/a", {"lease": 7})
+    history.telling("user/b", 1)
+    history.write()
+    assert only(store).owed == (Owed("user/a", 0, '{"lease": 7}'), Owed("user/b", 1))
+    history.left("user/b", None)
+    history.write()
+    assert [each.notifyee for each in only(store).owed] == ["user/a"]
+    history.outcome(Status.ERROR_BAD_NETPATH)
+    history.posted("user/a")
+    history.write()
+    assert (only(store).status, only(store).owed) == (Status.ERROR_BAD_NETPATH, ())
+
+
+def test_n11_another_attempt_is_in_the_journal(store: Store, history: History) -> None:
+    history.telling("user/a", 1)
+    history.left("user/a", {})
+    history.outcome(Status.ERROR_BAD_NETPATH)
+    history.write()
+    history.outcome(None)
+    history.telling("user/a", 2)
+    history.write()
+    assert (only(store).attempt, only(store).status) == (2, None)
+
+
+def test_n19_a_command_that_runs_is_known_at_once(store: Store, history: History) -> None:
+    history.telling("user/a", 1)
+    history.running("user/a", os.getpid())
+    pid, start = owner.me()
+    assert only(store).owed == (Owed("user/a", 0, None, made=False, pid=pid, start=start),)
+    history.left("user/a", {})
+    history.outcome(Status.WN_SUCCESS)
+    history.running("user/a", os.getpid())
+    assert [each.made for each in only(store).owed] == [True]
+
+
+def test_n19_nothing_is_written_where_nothing_has_changed(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    with counting(monkeypatch) as made:
+        history.write()
+        history.outcome(Status.WN_SUCCESS)  # nobody is owed anything
+        history.write()
+        assert made == []
+        history.telling("user/a", 1)
+        history.left("user/a", None)
+        history.write()
+        history.write()
+        assert made == [False]
+
+
+def test_n19_before_an_attempt_that_somebody_is_owed_a_post_for_the_journal_waits_for_the_disk(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.telling("user/a", 1)
+    history.left("user/a", {})
+    with counting(monkeypatch) as made:
+        history.write(durable=True)
+    assert made == [True]
+
+
+def test_an_operation_whose_process_has_the_id_of_another_one_was_cut_off(store: Store) -> None:
+    store.begin(History(store, ADD, None, "Z:").operation())
+    pid, _ = owner.me()
+    assert replace(only(store), owner_pid=pid, owner_start="an earlier boot/1").owner_alive() is False
