@@ -6,6 +6,8 @@ that was cut off there.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from crashes import Crash, World
@@ -44,6 +46,7 @@ CANCEL_FINISHED = [
     *TOLD_AFTER,
     *LAST,
 ]
+CANCEL_FAILED = [Crash("failed"), *TOLD_AFTER, *LAST]
 RECOVERY = [
     *map(Crash, ("recovering", "settled")),
     *(Crash("posting", nth) for nth in range(1, 4)),
@@ -121,6 +124,19 @@ def test_n19_a_cancel_that_is_killed_after_the_mount_went_is_finished(world: Wor
     can_be_used(world)
 
 
+@pytest.mark.parametrize("crash", CANCEL_FAILED, ids=str)
+def test_n19_a_cancel_that_is_killed_after_it_failed_stays_failed(world: World, crash: Crash) -> None:
+    world.mpr(*world.connect())
+    with (world.places.drives / "Z" / "data").open("w"):
+        world.killed(crash, "disconnect", "Z:")
+        world.mpr("recover")
+    world.check()
+    assert world.places.mounts() == [str(world.places.drives / "Z")]
+    unknown = crash.point == "failed"
+    world.check_notifications(crash, "cancel", ABORTED if unknown else int(Status.ERROR_OPEN_FILES))
+    can_be_used(world)
+
+
 @pytest.mark.parametrize("crash", RECOVERY, ids=str)
 def test_n19_a_recovery_that_is_killed_is_taken_up_by_the_next(world: World, crash: Crash) -> None:
     world.killed(Crash("connected"), *world.connect())
@@ -134,6 +150,32 @@ def test_n19_a_recovery_that_is_killed_is_taken_up_by_the_next(world: World, cra
     can_be_used(world)
 
 
-def test_every_fault_point_is_in_the_matrix() -> None:
-    tried = (*ADD_UNDONE, *ADD_FINISHED, *ADD_FAILED, *CANCEL_UNDONE, *CANCEL_FINISHED, *RECOVERY)
-    assert {each.point for each in tried} == set(faults.POINTS)
+# -- the table in the documentation ----------------------------------------------------------------------------
+
+
+def becomes(point: str, undone: list[Crash], done: list[Crash], failed: list[Crash]) -> str:
+    """What the tests above show of an operation that is killed there."""
+    tried = [point in {each.point for each in crashes} for crashes in (undone, done, failed)]
+    words = {
+        (False, False, False): "not reached",
+        (True, False, False): "undone",
+        (False, False, True): "undone",
+        (False, True, False): "finished",
+        (False, True, True): "as it had ended",
+        (True, True, True): "undone; after the attempt, as it had ended",
+    }
+    return words[tried[0], tried[1], tried[2]]
+
+
+def test_the_documents_tell_what_the_matrix_shows() -> None:
+    table = ["| point | what is so then | an add is | a cancel is |", "| --- | --- | --- | --- |"]
+    for point, what in faults.POINTS.items():
+        add = becomes(point, ADD_UNDONE, ADD_FINISHED, ADD_FAILED)
+        cancel = becomes(point, CANCEL_UNDONE, CANCEL_FINISHED, CANCEL_FAILED)
+        if (add, cancel) == ("not reached", "not reached"):
+            assert point in {each.point for each in RECOVERY}
+            add = cancel = "settled by the next"
+        table.append(f"| {point} | {what} | {add} | {cancel} |")
+    document = (Path(__file__).parents[2] / "docs" / "recovery.md").read_text()
+    told = [line for line in document.splitlines() if line.startswith("|")][: len(table)]
+    assert told == table
