@@ -18,90 +18,21 @@ import pytest
 
 from mprouter.names import DRIVE_LETTERS
 from mprouter.status import Status, WNetError
-from mprouter.store import FILE_NAME, Entry, EventRecord, Remembered, Store, database, events, schema
+from mprouter.store import FILE_NAME, Entry, Remembered, Store, database, events
+from stores import CHILD, OTHER, REMOTE, claim, complete, event, in_another_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from sandbox import OrdinaryUser, Places
 
-CHILD = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-REMOTE = r"\\files\projects"
-OTHER = r"\\files\music"
-
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, places: Places) -> Iterator[Store]:
+    del places  # the settings are there
     store = Store(tmp_path)
     yield store
     store.close()
-
-
-def path_of(entry_id: int, local_name: str | None) -> Path:
-    if local_name is None:
-        return Path("/run/mounts", str(entry_id))
-    return Path("/home/ana/Network", local_name[0]) if local_name in DRIVE_LETTERS else Path(local_name)
-
-
-def claim(
-    store: Store,
-    local_name: str | None = "Z:",
-    remote: str = REMOTE,
-    *,
-    letters: Sequence[str] = (),
-    replacing: Entry | None = None,
-) -> Entry:
-    return store.claim(
-        remote_name=remote,
-        canonical=remote.lower(),
-        type=1,
-        options={"vers": "3"},
-        local_name=local_name,
-        letters=letters,
-        path_of=path_of,
-        replacing=replacing,
-    )
-
-
-def complete(store: Store, entry: Entry, *, remember: bool = False) -> Entry:
-    return store.complete(
-        entry.id, provider="rclone", user="ana", handle={"mount": 7}, made_directory=True, remember=remember
-    )
-
-
-def event(**values: Any) -> EventRecord:
-    plain = EventRecord(
-        id=None,
-        time=time.time(),
-        operation_id="a1",
-        kind="operation",
-        operation="add",
-        phase=None,
-        notifyee=None,
-        attempt=1,
-        remote_name=REMOTE,
-        local_name="Z:",
-        provider="rclone",
-        flags=1,
-        force=False,
-        status=0,
-        answer=None,
-        message=None,
-        duration=0.25,
-        pid=os.getpid(),
-    )
-    return replace(plain, **values)
-
-
-def in_another_process(directory: Path, code: str, *, ends_with: int = 0) -> str:
-    """What *code* prints in a process of its own, which is then gone without a farewell."""
-    setup = "from test_store import *; store = Store(Path(sys.argv[1]))"
-    program = f"{setup}\n{code}\nsys.stdout.flush()\nos._exit(0)"
-    done = subprocess.run(
-        [sys.executable, "-c", program, directory], capture_output=True, text=True, env=CHILD, check=False
-    )
-    assert done.returncode == ends_with, done.stderr
-    return done.stdout.strip()
 
 
 # -- claims --------------------------------------------------------------------------------------------------------
@@ -275,8 +206,8 @@ def test_a_recycled_process_id_is_not_the_owner() -> None:
 
 
 def test_a_zombie_is_not_alive(tmp_path: Path, store: Store) -> None:
-    code = "from test_store import *; claim(Store(Path(sys.argv[1])))"
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=CHILD) as child:
+    code = "from stores import *; claim(Store(Path(sys.argv[1])))"
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=os.environ | CHILD) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         dead = store.entry("Z:")
         assert dead is not None
@@ -391,31 +322,57 @@ def test_a_message_with_half_a_character_does_not_lose_the_event(store: Store) -
     assert store.events()[0].message == r"half \ud83d of it"
 
 
-def test_old_events_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MAX_EVENTS", 500)
+def test_n20_the_oldest_events_go_when_there_are_too_many(store: Store, places: Places) -> None:
+    (places.config / "settings.toml").write_text("events_kept = 50\n")
     for _ in range(20):
-        store.record([event() for _ in range(60)])
-    kept = [each.id for each in store.events()]
-    assert 500 <= len(kept) <= 500 + events.TRIM_EVERY + 60
-    assert kept[-1] == 1200  # ids are not used again
+        store.record([event()] * 6)
+    assert [each.id for each in store.events()] == [*range(71, 121)]  # ids are not used again
 
 
-def test_events_that_are_too_old_go(store: Store) -> None:
-    old = time.time() - events.MAX_AGE - 60
-    store.record([event(time=old)] * 40)
-    store.record([event(time=time.time() - events.MAX_AGE + 60)] * 40)
-    assert len(store.events()) == 80
-    store.record([event()] * 40)  # the hundredth is among them
-    assert len(store.events()) == 80
+def test_n20_events_that_are_too_old_go(store: Store, places: Places) -> None:
+    (places.config / "settings.toml").write_text("events_days = 0.5\n")
+    now = time.time()
+    store.record([event(time=now - 43_300)] * 4 + [event(time=now - 43_100)] * 4)
+    assert [round(now - each.time) for each in store.events()] == [43_100] * 4
+
+
+def test_n20_few_events_go_at_once(store: Store, places: Places) -> None:
+    """A bound that was lowered is met step by step."""
+    store.record([event()] * 1200)
+    (places.config / "settings.toml").write_text("events_kept = 10\n")
+    left = []
+    for _ in range(4):
+        store.record([event()])
+        left.append(len(store.events()))
+    assert left == [1201 - events.TRIM_AT_ONCE, 1202 - 2 * events.TRIM_AT_ONCE, 10, 10]
+
+
+def test_n20_nothing_goes_while_notifyees_are_told(store: Store, places: Places) -> None:
+    (places.config / "settings.toml").write_text("events_kept = 1\n")
+    store.note("a1", attempt=1, status=None, owed={}, events=[event()] * 5)
+    assert len(store.events()) == 5
+    store.end("a1", [event()])
+    assert len(store.events()) == 1
+
+
+def test_settings_that_are_wrong_do_not_keep_events_from_the_record(store: Store, places: Places) -> None:
+    (places.config / "settings.toml").write_text("events_kept = 'few'\n")
+    store.record([event()])
+    assert len(store.events()) == 1
+
+
+def test_a_text_of_an_event_that_is_a_book_is_cut(store: Store) -> None:
+    store.record([event(message="x" * 100_000)])
+    assert store.events()[0].message == "x" * (events.MAX_TEXT - 1) + "…"
 
 
 def test_events_are_found_without_reading_them_all(store: Store) -> None:
     queries: list[str] = []
     with store._database.reading() as db:
         db.set_trace_callback(queries.append)
-        store.events(last=50)
-        store.events(after=7, last=50)
-        store.events(after=7, last=50, name=REMOTE)
+        events.read(db, after=None, last=50, name=None)
+        events.read(db, after=7, last=50, name=None)
+        events.read(db, after=7, last=50, name=REMOTE)
         db.set_trace_callback(None)
         plans = [[row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")] for query in queries]
     by_id = "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"
@@ -561,17 +518,6 @@ def refused(directory: Path) -> WNetError:
     return query.value
 
 
-def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    claim(store)
-    with store._database.writing() as db:
-        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
-    store.close()
-    before = (tmp_path / FILE_NAME).read_bytes()
-    assert refused(tmp_path).status is Status.ERROR_REVISION_MISMATCH
-    assert (tmp_path / FILE_NAME).read_bytes() == before
-
-
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE_NAME) as other:
         other.execute("CREATE TABLE songs (title)")
@@ -583,43 +529,12 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     assert (tmp_path / FILE_NAME).read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", ["garbage", "truncated", "cut short in a page", "zeros inside"])
-def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path, damage: str) -> None:
-    store = Store(tmp_path)
-    complete(store, claim(store), remember=True)
-    store.record([event(message="x" * 1000)] * 50)
-    store.close()
-    path = tmp_path / FILE_NAME
-    whole = path.read_bytes()
-    path.write_bytes(
-        {
-            "garbage": b"this is no database at all " * 500,
-            "truncated": whole[: len(whole) // 8192 * 4096],
-            "cut short in a page": whole[:1000],
-            "zeros inside": whole[:4096] + bytes(len(whole) - 4096),
-        }[damage]
-    )
-    before = path.read_bytes()
-    error = refused(tmp_path)
-    assert error.status is Status.ERROR_BAD_PROFILE
-    assert "damaged" in str(error)
-    assert path.read_bytes() == before
-
-
-def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
-    """One that was made and not filled: its maker was killed."""
-    (tmp_path / FILE_NAME).touch()
-    store = Store(tmp_path)
-    assert store.entries() == []
-    store.close()
-
-
 def test_a_directory_in_the_files_place_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     assert refused(tmp_path).status is Status.ERROR_CANNOT_OPEN_PROFILE
 
 
-@pytest.mark.parametrize("made", ["no file yet", "a file"])
+@pytest.mark.parametrize("made", ["no file yet", "a file", "a file in a directory that may be written"])
 def test_what_may_not_be_written_cannot_be_opened(ordinary_user: OrdinaryUser, made: str) -> None:
     state = ordinary_user.places.state
     code = """if True:
@@ -632,10 +547,11 @@ def test_what_may_not_be_written_cannot_be_opened(ordinary_user: OrdinaryUser, m
             print(error.status.name, error.name)
         store.close()
     """
-    if made == "a file":
+    if made != "no file yet":
         assert ordinary_user.run(ordinary_user.python, "-c", code).stdout == "False\n"
         (state / FILE_NAME).chmod(0o400)
-    state.chmod(0o500)
+    if not made.endswith("written"):
+        state.chmod(0o500)
     done = ordinary_user.run(ordinary_user.python, "-c", code)
     assert done.stdout == f"ERROR_CANNOT_OPEN_PROFILE {state / FILE_NAME}\n", done.stderr
 
@@ -649,39 +565,6 @@ def test_a_store_that_was_refused_is_tried_again(tmp_path: Path) -> None:
     path.unlink()
     assert store.entries() == []
     store.close()
-
-
-def test_a_full_disk_is_told_as_such_and_loses_nothing(store: Store) -> None:
-    entry = complete(store, claim(store), remember=True)
-    with store._database.reading() as db:
-        db.execute("PRAGMA max_page_count = 1")  # SQLite takes this as it takes a full disk
-        with pytest.raises(WNetError) as caught:
-            store.record([event(message="x" * 100_000)])
-    assert caught.value.status is Status.ERROR_DISK_FULL
-    assert caught.value.name == str(store._database.path)
-    assert store.entries() == [entry]
-    assert store.events() == []
-
-
-def test_any_other_failure_names_the_file(store: Store) -> None:
-    with store._database.writing() as db:
-        db.execute("DROP TABLE profile")
-    with pytest.raises(WNetError) as caught:
-        store.remembered()
-    assert caught.value.status is Status.ERROR_DATABASE_FAILURE
-    assert caught.value.name == str(store._database.path)
-
-
-def test_a_file_of_an_older_version_is_brought_up_to_date(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = claim(store)
-    store.close()
-    step = ("CREATE TABLE journal (id INTEGER PRIMARY KEY)",)
-    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, step))
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
-    assert store.entries() == [entry]
-    with store._database.reading() as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
-        assert db.execute("SELECT count(*) FROM journal").fetchone() == (0,)
 
 
 def test_a_name_that_is_no_text_is_refused(store: Store) -> None:

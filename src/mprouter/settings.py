@@ -22,12 +22,15 @@ class Settings:
 
     provider_order: names of providers in the order to try them (``ProviderOrder``); those not named come after.
     max_retries: how often a notifyee may have one operation attempted again (N11). restore_timeout: seconds for which
-    a restore at login waits for the network (RestoreTimeout); None = as long as the providers say (R7).
+    a restore at login waits for the network (RestoreTimeout); None = as long as the providers say (R7). events_kept:
+    how many events stay on record, at most (N20). events_days: for how many days.
     """
 
     provider_order: tuple[str, ...] = ()
     max_retries: int = 3
     restore_timeout: float | None = None
+    events_kept: int = 100_000
+    events_days: float = 90.0
 
 
 def load() -> Settings:
@@ -104,15 +107,19 @@ def _read(path: Path) -> dict[str, Any]:
             raise _wrong(path, f"unknown key {key}; known are {', '.join(sorted(known))}")
         if key == "provider_order" and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
             raise _wrong(path, "provider_order must be a list of provider names")
-        if key == "max_retries" and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise _wrong(path, "max_retries must be a number from 0 up")
-        if key == "restore_timeout" and not (
-            isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
-        ):
+        if key in {"max_retries", "events_kept"} and not (isinstance(value, int) and _is_amount(value)):
+            raise _wrong(path, f"{key} must be a number from 0 up")
+        if key == "restore_timeout" and not _is_amount(value):
             raise _wrong(path, "restore_timeout must be a number of seconds from 0 up")
+        if key == "events_days" and not _is_amount(value):
+            raise _wrong(path, "events_days must be a number of days from 0 up")
     if "provider_order" in values:
         values["provider_order"] = tuple(values["provider_order"])
     return values
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def _wrong(path: Path, problem: str) -> WNetError:

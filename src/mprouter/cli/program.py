@@ -22,6 +22,7 @@ COMMANDS = {
     "restore": "Connect again what is remembered.",
     "service": "Have connections restored at login.",
     "recover": "Settle what was cut off when a process died.",
+    "salvage": "Begin a damaged store anew, with what is good of it.",
     "events": "Show what happened, call by call.",
     "notify": "Say who is told of connections.",
     "provider": "Show and order the network providers.",

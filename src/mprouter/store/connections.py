@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mprouter.store import owner
 from mprouter.store.model import Entry
+from mprouter.store.sealed import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,9 @@ _INSERT = f"INSERT INTO connections ({_COLUMNS}) VALUES ({', '.join('?' * len(_F
 def next_id(db: Connection) -> int:
     """The id of the next row."""
     row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'connections'").fetchone()
-    return int(row[0]) + 1 if row else 1
+    if row is not None and not isinstance(row[0], int):
+        raise Damaged("the number of the last connection is none")
+    return row[0] + 1 if row else 1
 
 
 def insert(db: Connection, entry: Entry) -> None:

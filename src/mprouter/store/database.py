@@ -4,6 +4,9 @@ How durable: write-ahead log, and ``synchronous = NORMAL``, which survives the d
 but may lose the last commits with the power. That is right for connections and events: after a loss of power no
 mount is left. Two things wait for the disk (``synchronous = FULL``): a change of the profile, which a user asked to
 have remembered, and, before an attempt begins, that somebody is owed a post for it (N19).
+
+A transaction is only made on the file that has its name now, if it is of this program's version and what matters in it
+is as it was written: since it was opened, others may have put it aside, brought it up to date or damaged it.
 """
 
 from __future__ import annotations
@@ -11,23 +14,25 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from mprouter import places
 from mprouter.status import Status, WNetError
-from mprouter.store import schema
+from mprouter.store import schema, sealed
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["BUSY_SECONDS", "Database"]
+__all__ = ["BUSY_SECONDS", "Database", "connect", "fill"]
 
 BUSY_SECONDS = 30.0
 """How long an operation waits for other processes. A transaction takes well under a millisecond."""
+
+_SMALLEST = 512  # bytes of a file of SQLite
 
 _all: WeakSet[Database] = WeakSet()
 _all_guard = threading.Lock()
@@ -41,6 +46,8 @@ class Database:
         self._file_name = file_name
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  # which one the connection is to
+        self._changes: int | None = None  # that others have made, when its pages were looked at
         with _all_guard:
             _all.add(self)
 
@@ -51,9 +58,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """For one query. Raises ``WNetError``."""
-        with self._lock, self._told():
-            yield self._opened()
+        """For queries, which all see one state. Raises ``WNetError``."""
+        with self._transaction("BEGIN") as db:
+            yield db
 
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
@@ -61,21 +68,25 @@ class Database:
 
         durable: the commit is on the disk when the block ends, even if the power fails then.
         """
-        with self._lock, self._told():
-            db = self._opened()
-            if durable:
-                db.execute("PRAGMA synchronous = FULL")
-            try:
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+        with self._transaction("BEGIN IMMEDIATE", synchronous="FULL" if durable else "NORMAL") as db:
+            yield db
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Errors of SQLite and of the system as ``WNetError`` with the file's name and the next step."""
+        import sqlite3
+
+        try:
+            yield
+        except (sqlite3.Error, sealed.Damaged, UnicodeDecodeError, OSError) as error:
+            if isinstance(error, WNetError):
                 raise
-            finally:
-                if durable:
-                    db.execute("PRAGMA synchronous = NORMAL")
+            self._leave()  # the next use may find the file mended
+            raise _in_words(error, self.path) from error
+        except UnicodeEncodeError as error:
+            raise WNetError(
+                Status.ERROR_INVALID_PARAMETER, "a name holds characters that are no Unicode text", name=str(self.path)
+            ) from error
 
     def close(self) -> None:
         """Let go of the file. Never raises."""
@@ -84,20 +95,70 @@ class Database:
             if connection is not None:
                 connection.close()
 
+    @contextmanager
+    def _transaction(self, begin: str, *, synchronous: str = "NORMAL") -> Iterator[sqlite3.Connection]:
+        with self._lock, self.told():
+            try:
+                db = self._begun(begin, synchronous)
+                self._verify(db)
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if self._connection is not None and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _begun(self, begin: str, synchronous: str) -> sqlite3.Connection:
+        """A transaction on the file that is there now, which is looked at when nobody can replace it any more."""
+        for _ in range(5):
+            db = self._opened()
+            db.execute(f"PRAGMA synchronous = {synchronous}")
+            db.execute(begin)
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == schema.VERSION and self._file == _identity(self.path):
+                return db
+            db.execute("ROLLBACK")
+            self._leave()
+        raise WNetError(
+            Status.ERROR_BUSY,
+            "other processes replace the store of connections again and again",
+            name=str(self.path),
+            hint="try again",
+        )
+
+    def _verify(self, db: sqlite3.Connection) -> None:
+        """Look at what matters, and also at its pages if another process has changed the file since the last time."""
+        changes = db.execute("PRAGMA data_version").fetchone()[0]
+        if changes != self._changes:
+            sealed.verify_pages(db)
+        sealed.verify(db)
+        self._changes = changes
+
+    def _leave(self) -> None:
+        """Let go of the file, which is not as it should be, and do not touch it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _close_unchanged(connection, self.path)
+
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            import sqlite3
-
             path = self.path
             places.private(path.parent)
-            # isolation_level: transactions begin where this file says so, not where sqlite3 guesses
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            if _identity(path) is None:
+                if Path(f"{path}-wal").exists() and _identity(path) is None:  # which must not meet a new file
+                    raise sealed.Damaged("it is gone, and its log is still there")
+                _make(path)
+            self._file = _identity(path)
+            if path.is_file() and path.stat().st_size < _SMALLEST:  # SQLite may begin anew, and drop the log beside it
+                raise sealed.Damaged("it is cut short")
+            connection = connect(path)
             try:
                 self._prepare(connection, path)
             except BaseException:
-                connection.close()
+                _close_unchanged(connection, path)
                 raise
             self._connection = connection
+            self._changes = None
         return self._connection
 
     def _prepare(self, db: sqlite3.Connection, path: Path) -> None:
@@ -107,24 +168,30 @@ class Database:
                 path.chmod(0o600)  # before the log beside it is made, which takes the mode over
             _use_log(db)
             db.execute("BEGIN IMMEDIATE")
-            version = self._version(db)  # another process may have been quicker
-            schema.migrate(db, version)
+            schema.migrate(db, self._version(db))  # another process may have been quicker
             db.execute("COMMIT")
-        db.execute("PRAGMA synchronous = NORMAL")
+        sealed.verify_schema(db)
+        sealed.install(db)
 
     def _version(self, db: sqlite3.Connection) -> int:
         """The schema version of the file, if it is one that this program may use."""
-        # in one query, since another process may fill the file between two
-        query = "SELECT user_version, EXISTS (SELECT 1 FROM sqlite_master) FROM pragma_user_version"
-        version, filled = db.execute(query).fetchone()
+        # in one query, since another process may change the file between two
+        version, tables, ours = db.execute(
+            "SELECT user_version, (SELECT count(*) FROM sqlite_master),"
+            " (SELECT count(*) FROM sqlite_master WHERE name IN ('connections', 'profile', 'events'))"
+            " FROM pragma_user_version"
+        ).fetchone()
         if version > schema.VERSION:
             raise WNetError(
                 Status.ERROR_REVISION_MISMATCH,
                 f"made by a newer mprouter (schema {version}, this one knows {schema.VERSION})",
                 name=str(self.path),
-                hint="update this mprouter; the file was left as it is",
+                hint="update this mprouter, or start this program again if it is older than the update; the file was"
+                " left as it is",
             )
-        if version == 0 and filled:
+        if version < 1 and (ours == 3 or not tables):
+            raise sealed.Damaged(f"it says that its version is {version}")
+        if version < 1 and tables:
             raise WNetError(
                 Status.ERROR_BAD_PROFILE,
                 "another program's database",
@@ -133,20 +200,63 @@ class Database:
             )
         return int(version)
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Errors of SQLite as ``WNetError`` with the file's name and the next step."""
-        import sqlite3
 
+def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
+    """Open the file as it is. mode: "rw" or "ro"; neither makes it."""
+    import sqlite3
+
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,  # transactions begin where this file says so, not where sqlite3 guesses
+        check_same_thread=False,
+    )
+
+
+def fill(path: Path) -> None:
+    """Make a store without content, of which no other process knows yet. Raises ``OSError`` or ``sqlite3.Error``."""
+    path.touch(0o600, exist_ok=False)
+    with closing(connect(path)) as db:
+        _use_log(db)
+        db.execute("BEGIN IMMEDIATE")
+        schema.migrate(db, 0)
+        db.execute("COMMIT")
+
+
+def _make(path: Path) -> None:
+    """A new file, which appears whole: one that is found empty has lost what it held."""
+    new = path.with_name(f"{path.name}.new-{os.getpid()}-{threading.get_ident()}")
+    try:
+        fill(new)
         try:
-            yield
-        except sqlite3.Error as error:
-            self.close()  # the next use may find the file mended
-            raise _in_words(error, self.path) from error
-        except UnicodeEncodeError as error:
-            raise WNetError(
-                Status.ERROR_INVALID_PARAMETER, "a name holds characters that are no Unicode text", name=str(self.path)
-            ) from error
+            os.link(new, path)
+        except FileExistsError:  # another process was quicker
+            return
+        except OSError:  # a file system without links
+            if not path.exists():
+                new.rename(path)
+    finally:
+        for suffix in ("", "-wal", "-shm"):  # the log, if there was no room to close it
+            new.with_name(new.name + suffix).unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _close_unchanged(db: sqlite3.Connection, path: Path) -> None:
+    """Close *db* and leave its log as it is: SQLite takes it away when the last connection that may write is closed."""
+    import sqlite3
+
+    with suppress(sqlite3.Error), closing(connect(path, "ro")) as last:
+        last.execute("PRAGMA schema_version")
+        db.close()
+    db.close()
 
 
 def _use_log(db: sqlite3.Connection) -> None:
@@ -169,11 +279,16 @@ def _use_log(db: sqlite3.Connection) -> None:
             return
 
 
-def _in_words(error: sqlite3.Error, path: Path) -> WNetError:
+def _in_words(error: sqlite3.Error | sealed.Damaged | UnicodeDecodeError | OSError, path: Path) -> WNetError:
+    import errno
     import sqlite3
 
     name = str(path)
-    code = getattr(error, "sqlite_errorcode", -1)  # what sqlite3 itself raises has none
+    code = getattr(error, "sqlite_errorcode", -1)
+    if code == -1 and isinstance(error, sealed.Damaged | UnicodeDecodeError | sqlite3.OperationalError):
+        code = sqlite3.SQLITE_CORRUPT  # the last two: a text in it is no UTF-8
+    elif isinstance(error, OSError):
+        code = sqlite3.SQLITE_FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else sqlite3.SQLITE_CANTOPEN
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the file beside the log could not grow
         code = sqlite3.SQLITE_FULL
     match code & 0xFF:  # the low byte is the kind of error
@@ -184,12 +299,19 @@ def _in_words(error: sqlite3.Error, path: Path) -> WNetError:
                 name=name,
                 hint=f"check that the directory {path.parent} and what is in it are yours and writable",
             )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+        case (
+            sqlite3.SQLITE_CORRUPT
+            | sqlite3.SQLITE_NOTADB
+            | sqlite3.SQLITE_ERROR  # our statements, and what they write, are right for what we made
+            | sqlite3.SQLITE_CONSTRAINT
+            | sqlite3.SQLITE_MISMATCH
+            | sqlite3.SQLITE_TOOBIG
+        ):
             return WNetError(
                 Status.ERROR_BAD_PROFILE,
                 f"the store of connections is damaged: {error}",
                 name=name,
-                hint="move the file away to begin anew; remembered connections must then be made again",
+                hint="mpr salvage puts it aside and keeps what can still be read",
             )
         case sqlite3.SQLITE_FULL:
             return WNetError(Status.ERROR_DISK_FULL, name=name, hint="make room on that disk and try again")

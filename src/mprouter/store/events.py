@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
+from mprouter.store import sealed
 from mprouter.store.model import EventRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from sqlite3 import Connection
 
-__all__ = ["MAX_AGE", "MAX_EVENTS", "TRIM_EVERY", "last_calls", "read", "trim", "write"]
+__all__ = ["MAX_TEXT", "TRIM_AT_ONCE", "Bounds", "last_calls", "read", "trim", "write"]
 
-MAX_EVENTS = 100_000
-"""How many events are kept."""
+MAX_TEXT = 8192
+"""How many characters of a text are kept."""
 
-MAX_AGE = 90 * 86400.0
-"""How many seconds an event is kept."""
+TRIM_AT_ONCE = 500
+"""How many old events go at once, so that nobody waits long for them."""
 
-TRIM_EVERY = 100
-"""After how many events the old ones are looked for, so the bounds may be passed by as many."""
+log = logging.getLogger("mprouter.store")
 
-_TRIM_AT_ONCE = 1000
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is kept: the newest *count* events, and of them those of the last *age* seconds."""
+
+    count: int
+    age: float
+
 
 _FIELDS = tuple(field.name for field in fields(EventRecord))
-_COLUMNS = ", ".join(_FIELDS)
+_COLUMNS = f"{', '.join(_FIELDS)}, sum"
 _NEW = _FIELDS[1:]  # the id comes with the row
 _INSERT = f"INSERT INTO events ({', '.join(_NEW)}) VALUES ({', '.join('?' * len(_NEW))})"  # noqa: S608
 
 
-def write(db: Connection, events: Sequence[EventRecord]) -> bool:
-    """Append *events*; whether it is time to ``trim``."""
-    last = 0
+def write(db: Connection, events: Sequence[EventRecord]) -> None:
+    """Append *events*."""
     for event in events:
-        values = [getattr(event, name) for name in _NEW]
-        # what a notifyee says may hold halves of characters; that is no reason to lose the event
-        plain = [each.encode(errors="backslashreplace").decode() if isinstance(each, str) else each for each in values]
-        last = db.execute(_INSERT, plain).lastrowid or 0
-    return bool(events) and last % TRIM_EVERY < len(events)
+        db.execute(_INSERT, [_plain(getattr(event, name)) for name in _NEW])
 
 
 def read(db: Connection, *, after: int | None, last: int | None, name: str | None) -> list[EventRecord]:
@@ -59,27 +62,47 @@ def read(db: Connection, *, after: int | None, last: int | None, name: str | Non
         )
         values = [name, after, last, name, after, last, last]
     rows = db.execute(query, values).fetchall()
-    return [_event(row) for row in reversed(rows)]
+    return _events(reversed(rows))
 
 
 def last_calls(db: Connection) -> dict[str, EventRecord]:
     """The newest call of each notifyee, by its id."""
     newest = "SELECT max(id) FROM events WHERE kind = 'notify' GROUP BY notifyee"
     rows = db.execute(f"SELECT {_COLUMNS} FROM events WHERE id IN ({newest})").fetchall()  # noqa: S608
-    return {str(event.notifyee): event for event in map(_event, rows)}
+    return {str(event.notifyee): event for event in _events(rows)}
 
 
-def trim(db: Connection) -> None:
-    """Delete some of the oldest events that are past the bounds: few at once, so that nobody waits long."""
-    oldest, newest = db.execute("SELECT (SELECT min(id) FROM events), (SELECT max(id) FROM events)").fetchone()
+def trim(db: Connection, bounds: Bounds) -> None:
+    """Delete the oldest events that are past *bounds*, not too many at once."""
+    query = "SELECT id, time, (SELECT max(id) FROM events) FROM events ORDER BY id LIMIT 1"
+    oldest = db.execute(query).fetchone()
     if oldest is None:
         return
-    recent = db.execute("SELECT id FROM events WHERE time >= ? ORDER BY id LIMIT 1", [time.time() - MAX_AGE]).fetchone()
-    keep_from = max(newest + 1 - MAX_EVENTS, recent[0] if recent else newest + 1)
-    db.execute("DELETE FROM events WHERE id < ?", [min(keep_from, oldest + _TRIM_AT_ONCE)])
+    number, told, newest = oldest
+    past, before = newest - bounds.count, time.time() - bounds.age
+    if number <= past or told < before:
+        first = "SELECT id FROM events ORDER BY id LIMIT ?"
+        query = f"DELETE FROM events WHERE id IN ({first}) AND (id <= ? OR time < ?)"  # noqa: S608
+        db.execute(query, [TRIM_AT_ONCE, past, before])
 
 
-def _event(row: Sequence[object]) -> EventRecord:
-    values = dict(zip(_FIELDS, row, strict=True))
-    values["force"], values["recovered"] = bool(values["force"]), bool(values["recovered"])
-    return EventRecord(**values)  # type: ignore[arg-type]
+def _plain(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.encode(errors="backslashreplace").decode()  # what a notifyee says may hold halves of characters
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
+
+
+def _events(rows: Iterable[Sequence[Any]]) -> list[EventRecord]:
+    """Those that are as they were written."""
+    found, damaged = [], 0
+    for *row, checksum in rows:
+        if checksum == sealed.checksum(*row):
+            values = dict(zip(_FIELDS, row, strict=True))
+            values["force"], values["recovered"] = bool(values["force"]), bool(values["recovered"])
+            found.append(EventRecord(**values))
+        else:
+            damaged += 1
+    if damaged:
+        log.warning("%d damaged events are left out", damaged)
+    return found

@@ -47,11 +47,10 @@ def note(
     """How far it is, and what has changed of what is owed, by notifyee; None: nothing any more."""
     db.execute("UPDATE operations SET attempt = ?, status = ? WHERE id = ?", [attempt, status, operation_id])
     for notifyee, each in owed.items():
-        if each is None:
-            db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
-        else:
+        db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
+        if each is not None:
             values = [operation_id, notifyee, each.place, each.context, each.made, each.pid, each.start]
-            db.execute(f"REPLACE INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+            db.execute(f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
 
 def succeeded(db: Connection, operation_id: str) -> None:

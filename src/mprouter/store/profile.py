@@ -19,8 +19,9 @@ def put(db: Connection, remembered: Remembered) -> None:
     """Remember it, in place of what was remembered under its local name."""
     each = remembered
     options = json.dumps(dict(each.options))
+    drop(db, each.local_name)  # REPLACE would not call the triggers
     db.execute(
-        f"REPLACE INTO profile ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO profile ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
         [each.local_name, each.remote_name, each.canonical, each.provider, each.user, each.type, options, each.saved],
     )
 

@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mprouter import places
+from mprouter import places, settings
 from mprouter.status import Status, WNetError
-from mprouter.store import connections, journal, owner, profile
+from mprouter.store import connections, journal, owner, profile, sealed
 from mprouter.store import events as record
 from mprouter.store.database import Database
+from mprouter.store.events import Bounds
 from mprouter.store.model import Entry, EventRecord, Operation, Owed, Remembered
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from mprouter.store.salvage import Salvaged
 
 __all__ = ["FILE_NAME", "Store"]
 
@@ -246,7 +249,7 @@ class Store:
 
     def end(self, id: str, events: Sequence[EventRecord], *, claim: int | None = None) -> None:  # noqa: A002
         """An operation is over. claim: the id of its own that has come to nothing."""
-        with self._changing(events) as db:
+        with self._changing(events, trim=True) as db:
             journal.delete(db, id)
             if claim is not None:
                 connections.remove(db, claim)
@@ -267,7 +270,7 @@ class Store:
     def record(self, events: Sequence[EventRecord]) -> None:
         """Add *events* to the record (N20). Old ones go when there are too many."""
         if events:
-            with self._changing(events):
+            with self._changing(events, trim=True):
                 pass
 
     def events(
@@ -285,18 +288,46 @@ class Store:
         with self._database.reading() as db:
             return record.last_calls(db)
 
+    # -- when it is damaged ------------------------------------------------------------------------------------
+
+    def salvage(self) -> Salvaged | None:
+        """Put a damaged file aside and begin a new one with what is good of it; None if nothing is wrong with it.
+
+        Raises ``WNetError`` if it is another program's, was made by a newer version, or cannot be replaced.
+        """
+        from mprouter.store import salvage
+
+        with self._database.told(), self.recovering():  # of two at once, the second finds nothing wrong any more
+            try:
+                with self._database.reading() as db:
+                    problems = salvage.damage(db)
+                    if not problems:
+                        return None
+                    raise sealed.Damaged(problems[0])
+            except WNetError as error:
+                if error.status is not Status.ERROR_BAD_PROFILE or error.__cause__ is None:  # the second: not ours
+                    raise
+            return salvage.salvage(self._database.path)
+
     @contextmanager
-    def _changing(self, events: Sequence[EventRecord] = (), *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction, which ends with *events*."""
+    def _changing(
+        self, events: Sequence[EventRecord] = (), *, durable: bool = False, trim: bool = False
+    ) -> Iterator[sqlite3.Connection]:
+        """One transaction, which ends with *events*. trim: old ones go; for when nobody waits to be notified."""
+        bounds = self._bounds() if trim else None
         with self._database.writing(durable=durable) as db:
             yield db
-            trim = record.write(db, events)
-        if trim:
-            try:
-                with self._database.writing() as db:
-                    record.trim(db)
-            except WNetError:  # what the caller wanted is done; the next one tries again
-                log.debug("the record of events was not trimmed", exc_info=True)
+            record.write(db, events)
+            if bounds is not None:
+                record.trim(db, bounds)
+
+    def _bounds(self) -> Bounds:
+        try:
+            found = settings.load()
+        except WNetError:  # the router tells of it
+            log.debug("events are kept within the bounds that are usual", exc_info=True)
+            found = settings.Settings()
+        return Bounds(found.events_kept, found.events_days * 86400)
 
 
 def _free_letter(
