@@ -127,12 +127,12 @@ class Database:
         )
 
     def _verify(self, db: sqlite3.Connection) -> None:
-        """Look at what matters, and also at its pages if another process has changed the file since the last time."""
+        """Look at what matters, if it is new to SQLite: the file was just opened, or another process has changed it."""
         changes = db.execute("PRAGMA data_version").fetchone()[0]
         if changes != self._changes:
             sealed.verify_pages(db)
-        sealed.verify(db)
-        self._changes = changes
+            sealed.verify(db)
+            self._changes = changes
 
     def _leave(self) -> None:
         """Let go of the file, which is not as it should be, and do not touch it."""

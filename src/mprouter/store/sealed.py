@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["TABLES", "Damaged", "checksum", "install", "seal_schema", "verify", "verify_pages", "verify_schema"]
 
 TABLES = ("connections", "profile", "operations", "owed")
-"""Those that hold what matters, which is little. They are read whole and compared at the start of each transaction."""
+"""Those that hold what matters, which is little. They are read whole and compared when SQLite reads them anew."""
 
 
 class Damaged(Exception):
