@@ -56,7 +56,7 @@ def generator() -> Iterator[None]:
         "x" * LIMIT,
         Elsewhere(None),
     ],
-    ids=repr,
+    ids=lambda context: type(context).__name__,
 )
 def test_n19_what_would_not_come_back_is_not_kept(context: object) -> None:
     assert frozen(context) is None
