@@ -1,0 +1,191 @@
+"""C6 when something dies: servers, the network, rclone, and the disk of the cache. Nothing closed is silently gone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import IO
+
+import pytest
+
+from mprouter.providers.base import Mounted, State
+from mprouter.providers.rclone.sftp import Sftp
+from mprouter.providers.rclone.smb import Smb
+from mprouter.providers.rclone.webdav import WebDav
+from mprouter.status import Status, WNetError
+from sandbox import Places
+from servers import sftp, smb, webdav
+from servers.daemon import Fresh, Server, wait_for
+from servers.relay import Relay, relay
+from servers.sftp import SftpServer
+from shares import Connections, Share
+
+MIB = 1 << 20
+BLOCK = bytes(range(256)) * (MIB // 256)
+"""What programs write: no part of it is zeros, which a part that was never written would be."""
+
+LARGE = 256
+
+
+def block(number: int) -> bytes:
+    """The block *number* of a large file; no two are alike."""
+    return number.to_bytes(8, "big") + BLOCK[8:]
+
+
+def write(path: Path, blocks: int = LARGE, *, then: Callable[[int], None] = lambda _: None) -> str:
+    """Write and close a file as a program does; its checksum. *then*: is told the number of each block written."""
+    checksum = hashlib.sha256()
+    with path.open("wb", buffering=0) as file:
+        for number in range(blocks):
+            file.write(block(number))
+            checksum.update(block(number))
+            then(number)
+    return checksum.hexdigest()
+
+
+def checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_part_of_it(content: bytes) -> bool:
+    """Whether *content* is a beginning of what ``write`` writes."""
+    return all(
+        content[at : at + MIB] == block(at // MIB)[: len(content) - at] for at in range(0, len(content), MIB)
+    )
+
+
+def at(moment: int, action: Callable[[], None]) -> Callable[[int], None]:
+    """Do *action* after the block *moment*."""
+    return lambda number: action() if number == moment else None
+
+
+def on_the_way(root: Path, path: Path) -> int:
+    """How many bytes of an upload are on the server, under whichever name."""
+    return max((each.stat().st_size for each in root.iterdir() if each.name != path.name), default=0)
+
+
+def files(root: Path) -> list[str]:
+    return sorted(each.name for each in root.iterdir() if each.is_file())
+
+
+@pytest.fixture(params=["sftp", "smb", "webdav"])
+def own(request: pytest.FixtureRequest, fresh: Fresh) -> tuple[Server, Share]:
+    """A server that the test may kill, and a share of it."""
+    match request.param:
+        case "sftp":
+            ssh = fresh(sftp.serve)
+            return ssh, Share(
+                Sftp(stall=2), ssh.url(), ssh.root, None, ssh.password, {"known_hosts": str(ssh.known_hosts)}
+            )
+        case "smb":
+            samba = fresh(smb.serve)
+            return samba, Share(Smb(stall=2), samba.url(), samba.root, None, samba.password)
+        case _:
+            apache = fresh(webdav.serve)
+            root = apache.directory("share")
+            return apache, Share(WebDav(stall=2), apache.url("/share"), root, None, apache.password)
+
+
+def pending(connections: Connections, mounted: Mounted, name: str) -> None:
+    """The disconnect does not succeed, and says what is not on the server."""
+    with pytest.raises(WNetError) as failed:
+        connections.disconnect(mounted)
+    assert failed.value.status is Status.ERROR_WRITE_FAULT
+    assert name in str(failed.value)
+
+
+# -- the server
+
+
+def test_c6_a_server_killed_in_the_middle_of_a_write(own: tuple[Server, Share], connections: Connections) -> None:
+    server, share = own
+    mounted = connections.connect(share)
+    wanted = write(mounted.mountpoint / "film", then=at(100, server.stop))
+    pending(connections, mounted, "film")
+    assert share.provider.state(mounted) is State.CONNECTED
+    server.start()
+    share.provider.stall = 60
+    connections.disconnect(mounted)
+    assert checksum(share.root / "film") == wanted
+    assert files(share.root) == ["film"]
+
+
+def test_c6_a_server_killed_in_the_middle_of_an_upload(own: tuple[Server, Share], connections: Connections) -> None:
+    server, share = own
+    old = share.put("film", "the old one")
+    mounted = connections.connect(share)
+    wanted = write(mounted.mountpoint / "film")
+    wait_for(lambda: on_the_way(share.root, old) > MIB, "the upload")
+    server.stop()
+    assert old.read_text() == "the old one"
+    pending(connections, mounted, "film")
+    server.start()
+    share.provider.stall = 60
+    connections.disconnect(mounted)
+    assert checksum(share.root / "film") == wanted
+    assert files(share.root) == ["film"]
+
+
+# -- rclone
+
+
+def test_c6_rclone_killed_in_the_middle_of_a_write_keeps_the_servers_file(
+    sftp_share: Share, connections: Connections
+) -> None:
+    old = sftp_share.put("film", "the old one, in full\n" * 100_000)
+    was = checksum(old)
+    mounted = connections.connect(sftp_share)
+    with pytest.raises(OSError, match="not connected|aborted"):
+        write(mounted.mountpoint / "film", then=at(100, connections.kill_rclone))
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    assert checksum(old) == was
+    print(files(sftp_share.root))
+
+
+def test_c6_rclone_killed_in_the_middle_of_a_write_of_a_new_file(sftp_share: Share, connections: Connections) -> None:
+    mounted = connections.connect(sftp_share)
+    with pytest.raises(OSError, match="not connected|aborted"):
+        write(mounted.mountpoint / "film", then=at(100, connections.kill_rclone))
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    content = (sftp_share.root / "film").read_bytes()
+    assert len(content) >= 100 * MIB
+    assert is_part_of_it(content)
+
+
+def test_c6_rclone_killed_in_the_middle_of_an_upload(sftp_share: Share, connections: Connections) -> None:
+    old = sftp_share.put("film", "the old one")
+    mounted = connections.connect(sftp_share)
+    wanted = write(mounted.mountpoint / "film")
+    wait_for(lambda: on_the_way(sftp_share.root, old) > MIB, "the upload")
+    connections.kill_rclone()
+    assert old.read_text() == "the old one"
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    assert checksum(old) == wanted
+    assert files(sftp_share.root) == ["film"]
+
+
+@pytest.mark.parametrize("length", [100, 10_000])
+def test_c6_rclone_killed_while_a_file_is_open_for_append(
+    sftp_share: Share, connections: Connections, length: int
+) -> None:
+    before = "".join(f"line {number}\n" for number in range(length))
+    sftp_share.put("log", before)
+    mounted = connections.connect(sftp_share)
+    with pytest.raises(OSError, match="not connected|aborted"), (mounted.mountpoint / "log").open("a") as log:
+        for number in range(3):
+            log.write(f"new line {number}\n")
+            log.flush()
+        connections.kill_rclone()
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    assert (sftp_share.root / "log").read_text() == before + "new line 0\nnew line 1\nnew line 2\n"
