@@ -56,9 +56,7 @@ def checksum(path: Path) -> str:
 
 def is_part_of_it(content: bytes) -> bool:
     """Whether *content* is a beginning of what ``write`` writes."""
-    return all(
-        content[at : at + MIB] == block(at // MIB)[: len(content) - at] for at in range(0, len(content), MIB)
-    )
+    return all(content[at : at + MIB] == block(at // MIB)[: len(content) - at] for at in range(0, len(content), MIB))
 
 
 def at(moment: int, action: Callable[[], None]) -> Callable[[int], None]:
@@ -147,7 +145,10 @@ def test_c6_rclone_killed_in_the_middle_of_a_write_keeps_the_servers_file(
     connections.disconnect(mounted)
     connections.disconnect(connections.connect(sftp_share))
     assert checksum(old) == was
-    print(files(sftp_share.root))
+    assert files(sftp_share.root) == ["film", "film (unfinished)"]
+    content = (sftp_share.root / "film (unfinished)").read_bytes()
+    assert len(content) >= 100 * MIB
+    assert is_part_of_it(content)
 
 
 def test_c6_rclone_killed_in_the_middle_of_a_write_of_a_new_file(sftp_share: Share, connections: Connections) -> None:

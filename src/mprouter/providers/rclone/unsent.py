@@ -12,10 +12,12 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from mprouter.providers.rclone.mend import is_whole, mend
 
 __all__ = ["Unsent", "adopt", "is_member", "unsent"]
 
@@ -40,21 +42,23 @@ def is_member(name: str, family: str) -> bool:
     return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
 
 
-def adopt(cache: Path, family: str, name: str, live: Iterable[str]) -> int:
-    """Move what other members of *family* have left unsent to the directories of *name*; how many files.
+def adopt(cache: Path, family: str, fs: str, live: Iterable[str], on_server: Callable[[str], bool]) -> int:
+    """Move what other members of *family* have left unsent to the directories of *fs*, mended; how many files.
 
     cache: rclone's cache directory. family: what the names of all file systems for one resource and user begin with.
-    live: the names, with roots, of the file systems that run. The caller keeps others from starting one.
+    live: the names, with roots, of the file systems that run. on_server: whether the server has a file. The caller
+    keeps others from starting one.
     """
     living = {each.partition(":")[0] for each in live}
+    name, _, root = fs.partition(":")
     if name in living:
         return 0
-    _mend(cache, name)
+    _mend(cache, name, root, on_server)
     moved = 0
     with suppress(FileNotFoundError):
         for left in sorted((cache / "vfsMeta").iterdir()):
             if left.name not in living and left.name != name and is_member(left.name, family):
-                _mend(cache, left.name)
+                _mend(cache, left.name, root, on_server)
                 moved += _move(cache, left.name, name)
     if moved:
         log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
@@ -82,46 +86,11 @@ def _move(cache: Path, old: str, new: str) -> int:
     return moved
 
 
-def _mend(cache: Path, name: str) -> None:
-    """Describe the files of *name* anew whose descriptions an rclone was writing when it was killed.
-
-    rclone would delete such files. One that is whole is sent; of one with holes, where it held only a part of the
-    server's file, nobody can tell any more what was written, so that it is set aside for a person to look at.
-    """
-    for file in list(_dirty(cache / "vfsMeta" / name)):
-        inner = file.relative_to(cache / "vfsMeta" / name)
-        data = cache / "vfs" / name / inner
-        if _is_whole(file.read_bytes()) or not data.exists():
-            continue
-        if _has_holes(data):
-            aside = cache / "damaged" / name / inner
-            aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            data.replace(aside)
-            file.unlink()
-            log.error("%s was being written in part when rclone was killed: what there is of it is in %s", inner, aside)
-        else:
-            new = file.with_name(f".{file.name}.new")
-            new.write_text(json.dumps(_description(data), indent=1))
-            new.replace(file)
-
-
-def _description(data: Path) -> dict[str, object]:
-    """What rclone writes of a file that is whole in the cache and has to be sent."""
-    from datetime import UTC, datetime
-
-    found = data.stat()
-    time = datetime.fromtimestamp(found.st_mtime, UTC).isoformat()
-    parts = [{"Pos": 0, "Size": found.st_size}] if found.st_size else []
-    return {"ModTime": time, "ATime": time, "Size": found.st_size, "Rs": parts, "Fingerprint": "", "Dirty": True}
-
-
-def _has_holes(data: Path) -> bool:
-    descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        size = os.fstat(descriptor).st_size
-        return size > 0 and os.lseek(descriptor, 0, os.SEEK_HOLE) < size
-    finally:
-        os.close(descriptor)
+def _mend(cache: Path, name: str, root: str, on_server: Callable[[str], bool]) -> None:
+    """Set right what a killed rclone has left of the file system *name*."""
+    meta, data, aside = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs", "damaged"))
+    for each in unsent(meta):
+        mend(meta, data, aside, on_server, each.path)
 
 
 def _dirty(meta: Path) -> Iterator[Path]:
@@ -131,12 +100,8 @@ def _dirty(meta: Path) -> Iterator[Path]:
             file = Path(directory, name)
             with suppress(FileNotFoundError):
                 content = file.read_bytes()
-                if b'"Dirty": true' in content or not _is_whole(content):
+                if b'"Dirty": true' in content or not is_whole(content):
                     yield file
-
-
-def _is_whole(content: bytes) -> bool:
-    return content.rstrip().endswith(b"}")
 
 
 def _size(file: Path) -> int:
