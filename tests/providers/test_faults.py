@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
-from typing import IO
 
 import pytest
 
@@ -19,7 +15,6 @@ from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.smb import Smb
 from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
-from sandbox import Places
 from servers import sftp, smb, webdav
 from servers.daemon import Fresh, Server, wait_for
 from servers.relay import Relay, relay
@@ -190,3 +185,72 @@ def test_c6_rclone_killed_while_a_file_is_open_for_append(
     connections.disconnect(mounted)
     connections.disconnect(connections.connect(sftp_share))
     assert (sftp_share.root / "log").read_text() == before + "new line 0\nnew line 1\nnew line 2\n"
+
+
+# -- the network
+
+
+@pytest.fixture
+def network(sftp_server: SftpServer) -> Iterator[Relay]:
+    """A network to the SFTP server that can be cut."""
+    with relay(sftp_server.host, sftp_server.port) as made:
+        yield made
+
+
+@pytest.fixture
+def far(network: Relay, sftp_server: SftpServer, sftp_share: Share, tmp_path: Path) -> Share:
+    """The SFTP share, behind that network."""
+    keys = sftp_server.known_hosts.read_text().replace(f":{sftp_server.port}", f":{network.port}")
+    (tmp_path / "known_hosts").write_text(keys)
+    url = sftp_share.url.replace(f":{sftp_server.port}", f":{network.port}")
+    return replace(sftp_share, provider=Sftp(stall=2), url=url, options={"known_hosts": str(tmp_path / "known_hosts")})
+
+
+@pytest.mark.parametrize("fault", [Relay.refuse, Relay.hang])
+def test_c6_the_network_is_cut_in_the_middle_of_an_upload(
+    far: Share, network: Relay, connections: Connections, fault: Callable[[Relay], None]
+) -> None:
+    mounted = connections.connect(far)
+    wanted = write(mounted.mountpoint / "film")
+    wait_for(lambda: on_the_way(far.root, far.root / "film") > MIB, "the upload")
+    fault(network)
+    assert not (far.root / "film").exists()
+    pending(connections, mounted, "film")
+    network.restore()
+    far.provider.stall = 60
+    connections.disconnect(mounted)
+    assert checksum(far.root / "film") == wanted
+    assert files(far.root) == ["film"]
+
+
+@pytest.mark.parametrize("fault", [Relay.refuse, Relay.hang])
+def test_c6_the_network_is_cut_while_something_is_appended(
+    far: Share, network: Relay, connections: Connections, fault: Callable[[Relay], None]
+) -> None:
+    far.put("log", "first line\n")
+    mounted = connections.connect(far)
+    with (mounted.mountpoint / "log").open("a") as log:
+        fault(network)
+        log.write("second line\n")
+    pending(connections, mounted, "log")
+    network.restore()
+    far.provider.stall = 60
+    connections.disconnect(mounted)
+    assert (far.root / "log").read_text() == "first line\nsecond line\n"
+
+
+def test_c6_what_was_appended_while_the_network_was_cut_bears_another_look(
+    far: Share, network: Relay, connections: Connections
+) -> None:
+    far.put("log", "first line\n")
+    mounted = connections.connect(far)
+    with (mounted.mountpoint / "log").open("a") as log:
+        network.refuse()
+        log.write("second line\n")
+    pending(connections, mounted, "log")
+    network.restore()
+    with suppress(OSError):
+        print((mounted.mountpoint / "log").read_text())
+    far.provider.stall = 60
+    connections.disconnect(mounted)
+    assert (far.root / "log").read_text() == "first line\nsecond line\n"

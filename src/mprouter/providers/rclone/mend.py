@@ -1,8 +1,9 @@
 """What an rclone that was killed has left in its cache, set right before another one begins with it.
 
 rclone describes a file when it is opened, when it is first written to, and after its last close. By a description of
-the first kinds the next rclone would take what was written since for the server's, and overwrite it with that; a file
-whose description is cut off it would delete. Where the data are, and how they are moved, is known by ``unsent``.
+the first kinds the next rclone would take what was written since for the server's, and overwrite it with that, or, if
+the server did not answer, send zeros for what it had not fetched; a file whose description is cut off it would delete.
+Where the data are, and how they are moved, is known by ``unsent``.
 """
 
 from __future__ import annotations
@@ -16,9 +17,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = ["is_whole", "mend"]
+from mprouter.providers.rclone.daemon import Daemon
+
+__all__ = ["Server", "is_whole", "mend"]
 
 log = logging.getLogger("mprouter.providers")
+
+_BLOCK = 1 << 20
+"""Bytes that are compared at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,29 @@ class _Description:
         return self.size == data.st_size and not self.gaps and _micro(self.modified) == _micro(_time(data))
 
 
-def mend(meta: Path, data: Path, aside: Path, on_server: Callable[[str], bool], name: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server's files, of the file system *fs* of an rclone."""
+
+    rclone: Daemon
+    fs: str
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file *name*. Raises ``Refused`` and ``WNetError``."""
+        return self.rclone.call("operations/stat", timeout=60, fs=self.fs, remote=name)["item"] is not None
+
+    def fetch(self, name: str, file: Path) -> None:
+        """Copy the file *name* to *file*. Raises ``Refused`` and ``WNetError``."""
+        there = {"dstFs": str(file.parent), "dstRemote": file.name}
+        self.rclone.call("operations/copyfile", timeout=3600, srcFs=self.fs, srcRemote=name, **there)
+
+
+def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None:
     """Set right the unsent file *name* of the directory *data*, described in *meta*.
 
-    One that may not have been closed does not replace the server's: if *on_server* tells that there is one, it gets a
-    name of its own beside it. What cannot be told from the server's content goes to the directory *aside*.
+    Afterwards it is whole: what it lacks is fetched. One that may not have been closed does not replace a file that the
+    server has, but gets a name of its own beside it. What cannot be told from the server's content goes to the directory
+    *aside*. Raises ``Refused``, ``WNetError`` and ``OSError``; then nothing has changed.
     """
     content, description = data / name, meta / name
     if not content.exists():
@@ -74,10 +98,10 @@ def mend(meta: Path, data: Path, aside: Path, on_server: Callable[[str], bool], 
     found, said = content.stat(), _Description.read(description)
     if said is not None and said.is_finished(found):
         return
-    if said is not None and said.gaps and all(_is_untouched(content, *gap) for gap in said.gaps):
-        # It was appended to; rclone fetches the rest.
-        parts = [(start, min(end, found.st_size)) for start, end in [*said.parts, (said.size, found.st_size)]]
-        _Description(_time(found), found.st_size, parts).write(description)
+    whole = _Description(_time(found), found.st_size, [(0, found.st_size)])
+    if said is not None and said.gaps and _fill(content, said.gaps, server, name):
+        os.utime(content, ns=(found.st_atime_ns, found.st_mtime_ns))
+        whole.write(description)
     elif said.gaps if said is not None else _has_holes(content):
         kept = _free(name, lambda each: (aside / each).exists())
         (aside / kept).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,8 +111,8 @@ def mend(meta: Path, data: Path, aside: Path, on_server: Callable[[str], bool], 
             "%s was being written in part when rclone was killed: what there is of it is in %s", name, aside / kept
         )
     else:
-        sent = _free(name, lambda each: on_server(each) or (each != name and (meta / each).exists()))
-        _Description(_time(found), found.st_size, [(0, found.st_size)]).write(meta / sent)
+        sent = _free(name, lambda each: server.has(each) or (each != name and (meta / each).exists()))
+        whole.write(meta / sent)
         if sent != name:  # in this order, since without a description it would be deleted
             content.replace(data / sent)
             description.unlink()
@@ -133,19 +157,30 @@ def _has_holes(data: Path) -> bool:
         os.close(descriptor)
 
 
-def _is_untouched(data: Path, start: int, end: int) -> bool:
-    """Whether there is nothing between *start* and *end*: a hole, or zeros in a page that is partly used."""
-    descriptor = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while start < end:
-            try:
-                start = os.lseek(descriptor, start, os.SEEK_DATA)
-            except OSError:  # ENXIO: there is only a hole up to the end
-                return True
-            found = os.pread(descriptor, max(0, min(end - start, 1 << 20)), start)
-            if any(found):
-                return False
-            start += max(len(found), 1)
-    finally:
-        os.close(descriptor)
+def _fill(content: Path, gaps: list[tuple[int, int]], server: Server, name: str) -> bool:
+    """Put what the server has into the *gaps* of *content*; False if there is something else already."""
+    from tempfile import TemporaryDirectory
+
+    if not server.has(name):
+        return False
+    with TemporaryDirectory(dir=content.parent, prefix=".fetched") as directory:
+        fetched = Path(directory, "file")
+        server.fetch(name, fetched)
+        with content.open("r+b", buffering=0) as ours, fetched.open("rb", buffering=0) as theirs:
+            for writing in (False, True):
+                for start, end in gaps:
+                    for at in range(start, end, _BLOCK):
+                        length = min(_BLOCK, end - at)
+                        old, new = os.pread(ours.fileno(), length, at), os.pread(theirs.fileno(), length, at)
+                        if old == new:
+                            continue
+                        if writing:
+                            os.pwrite(ours.fileno(), new[: len(old)], at)
+                        elif len(new) < len(old) or not _is_part(old, new):
+                            return False
     return True
+
+
+def _is_part(old: bytes, new: bytes) -> bool:
+    """Whether *old* is *new*, or zeros where it was not fetched."""
+    return not any(old) or all(ours in (0, theirs) for ours, theirs in zip(old, new, strict=False))

@@ -15,7 +15,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -276,7 +275,7 @@ class RcloneProvider(ABC):
                     name = fs.partition(":")[0]
                     family = self.family(target, logon) if self.adopts else name
                     end_idle(rclone, lambda each: is_member(each, family))
-                    adopt(rclone.cache, family, fs, rclone.call("vfs/list")["vfses"], partial(_has, rclone, fs))
+                    adopt(rclone, family, fs)
                 rclone.call(
                     "mount/mount",
                     timeout=120,
@@ -319,11 +318,6 @@ class RcloneProvider(ABC):
 def quoted(value: str) -> str:
     """*value* as it stands in a connection string of rclone's."""
     return '"' + value.replace('"', '""') + '"'
-
-
-def _has(rclone: Daemon, fs: str, path: str) -> bool:
-    """Whether the server has the file *path*."""
-    return rclone.call("operations/stat", timeout=60, fs=fs, remote=path)["item"] is not None
 
 
 def _take_back(rclone: Daemon, mountpoint: Path) -> None:

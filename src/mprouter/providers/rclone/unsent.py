@@ -12,12 +12,13 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mprouter.providers.rclone.mend import is_whole, mend
+from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.mend import Server, is_whole, mend
 
 __all__ = ["Unsent", "adopt", "is_member", "unsent"]
 
@@ -42,23 +43,23 @@ def is_member(name: str, family: str) -> bool:
     return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
 
 
-def adopt(cache: Path, family: str, fs: str, live: Iterable[str], on_server: Callable[[str], bool]) -> int:
+def adopt(rclone: Daemon, family: str, fs: str) -> int:
     """Move what other members of *family* have left unsent to the directories of *fs*, mended; how many files.
 
-    cache: rclone's cache directory. family: what the names of all file systems for one resource and user begin with.
-    live: the names, with roots, of the file systems that run. on_server: whether the server has a file. The caller
-    keeps others from starting one.
+    family: what the names of all file systems for one resource and user begin with. The caller keeps others from
+    starting one. Raises ``Refused``, ``WNetError`` and ``OSError``; what is unsent then is where it was.
     """
-    living = {each.partition(":")[0] for each in live}
+    cache, living = rclone.cache, {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
     name, _, root = fs.partition(":")
     if name in living:
         return 0
-    _mend(cache, name, root, on_server)
+    server = Server(rclone, fs)
+    _mend(cache, name, root, server)
     moved = 0
     with suppress(FileNotFoundError):
         for left in sorted((cache / "vfsMeta").iterdir()):
             if left.name not in living and left.name != name and is_member(left.name, family):
-                _mend(cache, left.name, root, on_server)
+                _mend(cache, left.name, root, server)
                 moved += _move(cache, left.name, name)
     if moved:
         log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
@@ -86,11 +87,11 @@ def _move(cache: Path, old: str, new: str) -> int:
     return moved
 
 
-def _mend(cache: Path, name: str, root: str, on_server: Callable[[str], bool]) -> None:
+def _mend(cache: Path, name: str, root: str, server: Server) -> None:
     """Set right what a killed rclone has left of the file system *name*."""
     meta, data, aside = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs", "damaged"))
     for each in unsent(meta):
-        mend(meta, data, aside, on_server, each.path)
+        mend(meta, data, aside, server, each.path)
 
 
 def _dirty(meta: Path) -> Iterator[Path]:
