@@ -14,11 +14,12 @@ from mprouter.names import RemoteName
 from mprouter.providers.base import Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.flush import deliver
+from mprouter.providers.rclone.flush import NotQueued, deliver
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.hold import end_idle, held, is_detached, mount, mounting, release_abandoned
+from mprouter.providers.rclone.mend import Server
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import unsent
+from mprouter.providers.rclone.unsent import adopt, unsent
 from mprouter.status import Status, WNetError
 
 __all__ = ["clean_up", "disconnect", "finish", "settle"]
@@ -40,6 +41,20 @@ def disconnect(
     opened = mounts.openers(mountpoint)
     if opened and not force:
         raise _in_use(opened)
+    try:
+        _deliver_and_unmount(rclone, handle, name, force=force, progress=progress, stall=stall)
+    except NotQueued:
+        if not _begin_anew(rclone, handle, name):
+            raise
+        _deliver_and_unmount(rclone, handle, name, force=force, progress=progress, stall=stall)
+    if not opened:
+        _end(rclone, handle)
+
+
+def _deliver_and_unmount(
+    rclone: Daemon, handle: Handle, name: RemoteName, *, force: bool, progress: Progress | None, stall: float
+) -> None:
+    mountpoint = handle.mountpoint
     if handle.meta is None:
         _unmount(mountpoint, force)
     else:
@@ -59,8 +74,24 @@ def disconnect(
         faults.reached("released")
         if still_open and (kept := unsent(handle.meta)):
             log.warning("%s: %d open files were not sent; the next connection sends them", name.given, len(kept))
-    if not opened:
+
+
+def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
+    """Have rclone take up again what it no longer tries to send, by ending the file system and mounting it again.
+
+    False if that cannot be done now: something uses it, or the server does not answer.
+    """
+    with suppress(Refused, WNetError):
+        Server(rclone, handle.fs).has("")
+        options = rclone.call("vfs/stats", fs=handle.fs)["opt"]
+        if not mounts.unmount(handle.mountpoint):
+            return False
         _end(rclone, handle)
+        with mounting():
+            adopt(rclone, handle.fs.partition(":")[0], handle.fs)
+            mount(rclone, handle.fs, handle.mountpoint, name.given, options)
+        return True
+    return False
 
 
 def finish(rclone: Daemon, handle: Handle, *, progress: Progress | None = None, stall: float) -> None:

@@ -16,13 +16,17 @@ from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import Unsent, unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["STALL", "deliver"]
+__all__ = ["STALL", "NotQueued", "deliver"]
 
 STALL = 30.0
 """Seconds without any progress after which waiting is given up."""
 
 _NOW = -1e9
 """The expiry, in seconds from now, that makes an upload start at once."""
+
+
+class NotQueued(WNetError):
+    """rclone does not try to send what is closed: it could not fetch what a file lacks that was changed in part."""
 
 
 def deliver(
@@ -40,7 +44,7 @@ def deliver(
     progress: is told what is still on its way. stall: see ``STALL``.
 
     Raises ``WNetError`` ERROR_WRITE_FAULT if an upload fails or nothing has moved for *stall* seconds; what is not sent
-    stays in the cache, and rclone goes on trying.
+    stays in the cache, and rclone goes on trying, except where it is ``NotQueued``.
     """
     seen: dict[int, int] = {}  # how often each upload had been tried when it was first seen here
     moved: object = None
@@ -62,7 +66,7 @@ def deliver(
         if state != moved:
             moved, deadline = state, monotonic() + stall
         elif monotonic() > deadline:
-            raise _undelivered(daemon, pending, None)
+            raise _undelivered(daemon, pending, None, WNetError if queue else NotQueued)
         sleep(pause)
         pause = min(pause * 1.5, 0.25)
 
@@ -108,12 +112,14 @@ def _state(daemon: Daemon, queue: list[dict[str, Any]], pending: list[Unsent], m
     return sent, queued, sorted(names), fetched
 
 
-def _undelivered(daemon: Daemon, pending: list[Unsent], failed: str | None) -> WNetError:
+def _undelivered(
+    daemon: Daemon, pending: list[Unsent], failed: str | None, kind: type[WNetError] = WNetError
+) -> WNetError:
     names = [each.path for each in pending]
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     reason = _logged_reason(daemon.log, failed or names[0])
     why = f": {reason}" if reason else "" if failed else ": the server takes nothing"
-    return WNetError(
+    return kind(
         Status.ERROR_WRITE_FAULT,
         f"not yet on the server: {shown}{why}",
         provider_text=reason,

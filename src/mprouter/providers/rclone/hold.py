@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 from mprouter import places
 from mprouter.providers.rclone import mounts
@@ -42,9 +43,13 @@ def mounting() -> Iterator[None]:
         yield
 
 
-def mount(daemon: Daemon, fs: str, mountpoint: Path, device: str) -> None:
-    """Mount *fs*, a file system that is there, once more. Raises ``Refused`` and ``WNetError``."""
-    options = daemon.call("vfs/stats", fs=fs)["opt"]  # with others it would be another file system
+def mount(daemon: Daemon, fs: str, mountpoint: Path, device: str, options: Mapping[str, Any] | None = None) -> None:
+    """Mount *fs* once more. Raises ``Refused`` and ``WNetError``.
+
+    options: as ``vfs/stats`` told them; None if the file system is there.
+    """
+    if options is None:
+        options = daemon.call("vfs/stats", fs=fs)["opt"]  # with others it would be another file system
     parameters = {"fs": fs, "mountPoint": str(mountpoint), "vfsOpt": options, "mountOpt": {"DeviceName": device}}
     daemon.call("mount/mount", timeout=60, **parameters)
 
