@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mprouter.providers.base import Mounted, State
+from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.smb import Smb
 from mprouter.providers.rclone.webdav import WebDav
@@ -254,3 +257,25 @@ def test_c6_what_rclone_no_longer_tries_to_send_is_sent_by_the_disconnect(
     network.restore()
     connections.disconnect(mounted)
     assert (far.root / "log").read_text() == "first line\nsecond line\n"
+
+
+@pytest.mark.parametrize("fault", [Relay.refuse, Relay.hang])
+def test_a_program_that_reads_while_the_network_is_cut_gets_an_error(
+    far: Share,
+    network: Relay,
+    connections: Connections,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Callable[[Relay], None],
+) -> None:
+    monkeypatch.setattr(daemon, "SILENCE", "1s")
+    far.put("book", "text\n" * MIB)
+    mounted = connections.connect(far)
+    reader = [sys.executable, "-c", "import sys; print(len(open(sys.argv[1]).read()))", mounted.mountpoint / "book"]
+    fault(network)
+    ended = subprocess.run(reader, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == 1
+    assert "OSError" in ended.stderr
+    network.restore()
+    ended = subprocess.run(reader, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.stdout == f"{5 * MIB}\n"
+    connections.disconnect(mounted)

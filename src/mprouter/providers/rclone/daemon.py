@@ -33,6 +33,12 @@ START_TIMEOUT = 20.0
 LOG_LIMIT = 4 << 20
 """Bytes of log beyond which the next rclone begins a new one; one old log is kept."""
 
+SILENCE = "1m"
+"""How long a server may be silent in the middle of something until rclone takes the network for cut."""
+
+TRIES = 3
+"""How often rclone tries to read something, until the program that reads gets an error."""
+
 AGENT_SOCKET = "agent.sock"
 """A link in the runtime directory to the SSH agent of whoever connected last: rclone's is named before it starts."""
 
@@ -214,6 +220,9 @@ def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
         f"--cache-dir={cache}",
         f"--config={config}",
         "--ask-password=false",  # nobody is there to answer
+        "--contimeout=10s",
+        f"--timeout={SILENCE}",
+        f"--low-level-retries={TRIES}",
         "--log-level=NOTICE",  # below, connection strings with passwords in them would be logged
     ]
 

@@ -85,7 +85,7 @@ class RcloneProvider(ABC):
     name: as ``--provider`` gives it. title: the protocol, for a person. backend: rclone's name for it. schemes: of the
     remote names that it claims. options: what ``-o`` may set, beside the common ones. failures: what this network's
     errors mean, before the common ones. retries: how often rclone itself tries to open a session. case_insensitive:
-    file names are. adopts: the names of its file systems in rclone change with the password, so that what was left
+    file names are. silence: how long a server may be silent in the middle of something. adopts: the names of its file systems in rclone change with the password, so that what was left
     unsent has to be looked for.
     """
 
@@ -97,6 +97,7 @@ class RcloneProvider(ABC):
     failures: ClassVar[Sequence[Failure]] = ()
     retries: ClassVar[int] = 10
     case_insensitive: ClassVar[bool] = False
+    silence: ClassVar[str | None] = None
     adopts: ClassVar[bool] = True
 
     capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
@@ -134,7 +135,8 @@ class RcloneProvider(ABC):
 
     def config(self, target: Target) -> dict[str, Any]:
         """Settings of rclone itself while it opens a session."""
-        return {"ConnectTimeout": "10s", "LowLevelRetries": self.retries, **target.config}
+        silence = {"Timeout": self.silence} if self.silence is not None else {}
+        return {"ConnectTimeout": "10s", "LowLevelRetries": self.retries, **silence, **target.config}
 
     def connection_string(self, rclone: Daemon, target: Target, logon: Logon) -> str:
         """What names the file system to rclone: all settings and the path."""

@@ -32,6 +32,7 @@ class WebDav(RcloneProvider):
     title = "WebDAV"
     backend = "webdav"
     schemes = frozenset({"dav", "davs", "unc"})
+    silence = "5m"  # some put a large file together before they answer
     options: ClassVar[Mapping[str, Option]] = {
         "ca_cert": Option("the file with the certificates to trust, in place of the system's", certificate_file),
         "vendor": Option(
