@@ -19,7 +19,7 @@ from mprouter.providers.rclone.smb import Smb
 from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
 from servers import sftp, smb, webdav
-from servers.daemon import Fresh, Server, wait_for
+from servers.daemon import Fresh, Server, end, wait_for
 from servers.relay import Relay, relay
 from servers.sftp import SftpServer
 from shares import Connections, Share
@@ -71,22 +71,32 @@ def files(root: Path) -> list[str]:
     return sorted(each.name for each in root.iterdir() if each.is_file())
 
 
+@pytest.fixture
+def own_sftp(fresh: Fresh) -> tuple[SftpServer, Share]:
+    """An SFTP server that the test may kill, and a share of it."""
+    server = fresh(sftp.serve)
+    options = {"known_hosts": str(server.known_hosts)}
+    return server, Share(Sftp(stall=2), server.url(), server.root, None, server.password, options)
+
+
+@pytest.fixture
+def own_smb(fresh: Fresh) -> tuple[Server, Share]:
+    server = fresh(smb.serve)
+    return server, Share(Smb(stall=2), server.url(), server.root, None, server.password)
+
+
+@pytest.fixture
+def own_webdav(fresh: Fresh) -> tuple[Server, Share]:
+    server = fresh(webdav.serve)
+    root = server.directory("share")
+    return server, Share(WebDav(stall=2), server.url("/share"), root, None, server.password)
+
+
 @pytest.fixture(params=["sftp", "smb", "webdav"])
-def own(request: pytest.FixtureRequest, fresh: Fresh) -> tuple[Server, Share]:
-    """A server that the test may kill, and a share of it."""
-    match request.param:
-        case "sftp":
-            ssh = fresh(sftp.serve)
-            return ssh, Share(
-                Sftp(stall=2), ssh.url(), ssh.root, None, ssh.password, {"known_hosts": str(ssh.known_hosts)}
-            )
-        case "smb":
-            samba = fresh(smb.serve)
-            return samba, Share(Smb(stall=2), samba.url(), samba.root, None, samba.password)
-        case _:
-            apache = fresh(webdav.serve)
-            root = apache.directory("share")
-            return apache, Share(WebDav(stall=2), apache.url("/share"), root, None, apache.password)
+def own(request: pytest.FixtureRequest) -> tuple[Server, Share]:
+    """A server of a kind that the test may kill, and a share of it."""
+    server, share = request.getfixturevalue(f"own_{request.param}")
+    return server, share
 
 
 def pending(connections: Connections, mounted: Mounted, name: str) -> None:
@@ -279,3 +289,63 @@ def test_a_program_that_reads_while_the_network_is_cut_gets_an_error(
     ended = subprocess.run(reader, capture_output=True, text=True, timeout=100, check=False)
     assert ended.stdout == f"{5 * MIB}\n"
     connections.disconnect(mounted)
+
+
+# -- the disk of the cache
+
+
+@pytest.fixture
+def disk(places: Places) -> Iterator[Path]:
+    """A small disk of 24 MiB for the cache."""
+    cache = places.state / "cache"
+    cache.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "none", cache], check=True)
+    yield cache
+    end(places.processes())
+    subprocess.run(["umount", cache], check=True)
+
+
+def test_c6_the_disk_of_the_cache_is_full(
+    own_sftp: tuple[SftpServer, Share], connections: Connections, disk: Path
+) -> None:
+    server, share = own_sftp
+    mounted = connections.connect(share)
+    assert list(mounted.mountpoint.iterdir()) == []  # rclone then knows for a while that there are no files
+    server.stop()
+    wanted = {name: write(mounted.mountpoint / name, 5) for name in "abcd"}
+    with pytest.raises(OSError, match="Input/output error"):  # the program is told
+        write(mounted.mountpoint / "e", 5)
+    assert {name: checksum(mounted.mountpoint / name) for name in wanted} == wanted
+    pending(connections, mounted, "a, b, c, d")
+    server.start()
+    share.provider.stall = 60
+    connections.disconnect(mounted)
+    assert {name: checksum(share.root / name) for name in wanted} == wanted
+    again = connections.connect(share)  # there is room again
+    more = write(again.mountpoint / "f", 20)
+    connections.disconnect(again)
+    assert checksum(share.root / "f") == more
+    assert [each for each in disk.rglob("*") if each.is_file()] == []
+
+
+def test_c6_what_waits_on_a_full_disk_survives_a_kill(
+    own_sftp: tuple[SftpServer, Share], connections: Connections, disk: Path
+) -> None:
+    server, share = own_sftp
+    mounted = connections.connect(share)
+    assert list(mounted.mountpoint.iterdir()) == []
+    server.stop()
+    wanted = {name: write(mounted.mountpoint / name, 5) for name in "abcd"}
+    pending(connections, mounted, "a, b, c, d")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    server.start()
+    with pytest.raises(OSError, match="No space left"), (disk / "something else").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(WNetError) as refused:
+        connections.connect(share)
+    assert refused.value.status is Status.ERROR_DISK_FULL
+    (disk / "something else").unlink()
+    connections.disconnect(connections.connect(share))
+    assert {name: checksum(share.root / name) for name in wanted} == wanted

@@ -19,7 +19,7 @@ from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.hold import end_idle, held, is_detached, mount, mounting, release_abandoned
 from mprouter.providers.rclone.mend import Server
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import adopt, unsent
+from mprouter.providers.rclone.unsent import adopt, check_room, clear, unsent
 from mprouter.status import Status, WNetError
 
 __all__ = ["clean_up", "disconnect", "finish", "settle"]
@@ -81,8 +81,9 @@ def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
 
     False if that cannot be done now: something uses it, or the server does not answer.
     """
-    with suppress(Refused, WNetError):
+    with suppress(Refused, OSError):  # WNetError is one
         Server(rclone, handle.fs).has("")
+        check_room(rclone.cache)
         options = rclone.call("vfs/stats", fs=handle.fs)["opt"]
         if not mounts.unmount(handle.mountpoint):
             return False
@@ -149,12 +150,14 @@ def _mount_again(rclone: Daemon, handle: Handle, name: RemoteName) -> None:
 
 
 def _end(rclone: Daemon, handle: Handle) -> None:
-    """Have rclone end the file system too, unless another connection uses it."""
+    """Have rclone end the file system too, unless another connection uses it, and drop its copies."""
     with suppress(Refused, OSError), mounting():
         deadline = monotonic() + 2
         while is_detached(rclone, handle.fs) and monotonic() < deadline:
             pass  # rclone has not noticed yet that the mount is gone
         end_idle(rclone, lambda fs: fs == handle.fs)
+        if handle.fs not in rclone.call("vfs/list")["vfses"]:
+            clear(rclone.cache, handle.fs)
 
 
 def _in_use(opened: Sequence[mounts.Opener]) -> WNetError:

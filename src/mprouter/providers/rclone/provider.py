@@ -43,10 +43,14 @@ FRESH = "5s"
 WRITE_BACK = "1s"
 """How long after its last close a file is sent; a program that saves often causes one upload."""
 
+KEPT_FREE = "100M"
+"""How much rclone leaves free on the cache's disk by dropping copies of what is sent, where there are any."""
+
 _WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
 """What ends one way to log on, so that the next one is tried."""
 
 _MOUNTING = (
+    Failure("no space left|quota exceeded", Status.ERROR_DISK_FULL, "the disk of rclone's cache is full"),
     Failure("executable file not found", Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there"),
     Failure("is not empty|already mounted", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
     Failure("too many FUSE filesystems", Status.ERROR_BUSY, "no more mounts are allowed", "see mount_max in fuse.conf"),
@@ -269,6 +273,7 @@ class RcloneProvider(ABC):
             "ReadOnly": target.read_only,
             "WriteBack": WRITE_BACK,
             "DirCacheTime": FRESH,
+            "CacheMinFreeSpace": KEPT_FREE,
             "CaseInsensitive": self.case_insensitive,
         }
         try:

@@ -19,10 +19,14 @@ from pathlib import Path
 
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import Server, is_whole, mend
+from mprouter.status import Status, WNetError
 
-__all__ = ["Unsent", "adopt", "is_member", "unsent"]
+__all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "unsent"]
 
 log = logging.getLogger("mprouter.providers")
+
+ROOM = 1 << 20
+"""Bytes that must be free on the cache's disk: an rclone that cannot describe an unsent file deletes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,13 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
     """Move what other members of *family* have left unsent to the directories of *fs*, mended; how many files.
 
     family: what the names of all file systems for one resource and user begin with. The caller keeps others from
-    starting one. Raises ``Refused``, ``WNetError`` and ``OSError``; what is unsent then is where it was.
+    starting one. Raises ``Refused``, ``OSError`` and ``WNetError``, ERROR_DISK_FULL among them; nothing is lost then.
     """
     cache, living = rclone.cache, {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
     name, _, root = fs.partition(":")
     if name in living:
         return 0
+    check_room(cache)
     server = Server(rclone, fs)
     _mend(cache, name, root, server)
     moved = 0
@@ -64,6 +69,27 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
     if moved:
         log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
     return moved
+
+
+def check_room(cache: Path) -> None:
+    """Raise ``WNetError`` ERROR_DISK_FULL if there is no room for what is written."""
+    disk = os.statvfs(cache)
+    if disk.f_bavail * disk.f_frsize < ROOM or (disk.f_files and not disk.f_favail):
+        raise WNetError(
+            Status.ERROR_DISK_FULL,
+            f"the disk of {cache}, where what is written waits to be sent, is full",
+            hint="make room there, or connect with -o read_only=yes",
+        )
+
+
+def clear(cache: Path, fs: str) -> None:
+    """Drop the copies of what the server has, when *fs* has ended and nothing waits there. See ``adopt`` for others."""
+    import shutil
+
+    name = fs.partition(":")[0]
+    if not any(_dirty(cache / "vfsMeta" / name)):
+        for kind in ("vfs", "vfsMeta"):  # in this order: data without a description would be taken for unwanted
+            shutil.rmtree(cache / kind / name, ignore_errors=True)
 
 
 def _move(cache: Path, old: str, new: str) -> int:
