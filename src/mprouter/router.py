@@ -6,8 +6,9 @@ theirs. How notifyees are told stands in ``notify/dispatch.py``, how providers a
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,17 @@ from mprouter.history import History
 from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, parse_local, parse_remote
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import AddConnect, CancelConnect, Event, Registration
-from mprouter.providers.base import Added, AddRequest, Conversation, Mounted, Progress, Provider, State
+from mprouter.providers.base import (
+    Added,
+    AddRequest,
+    Caching,
+    Conversation,
+    Mounted,
+    Progress,
+    Provider,
+    State,
+    Waiting,
+)
 from mprouter.providers.order import in_order, route
 from mprouter.recovery import Recovered, Recovery
 from mprouter.resource import ConnectFlag, NetResource, ResourceType
@@ -33,6 +44,8 @@ if TYPE_CHECKING:
     from mprouter.notify.registration import DropIns
 
 __all__ = ["Restored", "Router"]
+
+log = logging.getLogger("mprouter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +212,11 @@ class Router:
             for each in self._store.remembered()
         ]
 
+    def waiting(self) -> list[Waiting]:
+        """What was written to resources and is not on their servers yet, whether they are connected now or not."""
+        sources = {each.waiting: None for each in self.providers() if isinstance(each, Caching)}
+        return [found for source in sources for found in source()]
+
     def restore(
         self,
         name: str | None = None,
@@ -212,6 +230,8 @@ class Router:
         wait: for how long to try again those for which the network is not there yet: False = one attempt each, as
         a person wants it; True = until the networks should have started (R7), as at login; a number = so many seconds.
         conversation: who may be asked, one question at a time. hearing: hears how each is getting on.
+
+        Without *name*, lost connections that are not remembered are taken away.
 
         Returns how each went, and raises only for the request itself: ERROR_NOT_CONNECTED if *name* is not remembered.
         """
@@ -227,6 +247,8 @@ class Router:
                     function="restore",
                     hint="mpr list --remembered shows what is",
                 )
+        else:
+            self._take_lost_away({each.local_name for each in wanted})
         connected = {each.local_name for each in self.connections() if each.state is State.CONNECTED}
         wanted = [each for each in wanted if each.local_name not in connected]
         if not wanted:
@@ -558,6 +580,19 @@ class Router:
             _concerning(error, remembered.remote_name, "restore")
             raise
         return self._connection(entry)
+
+    def _take_lost_away(self, remembered: Collection[str]) -> None:
+        """Leave nothing of lost connections but those whose local names are *remembered*, which are made again."""
+        self.recover()
+        for entry in self._store.entries():
+            if entry.phase == "connected" and entry.local_name not in remembered and self._is_gone(entry):
+                shown = entry.local_name or entry.remote_name
+                try:
+                    self._cancel_one(entry, True, None, None, None)
+                except WNetError as error:  # another process is at it, or it cannot be unmounted
+                    log.debug("%s was lost and is still there: %s", shown, error)
+                else:
+                    log.warning("%s was lost and is not remembered: it is no longer there", shown)
 
     def _was_quicker(self, remembered: Remembered, seen: Entry | None) -> bool:
         """Whether another process has claimed *remembered* since *seen* was what stood there, and maybe given up."""

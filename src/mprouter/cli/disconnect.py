@@ -11,7 +11,7 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
-from mprouter.cli.output import is_terminal, json_option, plain, say, say_json
+from mprouter.cli.output import counted, is_terminal, json_option, plain, say, say_json, size
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -119,12 +119,12 @@ class _Waiting(AbstractContextManager["_Waiting"]):
         if not pending.files:
             return
         self._most = max(self._most, pending.bytes)
-        files = "1 file" if pending.files == 1 else f"{pending.files} files"
+        files = counted(pending.files, "file")
         if is_terminal(sys.stderr):
             self._show_bar(f"waiting for {files}", pending.bytes)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY
-            click.echo(f"mpr: waiting for {files} ({_size(pending.bytes)}) to reach the server", err=True)
+            click.echo(f"mpr: waiting for {files} ({size(pending.bytes)}) to reach the server", err=True)
 
     def pause(self) -> None:
         """Nothing is shown until there is news."""
@@ -154,12 +154,3 @@ class _Waiting(AbstractContextManager["_Waiting"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.pause()
-
-
-def _size(count: float) -> str:
-    """*count* bytes for a person."""
-    for unit in ("bytes", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"

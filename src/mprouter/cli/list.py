@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mprouter.cli.command import Command
-from mprouter.cli.output import json_option, plain, say, say_json, say_table
+from mprouter.cli.output import counted, json_option, plain, say, say_json, say_table, size
 
 if TYPE_CHECKING:
     from mprouter.connection import Connection
+    from mprouter.providers.base import Waiting
 
 __all__ = ["command"]
 
@@ -20,34 +21,46 @@ __all__ = ["command"]
     examples=[
         ("mpr list", "What is connected."),
         ("mpr list --remembered", "What 'mpr restore' makes again, connected now or not."),
+        ("mpr list --unsent", "What was written and is not on a server yet."),
         ("mpr list --json | jq -r '.[] | select(.state == \"lost\").local_name'", "For scripts: what was lost."),
     ],
 )
 @click.option("--remembered", is_flag=True, help="Show the remembered connections instead, also those not connected.")
+@click.option("--unsent", is_flag=True, help="Show only what was written and is not on a server yet.")
 @json_option
-def command(remembered: bool, as_json: bool) -> None:
+def command(remembered: bool, unsent: bool, as_json: bool) -> None:
     """Show the connections and how they are.
 
-    A connection is lost when what served it has died. Connect it again under the same name, or disconnect it.
+    A connection is lost when what served it has died. Connect it again under the same name, or disconnect it. What had
+    been written and was not sent yet is kept: it is shown below, and sent by the next connection to that resource.
     """
+    if remembered and unsent:
+        raise click.UsageError("--remembered and --unsent exclude each other.")
     from mprouter.cli import connection
     from mprouter.router import Router
 
     with Router() as router:
         found = router.connections(remembered=remembered)
+        waiting = [] if remembered or (as_json and not unsent) else router.waiting()
     if as_json:
-        say_json([connection.as_json(each) for each in found])
+        say_json([_as_json(each) for each in waiting] if unsent else [connection.as_json(each) for each in found])
         return
-    if not found:
+    if unsent:
+        if not waiting:
+            say("Everything is on the servers.")
+    elif not found:
         say("Nothing is remembered." if remembered else "Nothing is connected.")
-        return
-    say_table(
-        ["LOCAL", "REMOTE", "PROVIDER", "USER", "STATE", "REMEMBERED", "PATH"],
-        [_row(each, mark=not remembered) for each in found],
-    )
-    for each in found:
-        if advice := _advice(each):
-            say(advice)
+    else:
+        say_table(
+            ["LOCAL", "REMOTE", "PROVIDER", "USER", "STATE", "REMEMBERED", "PATH"],
+            [_row(each, mark=not remembered) for each in found],
+        )
+        for each in found:
+            if advice := _advice(each):
+                say(advice)
+    connected = {each.remote_name for each in found if each.state is not None and each.state.value == "connected"}
+    for unsent_there in waiting:
+        _say_waiting(unsent_there, is_connected=unsent_there.remote_name in connected)
 
 
 def _row(connection: Connection, *, mark: bool) -> list[str]:
@@ -83,3 +96,30 @@ def _advice(connection: Connection) -> str | None:
         again = f"mpr connect {remote}" + (f" {name}" if connection.local_name else "")
         return f"{name} is lost; to connect it again: {again}; to be rid of it: mpr disconnect {name}"
     return None
+
+
+def _say_waiting(waiting: Waiting, *, is_connected: bool) -> None:
+    """What is not on the server, and what to do."""
+    from shlex import quote
+
+    remote = plain(waiting.remote_name)
+    if waiting.pending.files:
+        files = f"{counted(waiting.pending.files, 'file')} ({size(waiting.pending.bytes)})"
+        user = f" --user {quote(plain(waiting.user))}" if waiting.user is not None else ""
+        advice = "disconnecting waits for that" if is_connected else f"to send that: mpr connect {quote(remote)}{user}"
+        say(f"{remote}: {files} not on the server yet; {advice}")
+    if waiting.aside:
+        files = counted(len(waiting.aside), "file")
+        say(f"{remote}: {files} not sent, since a part is missing; see what you need of it, then remove it:")
+        for file in waiting.aside:
+            say(f"  {plain(file)}")
+
+
+def _as_json(waiting: Waiting) -> dict[str, Any]:
+    return {
+        "remote_name": waiting.remote_name,
+        "user": waiting.user,
+        "files": waiting.pending.files,
+        "bytes": waiting.pending.bytes,
+        "aside": [str(each) for each in waiting.aside],
+    }

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["OutputLost", "is_terminal", "json_option", "plain", "say", "say_json", "say_table"]
+__all__ = ["OutputLost", "counted", "is_terminal", "json_option", "plain", "say", "say_json", "say_table", "size"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -59,6 +59,20 @@ def plain(text: object) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def size(count: float) -> str:
+    """*count* bytes for a person."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
 
 
 def is_terminal(stream: Any) -> bool:

@@ -18,6 +18,7 @@ from mprouter.resource import ConnectFlag, ResourceType
 __all__ = [
     "AddRequest",
     "Added",
+    "Caching",
     "Capability",
     "Conversation",
     "Mounted",
@@ -26,6 +27,7 @@ __all__ = [
     "Provider",
     "Starting",
     "State",
+    "Waiting",
 ]
 
 
@@ -101,6 +103,20 @@ class Pending:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What was written to a resource that its server does not have, whether it is connected now or not.
+
+    remote_name: as it was connected last. user: the user name on the server. pending: what the connection sends, or
+    the next one to that resource as that user. aside: files that cannot be sent, since a part of them is missing.
+    """
+
+    remote_name: str
+    user: str | None
+    pending: Pending
+    aside: tuple[Path, ...] = ()
+
+
 Progress = Callable[[Pending], None]
 """Called now and then while a cancel waits for written data (C6)."""
 
@@ -150,3 +166,11 @@ class Starting(Protocol):
 
     def start_up(self) -> float | None:
         """In how many seconds from now: 0 = it is there; None = unknown, as for a provider that has no such method."""
+
+
+@runtime_checkable
+class Caching(Protocol):
+    """What a ``Provider`` may have besides: it sends later than programs write, so that something may wait (C6)."""
+
+    def waiting(self) -> list[Waiting]:
+        """All that waits. Providers that share a cache have one function in common, which is called once."""

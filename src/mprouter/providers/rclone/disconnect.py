@@ -95,7 +95,7 @@ def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
     return False
 
 
-def finish(rclone: Daemon, handle: Handle, *, progress: Progress | None = None, stall: float) -> None:
+def finish(rclone: Daemon, handle: Handle, name: RemoteName, *, progress: Progress | None = None, stall: float) -> None:
     """The same when the mount is gone already: the rest is delivered. Raises ``WNetError`` (ERROR_WRITE_FAULT)."""
     meta = handle.meta
     if meta is not None:
@@ -104,6 +104,8 @@ def finish(rclone: Daemon, handle: Handle, *, progress: Progress | None = None, 
                 detached = is_detached(rclone, handle.fs)  # whoever has files open there will not be waited for
                 is_open = lambda: {each.path for each in unsent(meta)} if detached else set()  # noqa: E731
                 deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)
+            else:
+                _tell_kept(handle, name)
     release_abandoned(rclone)
     _end(rclone, handle)
 
@@ -113,7 +115,7 @@ def settle(rclone: Daemon, handle: Handle, name: RemoteName, *, stall: float) ->
     release_abandoned(rclone)
     if not handle.is_connected:
         try:
-            finish(rclone, handle, stall=stall)
+            finish(rclone, handle, name, stall=stall)
         except (WNetError, Refused):
             _mount_again(rclone, handle, name)  # what is pending stays visible, and is delivered later
     return State.CONNECTED if handle.is_connected else State.LOST
@@ -124,14 +126,14 @@ def clean_up(handle: Handle, name: RemoteName) -> None:
     if mounts.is_mounted(handle.mountpoint):
         mounts.unmount(handle.mountpoint, lazily=True)
     release_abandoned(daemon.running())
-    kept = unsent(handle.meta) if handle.meta is not None else []
+    _tell_kept(handle, name)
+
+
+def _tell_kept(handle: Handle, name: RemoteName) -> None:
+    kept = sorted(each.path for each in unsent(handle.meta)) if handle.meta is not None else []
     if kept:
-        log.warning(
-            "%s was lost with %d files unsent (%s): they are kept, and the next connection sends them",
-            name.given,
-            len(kept),
-            ", ".join(each.path for each in kept[:5]),
-        )
+        shown = ", ".join(kept[:5]) + (f" and {len(kept) - 5} more" if len(kept) > 5 else "")
+        log.warning("%s: kept, and sent by the next connection to it: %s", name.given, shown)
 
 
 def _paths(mountpoint: Path) -> set[str]:

@@ -32,7 +32,7 @@ from mprouter.providers.rclone.hold import end_idle, is_detached, mounting
 from mprouter.providers.rclone.logons import Logon
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import adopt, is_member
+from mprouter.providers.rclone.unsent import adopt, is_member, note, waiting
 from mprouter.status import Status, WNetError
 
 __all__ = ["RcloneProvider", "Target", "quoted"]
@@ -89,8 +89,9 @@ class RcloneProvider(ABC):
     name: as ``--provider`` gives it. title: the protocol, for a person. backend: rclone's name for it. schemes: of the
     remote names that it claims. options: what ``-o`` may set, beside the common ones. failures: what this network's
     errors mean, before the common ones. retries: how often rclone itself tries to open a session. case_insensitive:
-    file names are. silence: how long a server may be silent in the middle of something. adopts: the names of its file systems in rclone change with the password, so that what was left
-    unsent has to be looked for.
+    file names are. silence: how long a server may be silent in the middle of something, None for ``daemon.SILENCE``.
+    adopts: the names of its file systems in rclone change with the password, so that what was left unsent has to be
+    looked for.
     """
 
     name: str
@@ -105,6 +106,7 @@ class RcloneProvider(ABC):
     adopts: ClassVar[bool] = True
 
     capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
+    waiting = staticmethod(waiting)  # one for all networks: they share the cache
 
     def __init__(self, *, stall: float = STALL) -> None:
         """*stall*: seconds without progress after which a disconnect no longer waits for uploads."""
@@ -199,7 +201,7 @@ class RcloneProvider(ABC):
             elif handle.is_connected:
                 disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)
             else:
-                finish(rclone, handle, progress=progress, stall=self.stall)
+                finish(rclone, handle, mounted.name, progress=progress, stall=self.stall)
 
     def state(self, mounted: Mounted) -> State:
         """What became of the connection (``NPGetConnection``), asked of the kernel alone."""
@@ -282,6 +284,7 @@ class RcloneProvider(ABC):
                     name = fs.partition(":")[0]
                     family = self.family(target, logon) if self.adopts else name
                     end_idle(rclone, lambda each: is_member(each, family))
+                    note(rclone.cache, fs, request.name.given, logon.user)
                     adopt(rclone, family, fs)
                 rclone.call(
                     "mount/mount",

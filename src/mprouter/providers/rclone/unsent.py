@@ -3,7 +3,8 @@
 A file system of rclone's keeps its cache in directories of its own: below ``vfs/NAME/ROOT`` stand the data, below
 ``vfsMeta/NAME/ROOT`` a JSON file for each with whether it is dirty. NAME ends in a hash of all settings, the password
 among them. What a dead rclone, or a connection with another password, has left is therefore under another name than
-the one that a new connection looks under, and is moved there (``adopt``) before the new one begins.
+the one that a new connection looks under, and is moved there (``adopt``) before the new one begins. Which resource it
+was written to stands in ``resources/NAME`` (``note``), so that a person can be told without a connection.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter import places
+from mprouter.providers.base import Pending, Waiting
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import Server, is_whole, mend
 from mprouter.status import Status, WNetError
 
-__all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "unsent"]
+__all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "note", "unsent", "waiting"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -47,6 +50,25 @@ def is_member(name: str, family: str) -> bool:
     return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
 
 
+def note(cache: Path, fs: str, remote_name: str, user: str | None) -> None:
+    """Write down which resource the file system *fs* is of, before anything is written to it."""
+    with suppress(OSError):  # what cannot be read later is told by the name of the file system
+        file = places.private(cache / "resources") / fs.partition(":")[0]
+        file.write_text(json.dumps({"remote_name": remote_name, "user": user}))
+
+
+def waiting() -> list[Waiting]:
+    """All that is unsent, of living and dead file systems, and what ``adopt`` had to put aside."""
+    cache, found = places.state_dir() / "cache", []
+    for name in sorted({each.name for kind in ("vfsMeta", "damaged") for each in _directories(cache / kind)}):
+        files = unsent(cache / "vfsMeta" / name)
+        aside = tuple(sorted(each for each in (cache / "damaged" / name).rglob("*") if each.is_file()))
+        if files or aside:
+            pending = Pending(len(files), sum(each.size for each in files))
+            found.append(Waiting(*_noted(cache, name), pending, aside))
+    return found
+
+
 def adopt(rclone: Daemon, family: str, fs: str) -> int:
     """Move what other members of *family* have left unsent to the directories of *fs*, mended; how many files.
 
@@ -59,12 +81,12 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
         return 0
     check_room(cache)
     server = Server(rclone, fs)
-    _mend(cache, name, root, server)
+    _mend(cache, name, root, server, name)
     moved = 0
     with suppress(FileNotFoundError):
         for left in sorted((cache / "vfsMeta").iterdir()):
             if left.name not in living and left.name != name and is_member(left.name, family):
-                _mend(cache, left.name, root, server)
+                _mend(cache, left.name, root, server, name)
                 moved += _move(cache, left.name, name)
     if moved:
         log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
@@ -84,18 +106,13 @@ def check_room(cache: Path) -> None:
 
 def clear(cache: Path, fs: str) -> None:
     """Drop the copies of what the server has, when *fs* has ended and nothing waits there. See ``adopt`` for others."""
-    import shutil
-
     name = fs.partition(":")[0]
     if not any(_dirty(cache / "vfsMeta" / name)):
-        for kind in ("vfs", "vfsMeta"):  # in this order: data without a description would be taken for unwanted
-            shutil.rmtree(cache / kind / name, ignore_errors=True)
+        _drop(cache, name)
 
 
 def _move(cache: Path, old: str, new: str) -> int:
     """Move the dirty files of *old* to *new*, then drop the rest of *old*: copies of what the server has."""
-    import shutil
-
     moved = 0
     for file in list(_dirty(cache / "vfsMeta" / old)):
         inner = file.relative_to(cache / "vfsMeta" / old)
@@ -108,16 +125,25 @@ def _move(cache: Path, old: str, new: str) -> int:
             (cache / "vfs" / old / inner).replace(data)
         file.replace(meta)
         moved += 1
-    for kind in ("vfsMeta", "vfs"):
-        shutil.rmtree(cache / kind / old, ignore_errors=True)
+    _drop(cache, old)
     return moved
 
 
-def _mend(cache: Path, name: str, root: str, server: Server) -> None:
-    """Set right what a killed rclone has left of the file system *name*."""
-    meta, data, aside = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs", "damaged"))
+def _drop(cache: Path, name: str) -> None:
+    """Remove what there is of the file system *name*, but what was put aside."""
+    import shutil
+
+    for kind in ("vfs", "vfsMeta"):
+        shutil.rmtree(cache / kind / name, ignore_errors=True)
+    if not (cache / "damaged" / name).exists():
+        (cache / "resources" / name).unlink(missing_ok=True)
+
+
+def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> None:
+    """Set right what a killed rclone has left of the file system *name*, for the file system *new*."""
+    meta, data = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
     for each in unsent(meta):
-        mend(meta, data, aside, server, each.path)
+        mend(meta, data, cache / "damaged" / new, server, each.path)
 
 
 def _dirty(meta: Path) -> Iterator[Path]:
@@ -131,8 +157,22 @@ def _dirty(meta: Path) -> Iterator[Path]:
                     yield file
 
 
-def _size(file: Path) -> int:
+def _size(description: Path) -> int:
+    """Of the data; what a killed rclone had written down of it may be older."""
     try:
-        return int(json.loads(file.read_bytes())["Size"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return Path(str(description).replace("/vfsMeta/", "/vfs/", 1)).stat().st_size
+    except OSError:
         return 0
+
+
+def _noted(cache: Path, name: str) -> tuple[str, str | None]:
+    """The remote name and the user that ``note`` wrote down, or what of them is in *name*."""
+    try:
+        said = json.loads((cache / "resources" / name).read_bytes())
+        return said["remote_name"], said["user"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return name, None
+
+
+def _directories(path: Path) -> list[Path]:
+    return [each for each in path.iterdir() if each.is_dir()] if path.is_dir() else []

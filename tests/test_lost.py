@@ -1,0 +1,136 @@
+"""What an rclone that died has left, as a user has it: seen, cleaned up, connected again, and nothing written lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mprouter.providers.rclone import daemon
+from sandbox import Command, Places
+from servers import sftp
+from servers.daemon import Fresh, end, wait_for
+from servers.sftp import SftpServer
+
+
+@pytest.fixture
+def server(fresh: Fresh) -> SftpServer:
+    return fresh(sftp.serve)
+
+
+def access(server: SftpServer) -> list[str]:
+    """What the command needs to be told to log on there."""
+    return ["-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}"]
+
+
+def kill_rclone() -> None:
+    found = daemon.running()
+    assert found is not None
+    os.kill(found.pid, signal.SIGKILL)
+    end([found.pid])
+
+
+def reboot(places: Places) -> None:
+    """Leave what a reboot leaves: no process, no mount, and an empty runtime directory."""
+    kill_rclone()
+    for point in reversed(places.mounts()):
+        subprocess.run(["fusermount3", "-uz", point], check=True)
+    shutil.rmtree(places.runtime)
+
+
+def only_kill(places: Places) -> None:
+    del places
+    kill_rclone()
+
+
+def unsent(mpr: Command) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(mpr("list", "--unsent", "--json").stdout)
+    return found
+
+
+def test_what_a_killed_rclone_served_is_lost_and_restore_leaves_no_dead_mount(
+    mpr: Command, places: Places, server: SftpServer
+) -> None:
+    options = access(server)
+    assert mpr("connect", server.url(), "Z:", "--persist", *options).returncode == 0
+    assert mpr("connect", server.url(), "Y:", *options).returncode == 0
+    assert mpr("connect", server.url(), *options).returncode == 0
+    kill_rclone()
+    assert {each["state"] for each in json.loads(mpr("list", "--json").stdout)} == {"lost"}
+    assert len(places.mounts()) == 3
+    ran = mpr("restore")
+    assert ran.returncode == 0
+    assert "Y: was lost and is not remembered" in ran.stderr
+    assert places.mounts() == [str(places.drives / "Z")]
+    assert list((places.drives / "Z").iterdir()) == []
+    assert not (places.drives / "Y").exists()
+    assert [each["local_name"] for each in json.loads(mpr("list", "--json").stdout)] == ["Z:"]
+
+
+@pytest.mark.parametrize(
+    ("death", "again"), [(only_kill, "another letter"), (reboot, "restore"), (reboot, "deviceless")]
+)
+def test_c6_what_waits_is_told_until_the_next_connection_sends_it(
+    mpr: Command, places: Places, server: SftpServer, death: Callable[[Places], None], again: str
+) -> None:
+    options = access(server)
+    assert mpr("connect", server.url(), "Z:", "--persist", *options).returncode == 0
+    drive = places.drives / "Z"
+    assert list(drive.iterdir()) == []  # rclone then knows for a while that there are no files
+    server.stop()
+    (drive / "report").write_text("important")
+    (drive / "table").write_text("too")
+    death(places)
+    told = f"{server.url()}: 2 files (12 bytes) not on the server yet; to send that: mpr connect"
+    assert told in mpr("list").stdout
+    ran = mpr("restore")
+    assert ran.returncode == 1
+    assert told in mpr("list").stdout
+    (found,) = unsent(mpr)
+    assert (found["remote_name"], found["files"], found["bytes"]) == (server.url(), 2, 12)
+    server.start()
+    match again:
+        case "restore":
+            ran = mpr("restore")
+        case "another letter":
+            ran = mpr("connect", server.url(), "X:", *options)
+        case _:
+            ran = mpr("connect", server.url(), *options)
+    assert ran.returncode == 0
+    wait_for(lambda: not unsent(mpr), "the files to be sent")
+    assert (server.root / "report").read_text() == "important"
+    assert (server.root / "table").read_text() == "too"
+    assert mpr("list", "--unsent").stdout == "Everything is on the servers.\n"
+
+
+def test_c6_what_waits_is_told_when_the_lost_connection_is_gone_too(
+    mpr: Command, places: Places, server: SftpServer
+) -> None:
+    options = access(server)
+    assert mpr("connect", server.url(), "Z:", *options).returncode == 0
+    assert list((places.drives / "Z").iterdir()) == []
+    server.stop()
+    (places.drives / "Z" / "report").write_text("important")
+    assert "disconnecting waits for that" in mpr("list").stdout
+    kill_rclone()
+    assert "kept, and sent by the next connection to it: report" in mpr("disconnect", "Z:").stderr
+    ran = mpr("list")
+    assert ran.stdout.startswith("Nothing is connected.\n")
+    assert "1 file (9 bytes) not on the server yet" in ran.stdout
+
+
+def test_c6_a_reported_file_is_shown_safely_whatever_is_written_down_of_it(mpr: Command, places: Places) -> None:
+    description = places.state / "cache" / "vfsMeta" / "mpr-sftp ana@host 0123456789ab{x}" / "report"
+    description.parent.mkdir(parents=True)
+    description.write_text("")  # cut off
+    assert mpr("list").stdout.splitlines()[1].startswith("mpr-sftp ana@host 0123456789ab{x}: 1 file (0 bytes)")
+    Path(places.state / "cache" / "resources").mkdir()
+    (places.state / "cache" / "resources" / description.parent.name).write_text('{"remote_name": "sftp://h\\u001b[2J"')
+    assert "\x1b" not in mpr("list").stdout
