@@ -115,7 +115,7 @@ def _state(daemon: Daemon, queue: list[dict[str, Any]], pending: list[Unsent], m
 def _undelivered(
     daemon: Daemon, pending: list[Unsent], failed: str | None, kind: type[WNetError] = WNetError
 ) -> WNetError:
-    names = [each.path for each in pending]
+    names = sorted(each.path for each in pending)
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     reason = _logged_reason(daemon.log, failed or names[0])
     why = f": {reason}" if reason else "" if failed else ": the server takes nothing"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -18,10 +19,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.rc import Refused
 
 __all__ = ["Server", "is_whole", "mend"]
 
 log = logging.getLogger("mprouter.providers")
+
+_DENIED = re.compile("denied|forbidden|access rights", re.IGNORECASE)
+"""How servers say that a file may not be read, which will be so the next time too."""
 
 _BLOCK = 1 << 20
 """Bytes that are compared at once."""
@@ -29,11 +34,16 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """rclone's description of a file. parts: from where to where the cache has what was written or fetched."""
+    """rclone's description of a file.
+
+    parts: from where to where the cache has what was written or fetched. fingerprint: of the server's file that it
+    began with, as size, time and hash, where they are known; "" if there was none.
+    """
 
     modified: str
     size: int
     parts: list[tuple[int, int]]
+    fingerprint: str = ""
 
     @classmethod
     def read(cls, file: Path) -> Self | None:
@@ -41,7 +51,8 @@ class _Description:
         try:
             said = json.loads(file.read_bytes())
             parts = [(each["Pos"], each["Pos"] + each["Size"]) for each in said["Rs"] or []]
-            return cls(said["ModTime"], said["Size"], parts)
+            _seconds(said["ModTime"])
+            return cls(said["ModTime"], said["Size"], parts, said["Fingerprint"])
         except (ValueError, LookupError, TypeError):
             return None
 
@@ -65,7 +76,7 @@ class _Description:
 
     def is_finished(self, data: os.stat_result) -> bool:
         """Whether *data* was closed when this was written: rclone then sets its time to the one described."""
-        return self.size == data.st_size and not self.gaps and _micro(self.modified) == _micro(_time(data))
+        return self.size == data.st_size and not self.gaps and _seconds(self.modified) == _seconds(_time(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +88,41 @@ class Server:
 
     def has(self, name: str) -> bool:
         """Whether there is a file *name*. Raises ``Refused`` and ``WNetError``."""
-        return self.rclone.call("operations/stat", timeout=60, fs=self.fs, remote=name)["item"] is not None
+        return self._look(name) is not None
 
-    def fetch(self, name: str, file: Path) -> None:
-        """Copy the file *name* to *file*. Raises ``Refused`` and ``WNetError``."""
+    def still_has(self, name: str, fingerprint: str) -> bool:
+        """Whether the file *name* is the one with that fingerprint. Raises ``Refused`` and ``WNetError``."""
+        item, (size, *known) = self._look(name, showHash=True), fingerprint.split(",")
+        if item is None or size != str(item["Size"]):
+            return False
+        if known and known[-1] and known[-1] in (item.get("Hashes") or {}).values():
+            return True
+        times = [each.removesuffix(" +0000 UTC") for each in known if each.endswith(" UTC")]
+        return all(int(_seconds(f"{each}+00:00")) == int(_seconds(item["ModTime"])) for each in times)
+
+    def fetch(self, name: str, file: Path) -> bool:
+        """Copy the file *name* to *file*; False if it may not be read. Raises ``Refused`` and ``WNetError``."""
         there = {"dstFs": str(file.parent), "dstRemote": file.name}
-        self.rclone.call("operations/copyfile", timeout=3600, srcFs=self.fs, srcRemote=name, **there)
+        try:
+            self.rclone.call("operations/copyfile", timeout=3600, srcFs=self.fs, srcRemote=name, **there)
+        except Refused as refusal:
+            if _DENIED.search(refusal.text) is None:
+                raise
+            return False
+        return True
+
+    def _look(self, name: str, **wanted: bool) -> dict[str, Any] | None:
+        found = self.rclone.call("operations/stat", timeout=60, fs=self.fs, remote=name, opt=wanted)
+        item: dict[str, Any] | None = found["item"]
+        return item
 
 
 def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None:
     """Set right the unsent file *name* of the directory *data*, described in *meta*.
 
-    Afterwards it is whole: what it lacks is fetched. One that may not have been closed does not replace a file that the
-    server has, but gets a name of its own beside it. What cannot be told from the server's content goes to the directory
-    *aside*. Raises ``Refused``, ``WNetError`` and ``OSError``; then nothing has changed.
+    Afterwards it is whole: what it lacks is fetched. One that may not have been closed does not replace a file that
+    the server has, but gets a name of its own beside it. What cannot be told from the server's content goes to the
+    directory *aside*. Raises ``Refused``, ``WNetError`` and ``OSError``; then nothing has changed.
     """
     content, description = data / name, meta / name
     if not content.exists():
@@ -99,7 +131,7 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
     if said is not None and said.is_finished(found):
         return
     whole = _Description(_time(found), found.st_size, [(0, found.st_size)])
-    if said is not None and said.gaps and _fill(content, said.gaps, server, name):
+    if said is not None and said.gaps and _fill(content, said, server, name):
         os.utime(content, ns=(found.st_atime_ns, found.st_mtime_ns))
         whole.write(description)
     elif said.gaps if said is not None else _has_holes(content):
@@ -141,8 +173,8 @@ def _time(data: os.stat_result) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nano:09}Z"
 
 
-def _micro(time: str) -> float:
-    """Microseconds since 1970, of which Python keeps no more."""
+def _seconds(time: str) -> float:
+    """Seconds since 1970, with microseconds; Python keeps no more."""
     from datetime import datetime
 
     return datetime.fromisoformat(time).timestamp()
@@ -157,18 +189,22 @@ def _has_holes(data: Path) -> bool:
         os.close(descriptor)
 
 
-def _fill(content: Path, gaps: list[tuple[int, int]], server: Server, name: str) -> bool:
-    """Put what the server has into the *gaps* of *content*; False if there is something else already."""
+def _fill(content: Path, said: _Description, server: Server, name: str) -> bool:
+    """Put what the server has into the gaps of *content*.
+
+    False if something else is there already, or the server's file is another one now: the two would be mixed.
+    """
     from tempfile import TemporaryDirectory
 
-    if not server.has(name):
+    if not server.still_has(name, said.fingerprint):
         return False
     with TemporaryDirectory(dir=content.parent, prefix=".fetched") as directory:
         fetched = Path(directory, "file")
-        server.fetch(name, fetched)
+        if not server.fetch(name, fetched):
+            return False
         with content.open("r+b", buffering=0) as ours, fetched.open("rb", buffering=0) as theirs:
             for writing in (False, True):
-                for start, end in gaps:
+                for start, end in said.gaps:
                     for at in range(start, end, _BLOCK):
                         length = min(_BLOCK, end - at)
                         old, new = os.pread(ours.fileno(), length, at), os.pread(theirs.fileno(), length, at)
