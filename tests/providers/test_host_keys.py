@@ -272,7 +272,7 @@ def test_a_host_behind_a_proxy_is_reached_by_ssh_itself(
 ) -> None:
     directory = places.home / ".ssh"
     directory.mkdir(mode=0o700)
-    relay = f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{sftp_server.port}; cat <&3 & cat >&3'"
+    relay = f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{sftp_server.port}; cat <&3 & cat >&3; kill $!'"
     (directory / "config").write_text(
         f"Host inner\n  User {sftp_server.user}\n  IdentityFile {sftp_server.key}\n"
         f"  HostKeyAlias [127.0.0.1]:{sftp_server.port}\n  ProxyCommand {relay}\n"
