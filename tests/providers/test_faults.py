@@ -338,6 +338,24 @@ def test_c6_what_rclone_no_longer_tries_to_send_is_sent_by_the_disconnect(
     assert (far.root / "log").read_text() == "first line\nsecond line\n"
 
 
+def test_c6_what_rclone_no_longer_tries_to_send_is_sent_by_the_last_disconnect_of_several(
+    far: Share, network: Relay, connections: Connections, places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    far.put("log", "first line\n")
+    first, second = connections.connect(far), connections.connect(far)
+    with (first.mountpoint / "log").open("a") as log:
+        network.refuse()
+        log.write("second line\n")
+    given_up = "failed to download missing parts"
+    wait_for(lambda: given_up in (places.state / "rclone.log").read_text(), "rclone to give up", 60)
+    connections.disconnect(first)
+    assert "not yet on the server: log" in caplog.text
+    assert far.provider.state(second) is State.CONNECTED
+    network.restore()
+    connections.disconnect(second)
+    assert (far.root / "log").read_text() == "first line\nsecond line\n"
+
+
 @pytest.mark.parametrize("fault", [Relay.refuse, Relay.hang])
 def test_a_program_that_reads_while_the_network_is_cut_gets_an_error(
     far: Share,

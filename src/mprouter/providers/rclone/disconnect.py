@@ -16,7 +16,15 @@ from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.flush import NotQueued, deliver
 from mprouter.providers.rclone.handle import Handle
-from mprouter.providers.rclone.hold import end_idle, held, is_detached, mount, mounting, release_abandoned
+from mprouter.providers.rclone.hold import (
+    end_idle,
+    held,
+    is_detached,
+    mount,
+    mounting,
+    places_of,
+    release_abandoned,
+)
 from mprouter.providers.rclone.mend import Server
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import adopt, check_room, clear, unsent
@@ -41,12 +49,16 @@ def disconnect(
     opened = mounts.openers(mountpoint)
     if opened and not force:
         raise _in_use(opened)
-    try:
-        _deliver_and_unmount(rclone, handle, name, force=force, progress=progress, stall=stall)
-    except NotQueued:
-        if not _begin_anew(rclone, handle, name):
-            raise
-        _deliver_and_unmount(rclone, handle, name, force=force, progress=progress, stall=stall)
+    for is_second in (False, True):
+        try:
+            _deliver_and_unmount(rclone, handle, name, force=force, progress=progress, stall=stall)
+            break
+        except NotQueued as error:
+            if _leave_to_others(rclone, handle, force):
+                log.warning("%s: %s; the last connection to it sends that", name.given, error.strerror)
+                return
+            if is_second or not _begin_anew(rclone, handle, name):
+                raise
     if not opened:
         _end(rclone, handle)
 
@@ -59,21 +71,34 @@ def _deliver_and_unmount(
         _unmount(mountpoint, force)
     else:
         delivered = partial(deliver, rclone, handle.fs, handle.meta, progress=progress, stall=stall)
-        with held(rclone, handle.fs):
+        with held(rclone, handle.fs) as is_there:
+            if not is_there:  # with all that it has not sent, which the next connection sends
+                _unmount(mountpoint, force)
+                _tell_kept(handle, name)
+                return
             faults.reached("held")
-            delivered(is_open=lambda: _paths(mountpoint))
+            delivered(is_open=lambda: _open_on(rclone, handle.fs))
             faults.reached("delivered")
             still_open = _paths(mountpoint) if force else set()
             _unmount(mountpoint, force)
             faults.reached("unmounted")
             try:  # what was closed since
-                delivered(is_open=lambda: still_open)
+                delivered(is_open=lambda: still_open | _open_on(rclone, handle.fs))
             except BaseException:
                 _mount_again(rclone, handle, name)
                 raise
         faults.reached("released")
         if still_open and (kept := unsent(handle.meta)):
             log.warning("%s: %d open files were not sent; the next connection sends them", name.given, len(kept))
+
+
+def _leave_to_others(rclone: Daemon, handle: Handle, force: bool) -> bool:
+    """Take the mount away without delivering; False if no other connection has the file system."""
+    with mounting():
+        others = [place for place in places_of(rclone, handle.fs) if place != handle.mountpoint]
+        if others:
+            _unmount(handle.mountpoint, force)
+        return bool(others)
 
 
 def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
@@ -138,6 +163,11 @@ def _tell_kept(handle: Handle, name: RemoteName) -> None:
 
 def _paths(mountpoint: Path) -> set[str]:
     return {each.path for each in mounts.openers(mountpoint)}
+
+
+def _open_on(rclone: Daemon, fs: str) -> set[str]:
+    """The paths that are open on any mount of *fs*: its queue is one for all."""
+    return set[str]().union(*map(_paths, places_of(rclone, fs)))
 
 
 def _unmount(mountpoint: Path, force: bool) -> None:

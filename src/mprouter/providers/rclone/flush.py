@@ -12,6 +12,7 @@ from typing import Any
 
 from mprouter.providers.base import Pending, Progress
 from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.mend import lacks_parts
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import Unsent, unsent
 from mprouter.status import Status, WNetError
@@ -21,12 +22,22 @@ __all__ = ["STALL", "NotQueued", "deliver"]
 STALL = 30.0
 """Seconds without any progress after which waiting is given up."""
 
+_FETCH = 5.0
+"""Seconds without any progress after which rclone will not fetch any more of a file that was changed in part."""
+
+_CLOSE = 1.0
+"""Seconds after which the kernel has told rclone of a close, and rclone has queued a file that it need not fetch."""
+
 _NOW = -1e9
 """The expiry, in seconds from now, that makes an upload start at once."""
 
 
 class NotQueued(WNetError):
-    """rclone does not try to send what is closed: it could not fetch what a file lacks that was changed in part."""
+    """rclone does not try to send what is closed.
+
+    It could not fetch what a file lacks that was changed in part; or it was not told that the file was closed, since
+    the mount was taken away in that moment.
+    """
 
 
 def deliver(
@@ -64,7 +75,7 @@ def deliver(
             raise _undelivered(daemon, pending, str(failed[0]["name"]))
         state = _state(daemon, queue, pending, meta)
         if state != moved:
-            moved, deadline = state, monotonic() + stall
+            moved, deadline = state, monotonic() + (stall if queue else min(stall, _patience(meta, pending)))
         elif monotonic() > deadline:
             raise _undelivered(daemon, pending, None, WNetError if queue else NotQueued)
         sleep(pause)
@@ -82,6 +93,10 @@ def _not_queued(meta: Path, is_open: Callable[[], Collection[str]]) -> list[Unse
         return []
     still_open = is_open()
     return [each for each in dirty if each.path not in still_open]
+
+
+def _patience(meta: Path, not_queued: list[Unsent]) -> float:
+    return _FETCH if any(lacks_parts(meta / each.path) for each in not_queued) else _CLOSE
 
 
 def _expedite(daemon: Daemon, fs: str, item: dict[str, Any], seen: dict[int, int]) -> None:

@@ -26,7 +26,7 @@ from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running, started_at
 from mprouter.providers.rclone.rc import Refused
 
-__all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "release_abandoned"]
+__all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -67,6 +67,13 @@ def held(daemon: Daemon, fs: str) -> Iterator[bool]:
         yield is_there
     finally:
         _release(daemon, directory)
+
+
+def places_of(daemon: Daemon, fs: str) -> list[Path]:
+    """Where connections have *fs* mounted."""
+    hold = _place()
+    found = [place for place, each in _mountpoints(daemon).items() if each == fs and place.parent != hold]
+    return [place for place in found if mounts.is_mounted(place)]
 
 
 def is_detached(daemon: Daemon, fs: str) -> bool:

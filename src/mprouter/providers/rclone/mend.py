@@ -21,7 +21,7 @@ from typing import Any, Self
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.rc import Refused
 
-__all__ = ["Server", "is_whole", "mend"]
+__all__ = ["Server", "is_whole", "lacks_parts", "mend"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -47,13 +47,13 @@ class _Description:
 
     @classmethod
     def read(cls, file: Path) -> Self | None:
-        """None if it is cut off."""
+        """None if it is cut off, or not there."""
         try:
             said = json.loads(file.read_bytes())
             parts = [(each["Pos"], each["Pos"] + each["Size"]) for each in said["Rs"] or []]
             _seconds(said["ModTime"])
             return cls(said["ModTime"], said["Size"], parts, said["Fingerprint"])
-        except (ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError):
             return None
 
     def write(self, file: Path) -> None:
@@ -154,6 +154,12 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
 def is_whole(content: bytes) -> bool:
     """Whether a description is not cut off."""
     return content.rstrip().endswith(b"}")
+
+
+def lacks_parts(description: Path) -> bool:
+    """Whether parts of the file are on the server alone, as far as rclone has written that down."""
+    said = _Description.read(description)
+    return said is not None and bool(said.gaps)
 
 
 def _free(name: str, is_taken: Callable[[str], bool]) -> str:
