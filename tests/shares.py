@@ -107,6 +107,11 @@ class Connections:
         assert found is not None
         return found
 
+    def queued(self, mounted: Mounted) -> set[str]:
+        """The files that rclone is about to send: it has been told that they were closed."""
+        assert mounted.handle is not None
+        return {each["name"] for each in self.rclone().call("vfs/queue", fs=mounted.handle["fs"])["queue"] or []}
+
     def kill_rclone(self) -> None:
         found = self.rclone()
         os.kill(found.pid, signal.SIGKILL)

@@ -521,14 +521,16 @@ def test_n19_ctrl_c_while_it_runs_ends_it_and_goes_on_to_the_caller(hook: Hook) 
 
 def test_n19_ctrl_c_while_it_is_told_after_waits_for_it(hook: Hook) -> None:
     os.mkfifo(hook.directory / "gate")
-    path = hook.script('echo begun >"$HERE/begun"\ncat "$HERE/gate" >"$HERE/done"')
+    path = hook.script(
+        'echo begun >"$HERE/begun"\ncat "$HERE/gate" >"$HERE/done"\nsleep 0.3\necho wholly >>"$HERE/done"'
+    )
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.get_ident()
 
     def press() -> None:
         until((hook.directory / "begun").exists)
         signal.pthread_kill(main, signal.SIGINT)
-        (hook.directory / "gate").write_text("told")
+        (hook.directory / "gate").write_text("told ")
 
     thread = threading.Thread(target=press)
     thread.start()
@@ -538,7 +540,7 @@ def test_n19_ctrl_c_while_it_is_told_after_waits_for_it(hook: Hook) -> None:
     finally:
         thread.join()
         signal.signal(signal.SIGINT, before)
-    assert hook.wrote("done") == "told"
+    assert hook.wrote("done") == "told wholly\n"
 
 
 def test_no_process_and_no_descriptor_is_left(hook: Hook) -> None:

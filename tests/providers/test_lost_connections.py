@@ -64,6 +64,7 @@ def test_c6_unsent_data_of_a_killed_rclone_is_sent_by_the_next_connection(
     (mounted.mountpoint / "directory" / "report").write_text("important")
     with (mounted.mountpoint / "log").open("a") as log:
         log.write("second line\n")
+    wait_for(lambda: connections.queued(mounted) == {"directory/report", "log"}, "rclone to be told of the closes")
     connections.kill_rclone()
     connections.disconnect(mounted)
     assert "directory/report" in caplog.text  # the person is told that it is kept

@@ -259,7 +259,7 @@ def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
     Ctrl-C and other signals reach the main thread only. There they could cut the start of a process in two, so that
     nobody knows of it; here they are a request to end it.
     """
-    stop = threading.Event()
+    stop, ended = threading.Event(), threading.Event()  # a join that was interrupted takes the thread for ended
     results: list[_Outcome | BaseException] = []
 
     def run() -> None:
@@ -267,20 +267,22 @@ def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
             results.append(_run_here(start, told, timeout, stop))
         except BaseException as error:  # noqa: BLE001 - raised again below
             results.append(error)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=run, name=f"mprouter-{Path(start.argv[0]).name}")
     try:
-        thread.start()
         try:
-            thread.join()
+            thread.start()
+            ended.wait()
         except KeyboardInterrupt:
             if owed and thread.is_alive():
-                thread.join()
+                ended.wait()
             raise
     except BaseException:
         stop.set()
         if thread.is_alive():
-            thread.join()
+            ended.wait()
         raise
     result = results[0]
     if isinstance(result, BaseException):

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -251,6 +252,7 @@ _SSH_SAYS = (
 def _check_by_ssh(command: list[str]) -> None:
     """Let ssh begin an SFTP session, since rclone would not tell why it cannot."""
     import re
+    import signal
     import subprocess
     from threading import Timer
 
@@ -261,13 +263,16 @@ def _check_by_ssh(command: list[str]) -> None:
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as process:
-        late = Timer(60, process.kill)
+        end = partial(os.killpg, process.pid, signal.SIGKILL)  # with its proxy, which may be many processes
+        late = Timer(60, end)
         late.start()
         try:
-            answer, said = _begun(process)
+            answer = _begun(process)
         finally:
             late.cancel()
-            process.kill()
+            end()
+        assert process.stderr is not None  # noqa: S101 - a pipe
+        said = process.stderr.read().decode(errors="replace").strip()
     if answer[4:5] == b"\x02":  # SSH_FXP_VERSION
         return
     for pattern, status in _SSH_SAYS:
@@ -276,15 +281,13 @@ def _check_by_ssh(command: list[str]) -> None:
     raise WNetError(Status.ERROR_EXTENDED_ERROR, f"ssh reports: {said or 'nothing'}", provider_text=said)
 
 
-def _begun(process: Popen[bytes]) -> tuple[bytes, str]:
-    """What the server answers to the beginning of an SFTP session, or what ssh says if there is none."""
+def _begun(process: Popen[bytes]) -> bytes:
+    """What the server answers to the beginning of an SFTP session; nothing if ssh ends."""
     assert process.stdin is not None  # noqa: S101 - they are pipes
     assert process.stdout is not None  # noqa: S101
-    assert process.stderr is not None  # noqa: S101
     try:
         process.stdin.write(b"\x00\x00\x00\x05\x01\x00\x00\x00\x03")  # SSH_FXP_INIT, version 3
         process.stdin.flush()
     except BrokenPipeError:
         pass
-    answer = process.stdout.read(5)
-    return answer, "" if answer else process.stderr.read().decode(errors="replace").strip()
+    return process.stdout.read(5)
