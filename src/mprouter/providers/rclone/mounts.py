@@ -6,15 +6,15 @@ Nothing here touches the mounted directory itself: a file system whose server ha
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter import mountinfo
 from mprouter.status import Status, WNetError
 
-__all__ = ["Opener", "check_fuse", "is_mounted", "openers", "real_path", "served_by", "unmount"]
+__all__ = ["Opener", "check_fuse", "fusermount", "is_mounted", "links", "openers", "real_path", "served_by", "unmount"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,7 @@ class Opener:
 
 def check_fuse() -> None:
     """Raise ``WNetError`` (ERROR_SERVICE_NOT_FOUND) with what to install if nothing can be mounted here."""
-    import shutil
-
-    if shutil.which("fusermount3") is None and shutil.which("fusermount") is None:
+    if fusermount() is None:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there", hint="install it: apt install fuse3"
         )
@@ -40,6 +38,13 @@ def check_fuse() -> None:
             "the device /dev/fuse is not there",
             hint="load the kernel's module: modprobe fuse; in a container, start it with --device /dev/fuse",
         )
+
+
+def fusermount() -> str | None:
+    """The program that mounts and unmounts for users."""
+    import shutil
+
+    return shutil.which("fusermount3") or shutil.which("fusermount")
 
 
 def real_path(mountpoint: Path) -> Path:
@@ -53,19 +58,13 @@ def real_path(mountpoint: Path) -> Path:
 
 def is_mounted(mountpoint: Path) -> bool:
     """Whether the topmost mount on *mountpoint*, a real path, is one of rclone's, alive or dead."""
-    wanted = os.fsencode(mountpoint)
-    kind = b""
-    with Path("/proc/self/mountinfo").open("rb") as file:
-        for line in file:
-            fields = line.split(b" ")
-            if _unescaped(fields[4]) == wanted:  # a later line is a mount on top of an earlier one
-                kind = fields[fields.index(b"-", 6) + 1]
-    return kind == b"fuse.rclone"
+    there = mountinfo.at(mountpoint)
+    return there is not None and there.kind == "fuse.rclone"
 
 
 def served_by(pid: int) -> int:
     """How many mounts the process *pid* serves, also those that are no longer in the tree of files."""
-    return sum(path == "/dev/fuse" for path in _links(Path(f"/proc/{pid}/fd").iterdir()))
+    return sum(path == "/dev/fuse" for path in links(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def unmount(mountpoint: Path, *, lazily: bool = False) -> bool:
@@ -74,12 +73,10 @@ def unmount(mountpoint: Path, *, lazily: bool = False) -> bool:
     lazily: also if it is in use: it vanishes from the tree of files at once, for those who use it when they are done.
     Raises ``WNetError`` (ERROR_EXTENDED_ERROR) if it cannot be taken away for another reason.
     """
-    import shutil
     import subprocess
 
-    program = "fusermount3" if shutil.which("fusermount3") else "fusermount"
     ran = subprocess.run(
-        [program, "-uz" if lazily else "-u", "--", mountpoint],
+        [fusermount() or "fusermount3", "-uz" if lazily else "-u", "--", mountpoint],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -114,11 +111,12 @@ def openers(mountpoint: Path, *, mapped: bool = False) -> list[Opener]:
 
 
 def _opened_by(process: Path) -> set[str]:
-    return set(_links((process / "cwd", process / "root", process / "exe", *(process / "fd").iterdir())))
+    return set(links((process / "cwd", process / "root", process / "exe", *(process / "fd").iterdir())))
 
 
-def _links(links: Iterable[Path]) -> Iterator[str]:
-    for link in links:
+def links(paths: Iterable[Path]) -> Iterator[str]:
+    """The texts of symbolic links; those that cannot be read are left out."""
+    for link in paths:
         with suppress(OSError):
             yield os.readlink(link)  # noqa: PTH115 - the text of the link, whatever it leads to
 
@@ -135,7 +133,3 @@ def _within(mountpoint: str, process: Path, paths: set[str]) -> Iterator[Opener]
         for path in within:
             relative = path.removeprefix(mountpoint).lstrip("/").removesuffix(" (deleted)")
             yield Opener(int(process.name), command, relative)
-
-
-def _unescaped(field: bytes) -> bytes:
-    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)

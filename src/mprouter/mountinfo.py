@@ -1,0 +1,60 @@
+"""What the kernel says is mounted. Nothing here touches a mounted directory, which could hang."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Mount", "at", "mounted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A line of ``/proc/self/mountinfo``.
+
+    path: where it is. device: the minor number, which FUSE also calls its connection by. kind: the type of the file
+    system. source: what is mounted. user: for whom, where the file system says so (``user_id``, as FUSE does).
+    """
+
+    path: Path
+    device: int
+    kind: str
+    source: str
+    user: int | None
+
+
+def mounted() -> list[Mount]:
+    """All mounts, in the order in which they were made; a later one covers an earlier one of the same path."""
+    return [_read(fields) for fields in _lines()]
+
+
+def at(path: Path) -> Mount | None:
+    """The topmost mount on *path*, a path without links; None if nothing is mounted there."""
+    wanted = os.fsencode(path)
+    there = [fields for fields in _lines() if _unescaped(fields[4]) == wanted]
+    return _read(there[-1]) if there else None
+
+
+def _lines() -> list[list[bytes]]:
+    try:
+        return [line.split(b" ") for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
+    except OSError:  # no Linux
+        return []
+
+
+def _read(fields: list[bytes]) -> Mount:
+    dash = fields.index(b"-", 6)
+    user = re.search(rb"\buser_id=(\d+)", fields[dash + 3])
+    return Mount(
+        Path(os.fsdecode(_unescaped(fields[4]))),
+        int(fields[2].partition(b":")[2]),
+        os.fsdecode(fields[dash + 1]),
+        os.fsdecode(_unescaped(fields[dash + 2])),
+        int(user[1]) if user else None,
+    )
+
+
+def _unescaped(field: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)
