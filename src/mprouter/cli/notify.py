@@ -198,11 +198,12 @@ def audit(ctx: click.Context, as_json: bool) -> None:
     """
     from mprouter.cli import audit as audits
     from mprouter.notify import registration
+    from mprouter.notify.audit import audit
     from mprouter.store import Store
 
     store = Store()
     try:
-        findings = audits.audit(registration.load(), store.last_calls())
+        findings = audit(registration.load(), store.last_calls())
     finally:
         store.close()
     if as_json:
