@@ -84,6 +84,19 @@ def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path, versio
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_one_who_only_looks_neither_makes_the_file_nor_brings_it_up_to_date(tmp_path: Path, version: int) -> None:
+    nothing = Store(tmp_path / "nothing", as_is=True)
+    assert (nothing.entries(), nothing.damage(), list(tmp_path.iterdir())) == ([], [], [])
+    old(tmp_path, version)
+    before = content(tmp_path)
+    store = Store(tmp_path, as_is=True)
+    check_content(store, version)
+    assert store.damage() == []
+    store.close()
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_file_that_was_brought_up_to_date_is_as_a_new_one(tmp_path: Path, version: int) -> None:
     tables = []
     for name in ("new", "old"):

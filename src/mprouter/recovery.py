@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mprouter.notify.model import Registration
     from mprouter.store import Entry, Operation, Owed, Store
 
-__all__ = ["Recovered", "Recovery"]
+__all__ = ["Recovered", "Recovery", "cut_off", "is_waiting"]
 
 PATIENCE = 30.0
 """Seconds that a command which the dead process had started may still take, unless its registration says otherwise."""
@@ -119,24 +119,10 @@ class Recovery:
         return next((each for each in self._store.operations() if each.id == history.id), None)
 
     def _cut_off(self) -> tuple[list[Operation], list[Entry]]:
-        """The operations that nobody is at work on, and the claims of dead processes that belong to none."""
-        claims = [each for each in self._store.entries() if each.phase != "connected" and not each.owner_alive()]
-        operations = self._store.operations()  # after the claims: whoever has died meanwhile is in here
-        known = {entry for each in operations for entry in each.entries}
-        return (
-            [each for each in reversed(operations) if not is_under_way(each) and not self._is_waiting(each)],
-            [each for each in claims if each.id not in known],
-        )
-
-    def _is_waiting(self, operation: Operation) -> bool:
-        """Whether all that it still owes is owed to notifyees of another program's code."""
-        settled = operation.status is not None and not operation.entries and operation.owed
-        return bool(settled) and all(self._is_out_of_reach(operation, each) for each in operation.owed)
-
-    def _is_out_of_reach(self, operation: Operation, owed: Owed) -> bool:
-        """Whether another program may come that registers this notifyee."""
-        is_code = owed.notifyee.startswith("code/") and owed.notifyee not in self._here()
-        return is_code and time.time() - operation.started < KEPT
+        """What can be settled now."""
+        operations, claims = cut_off(self._store)
+        here = self._here()
+        return [each for each in operations if not is_waiting(each, here)], claims
 
     def _recover(self, operation: Operation, history: History, cause: tuple[Status, str]) -> Recovered:
         """Settle *operation*, and make the posts that it owes. cause: what cut it off, as a status and in words."""
@@ -231,7 +217,7 @@ class Recovery:
                 if registration.settle is not None:
                     registration.settle()
                 reached.append((registration, thawed(owed.context)))
-            elif self._is_out_of_reach(operation, owed):
+            elif _is_out_of_reach(operation, owed, self._here()):
                 is_owed = True
             else:
                 history.not_told(owed.notifyee, status, Status.ERROR_NOT_FOUND, "not told: no longer registered")
@@ -254,6 +240,29 @@ def _is_at(entry: Entry, phase: str, operation: Operation) -> bool:
     """Whether it is the process of *operation* that was at work on *entry*, and not another one on the same name."""
     owner = operation.owner_pid, operation.owner_start
     return (entry.phase, entry.owner_pid, entry.owner_start) == (phase, *owner)
+
+
+def cut_off(store: Store) -> tuple[list[Operation], list[Entry]]:
+    """The operations that nobody is at work on, the newest first, and the claims of dead processes that are in none."""
+    claims = [each for each in store.entries() if each.phase != "connected" and not each.owner_alive()]
+    operations = store.operations()  # after the claims: whoever has died meanwhile is in here
+    known = {entry for each in operations for entry in each.entries}
+    return (
+        [each for each in reversed(operations) if not is_under_way(each)],
+        [each for each in claims if each.id not in known],
+    )
+
+
+def is_waiting(operation: Operation, here: Collection[str] = ()) -> bool:
+    """Whether all that *operation*, which was cut off, still owes is owed to notifyees of another program's code."""
+    settled = operation.status is not None and not operation.entries and operation.owed
+    return bool(settled) and all(_is_out_of_reach(operation, each, here) for each in operation.owed)
+
+
+def _is_out_of_reach(operation: Operation, owed: Owed, here: Collection[str]) -> bool:
+    """Whether another program may come that registers this notifyee."""
+    is_code = owed.notifyee.startswith("code/") and owed.notifyee not in here
+    return is_code and time.time() - operation.started < KEPT
 
 
 def _await(owed: Owed, registration: Registration | None) -> None:

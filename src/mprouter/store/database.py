@@ -39,11 +39,16 @@ _all_guard = threading.Lock()
 
 
 class Database:
-    """One file, opened at its first use and again after ``close``, a fork or an error. For any number of threads."""
+    """One file, opened at its first use and again after ``close``, a fork or an error. For any number of threads.
 
-    def __init__(self, directory: Path | None, file_name: str) -> None:
+    as_is: to be looked at only. It is neither made if it is missing nor brought up to date if it is older: what is seen
+    then is an empty one, or a copy.
+    """
+
+    def __init__(self, directory: Path | None, file_name: str, *, as_is: bool = False) -> None:
         self._directory = directory
         self._file_name = file_name
+        self._as_is = as_is
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None  # which one the connection is to
@@ -143,16 +148,20 @@ class Database:
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             path = self.path
-            places.private(path.parent)
+            if not (self._as_is and _identity(path.parent) is None):
+                places.private(path.parent)
             if _identity(path) is None:
                 if Path(f"{path}-wal").exists() and _identity(path) is None:  # which must not meet a new file
                     raise sealed.Damaged("it is gone, and its log is still there")
-                _make(path)
+                if not self._as_is:
+                    _make(path)
             self._file = _identity(path)
             if path.is_file() and path.stat().st_size < _SMALLEST:  # SQLite may begin anew, and drop the log beside it
                 raise sealed.Damaged("it is cut short")
-            connection = connect(path)
+            connection = connect(path) if self._file or not self._as_is else _copied(None)
             try:
+                if self._as_is and self._version(connection) < schema.VERSION:
+                    connection = _copied(connection)
                 self._prepare(connection, path)
             except BaseException:
                 _close_unchanged(connection, path)
@@ -212,6 +221,18 @@ def connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
         isolation_level=None,  # transactions begin where this file says so, not where sqlite3 guesses
         check_same_thread=False,
     )
+
+
+def _copied(db: sqlite3.Connection | None) -> sqlite3.Connection:
+    """What is in *db*, which is closed, brought up to date in memory; without one, nothing is in it."""
+    import sqlite3
+
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    if db is not None:
+        with closing(db):
+            db.backup(copy)
+    schema.migrate(copy, copy.execute("PRAGMA user_version").fetchone()[0])
+    return copy
 
 
 def fill(path: Path) -> None:

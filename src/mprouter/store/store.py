@@ -41,15 +41,21 @@ class Store:
     ERROR_BAD_PROFILE (damaged), ERROR_REVISION_MISMATCH (made by a newer version), ERROR_DISK_FULL, ERROR_BUSY
     (locked for long by another process), ERROR_DATABASE_FAILURE (anything else).
 
-    directory: where the file is; None = the user's state directory.
+    directory: where the file is; None = the user's state directory. as_is: for queries only, which neither make it
+    nor bring it up to date.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
-        self._database = Database(directory, FILE_NAME)
+    def __init__(self, directory: Path | None = None, *, as_is: bool = False) -> None:
+        self._database = Database(directory, FILE_NAME, as_is=as_is)
 
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -289,6 +295,13 @@ class Store:
             return record.last_calls(db)
 
     # -- when it is damaged ------------------------------------------------------------------------------------
+
+    def damage(self) -> list[str]:
+        """What is wrong with what is in the file, in words, where no query notices it; what they notice is raised."""
+        from mprouter.store import salvage
+
+        with self._database.reading() as db:
+            return salvage.damage(db)
 
     def salvage(self) -> Salvaged | None:
         """Put a damaged file aside and begin a new one with what is good of it; None if nothing is wrong with it.
