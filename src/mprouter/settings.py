@@ -11,7 +11,7 @@ from typing import Any
 from mprouter import places
 from mprouter.status import Status, WNetError
 
-__all__ = ["FILE_NAME", "Settings", "load", "set_provider_order"]
+__all__ = ["FILE_NAME", "Settings", "load", "problems", "set_provider_order"]
 
 FILE_NAME = "settings.toml"
 
@@ -39,6 +39,17 @@ def load() -> Settings:
     for directory in (places.system_dir(), places.config_dir()):
         values |= _read(directory / FILE_NAME)
     return Settings(**values)
+
+
+def problems() -> list[WNetError]:
+    """What keeps each of the files from being read."""
+    found = []
+    for directory in (places.system_dir(), places.config_dir()):
+        try:
+            _read(directory / FILE_NAME)
+        except WNetError as error:
+            found.append(error)
+    return found
 
 
 def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:

@@ -10,7 +10,6 @@ from mprouter.cli.command import Command
 from mprouter.cli.output import json_option, plain, say, say_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from mprouter.store.salvage import Salvaged
@@ -27,6 +26,8 @@ def command(as_json: bool) -> None:
     over if they are as they were written; what is lost is said, and so is what is mounted and belongs to no connection
     now. A store that is not damaged stays as it is.
     """
+    from mprouter.doctor import records
+    from mprouter.providers.rclone.health.mounts import unowned
     from mprouter.store import Store
 
     store = Store()
@@ -34,30 +35,13 @@ def command(as_json: bool) -> None:
         salvaged = store.salvage()
     finally:
         store.close()
-    strays = [] if salvaged is None else _strays(salvaged.connections)
+    strays = [] if salvaged is None else unowned(records.known)
     if as_json:
         say_json(None if salvaged is None else _as_json(salvaged, strays))
     elif salvaged is None:
         say("The store of connections is not damaged.")
     else:
         _say(salvaged, strays)
-
-
-def _strays(connections: Iterable[Path]) -> list[Path]:
-    """What the user's rclone has mounted elsewhere."""
-    from pathlib import Path
-
-    from mprouter.providers.rclone import daemon, mounts
-    from mprouter.providers.rclone.rc import Refused
-    from mprouter.status import WNetError
-
-    known = {mounts.real_path(each) for each in connections}
-    try:
-        rclone = daemon.running()
-        found = rclone.call("mount/listmounts")["mountPoints"] if rclone is not None else []
-    except (Refused, WNetError):  # the doctor tells of it
-        return []
-    return sorted({Path(each["MountPoint"]) for each in found} - known)
 
 
 def _say(salvaged: Salvaged, strays: list[Path]) -> None:

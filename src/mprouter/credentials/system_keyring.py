@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mprouter.names import RemoteName
 
-__all__ = ["TIMEOUT", "default_user", "find", "forget", "save", "service"]
+__all__ = ["TIMEOUT", "default_user", "find", "forget", "save", "service", "unusable"]
 
 TIMEOUT = 20.0
 """Seconds for the keyring's answer; enough for a person to unlock it."""
@@ -91,6 +91,21 @@ def forget(name: RemoteName, user: str) -> bool:
     except _Unusable as reason:
         log.debug("the keyring was passed by: %s", reason)
         return False
+
+
+def unusable() -> str | None:
+    """Why no passwords can be kept, None if they can. A person is asked for nothing, so a locked one may be usable."""
+
+    def judge(keyring: ModuleType) -> str | None:
+        backend = type(keyring.get_keyring()).__module__
+        if backend.startswith("keyring.backends.null"):
+            return "the keyring does not keep passwords"
+        return _REASONS["NoKeyringError"] if backend.startswith("keyring.backends.fail") else None
+
+    try:
+        return _ask(judge)
+    except _Unusable as reason:
+        return str(reason)
 
 
 def _ask(question: Callable[[ModuleType], T]) -> T:

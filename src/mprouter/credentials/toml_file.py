@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mprouter.names import RemoteName
 
-__all__ = ["FILE_NAME", "find", "forget", "path", "save"]
+__all__ = ["FILE_NAME", "check", "find", "forget", "path", "save"]
 
 FILE_NAME = "credentials.toml"
 
@@ -54,6 +54,11 @@ def find(name: RemoteName, user: str | None) -> Iterator[Found]:
     for entry in _entries(private_file.read(path()) or ""):
         if (not user or entry.user in {None, user}) and match_pattern(entry.remote)(name.forms):
             yield Found(entry.user or user, entry.password, "file")
+
+
+def check() -> None:
+    """Raise ``WNetError`` as ``find`` does, if the file cannot be used."""
+    _entries(private_file.read(path()) or "")
 
 
 def save(name: RemoteName, user: str, password: Secret) -> None:

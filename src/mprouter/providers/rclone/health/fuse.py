@@ -1,0 +1,93 @@
+"""Whether this user can mount anything through FUSE."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mprouter import mountinfo
+from mprouter.finding import Finding, Kind, Severity
+from mprouter.providers.rclone.mounts import fusermount
+
+__all__ = ["look"]
+
+DEVICE = Path("/dev/fuse")
+CONFIGURATION = Path("/etc/fuse.conf")
+
+MOST = 1000
+"""How many mounts a user may have where fuse.conf does not say it (fusermount3(1))."""
+
+NO_DEVICE = Kind(
+    "fuse-device-missing",
+    Severity.ERROR,
+    "The kernel offers no FUSE here, through which everything is mounted. Nothing can be connected.",
+    "as root: `modprobe fuse`; start a container with `--device /dev/fuse --cap-add SYS_ADMIN`",
+)
+FORBIDDEN = Kind(
+    "fuse-device-forbidden",
+    Severity.ERROR,
+    "You may not use FUSE, through which everything is mounted. Nothing can be connected.",
+    "as root: `chmod 666 /dev/fuse`; start a container with `--device /dev/fuse --cap-add SYS_ADMIN`",
+)
+NO_PROGRAM = Kind(
+    "fusermount-missing",
+    Severity.ERROR,
+    "The program that mounts and unmounts for users is not there. Nothing can be connected or disconnected.",
+    "as root: `apt install fuse3`, or the package of that name of your system; then it must be in your PATH",
+)
+NOT_SETUID = Kind(
+    "fusermount-powerless",
+    Severity.ERROR,
+    "The program that mounts for users has not the right to, since it does not run as root. Nothing can be connected.",
+    "as root: `chown root {path} && chmod u+s {path}`; on a file system mounted `nosuid` that does not help",
+)
+TOO_MANY = Kind(
+    "fuse-mounts-exhausted",
+    Severity.ERROR,
+    "You have as many FUSE mounts as a user may have. No more connections can be made.",
+    "disconnect some, or as root set a larger `mount_max` in /etc/fuse.conf",
+)
+
+
+def look() -> Iterator[Finding]:
+    """The device and the program are there and may be used, and another mount is allowed."""
+    if not DEVICE.exists():
+        yield NO_DEVICE.found(f"{DEVICE} is not there")
+    else:
+        try:
+            os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
+        except OSError as error:
+            yield FORBIDDEN.found(f"{DEVICE} cannot be opened: {error.strerror}")
+    program = fusermount()
+    if program is None:
+        yield NO_PROGRAM.found("the program fusermount3 is not in PATH")
+    elif os.geteuid() != 0:
+        if not _mounts_as_root(Path(program)):
+            yield NOT_SETUID.found(f"{program} does not run as root", path=program)
+        most = _most_mounts()
+        count = sum(each.kind.startswith("fuse") and each.user == os.getuid() for each in mountinfo.mounted())
+        if count >= most:
+            yield TOO_MANY.found(f"there are {count} of {most} FUSE mounts")
+
+
+def _mounts_as_root(program: Path) -> bool:
+    """Whether the program is setuid root, or has the capability instead, where the file system lets that count."""
+    found = program.stat()
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        return False
+    if found.st_uid == 0 and found.st_mode & stat.S_ISUID:
+        return True
+    with suppress(OSError, AttributeError):
+        return bool(os.getxattr(program, "security.capability"))
+    return False
+
+
+def _most_mounts() -> int:
+    with suppress(OSError):
+        if match := re.search(r"(?m)^\s*mount_max\s*=\s*(\d+)", CONFIGURATION.read_text(errors="replace")):
+            return int(match[1])
+    return MOST
