@@ -46,6 +46,11 @@ def is_waiting_for_a_lock(pid: int) -> bool:
     return any("->" in line and f" {pid} " in line for line in Path("/proc/locks").read_text().splitlines())
 
 
+def commands(world: World) -> list[str]:
+    """The names of the processes that run in the user's places."""
+    return [Path(f"/proc/{each}/comm").read_text().strip() for each in world.places.processes()]
+
+
 def is_held(lock: Path) -> bool:
     """Whether a process has *lock*."""
     if not lock.exists():
@@ -151,7 +156,9 @@ def test_n19_a_command_that_never_ends_is_ended_by_recovery(world: World, slow: 
     with mpr(*world.connect()) as connecting, slow.open("w"):
         connecting.kill()
         connecting.wait()
+        assert "cat" in commands(world)
         world.mpr("recover")
+        assert "cat" not in commands(world)
     assert slow.with_name("told-slow").read_text().split("\n")[:2] == ["pre begun", "post begun"]
     world.check()
 
