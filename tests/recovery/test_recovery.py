@@ -254,6 +254,18 @@ def test_n17_nested_operations_are_settled_from_the_inside(world: World) -> None
     world.check()
 
 
+def test_n17_n19_who_is_told_of_what_was_recovered_may_use_the_router(world: World) -> None:
+    script, seen = world.places.home / "looks", world.places.home / "seen"
+    look = f"{sys.executable} -m mprouter list"
+    script.write_text(f'#!/bin/sh\n[ "$MPR_PHASE" = pre ] || {look} >{seen}\n')
+    script.chmod(0o700)
+    world.register("looks", f"command:{script}")
+    world.killed(CONNECTED, *world.connect())
+    world.mpr("recover")
+    assert "Z:" in seen.read_text()
+    world.check()
+
+
 def test_n19_a_connection_that_cannot_be_settled_yet_is_tried_again(world: World) -> None:
     world.killed(Crash("mounted"), *world.connect())
     hidden = world.places.home / "no fusermount"
