@@ -142,8 +142,12 @@ class World:
 
     def started(self, crash: Crash, number: signal.Signals, *arguments: str) -> subprocess.Popen[str]:
         """A command that will get a signal at *crash*."""
-        words = [sys.executable, "-c", KILLED, crash.point, str(crash.nth), str(int(number)), *arguments]
+        words = self.words(crash, number, *arguments)
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def words(self, crash: Crash, number: signal.Signals, *arguments: str) -> list[str]:
+        """The words of that command."""
+        return [sys.executable, "-c", KILLED, crash.point, str(crash.nth), str(int(number)), *arguments]
 
     def told(self, operation: str, who: str | None = None, phase: str | None = None) -> list[Call]:
         """The calls of an operation, in their order."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -251,6 +253,20 @@ def test_n17_nested_operations_are_settled_from_the_inside(world: World) -> None
     world.mpr("recover")
     assert [each.name for each in world.told("add", "command", "post")] == ["Y:", "Z:"]
     assert world.mpr("list").count("connected") == 1
+    world.check()
+
+
+def test_n17_nested_operations_that_died_both_are_settled_the_inner_one_first(world: World) -> None:
+    script, inside = world.places.home / "nests", world.places.home / "inner"
+    inside.mkdir()
+    inner = shlex.join(world.words(Crash("mounted"), signal.SIGKILL, "connect", inside.as_uri(), "Y:"))
+    script.write_text(f'#!/bin/sh\n[ "$MPR_PHASE/$MPR_LOCAL_NAME" = pre/Z: ] || exit 0\n{inner}\nkill -9 $PPID\n')
+    script.chmod(0o700)
+    world.register("nests", f"command:{script}")
+    ran = subprocess.run([sys.executable, "-m", "mprouter", *world.connect()], check=False)
+    assert ran.returncode < 0
+    world.mpr("recover")
+    assert [each.name for each in world.told("add", "command", "post")] == ["Y:", "Z:"]
     world.check()
 
 
