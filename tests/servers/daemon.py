@@ -56,6 +56,8 @@ def end(pids: Iterable[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             handles.append(os.pidfd_open(pid))
+    if not handles:
+        return
     for sign in (signal.SIGTERM, signal.SIGKILL):
         for handle in handles:
             with suppress(ProcessLookupError):
