@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -13,6 +14,7 @@ import pytest
 
 from mprouter import ConnectFlag, Router, State, Status, WNetError
 from mprouter.names import DRIVE_LETTERS
+from recorder import Recorder
 from sandbox import Command, Places
 
 
@@ -164,6 +166,34 @@ def test_a_connection_whose_server_process_died_is_lost_and_can_be_made_again(
     assert [(each.local_name, each.state) for each in router.connections()] == [("Z:", State.CONNECTED)]
     assert places.mounts() == [str(places.drives / "Z")]
     assert not (places.drives / "Y").exists()
+
+
+@pytest.mark.parametrize("again", ["connect", "restore", "refused by a notifyee"])
+def test_a_lost_connection_stays_as_it_is_until_it_is_made_again(
+    router: Router, recorder: Recorder, places: Places, local_root: Path, again: str
+) -> None:
+    (local_root / "README").touch()
+    resource = local_root.as_uri()
+    lost = router.connect(resource, "Z:", persist=True)
+    kill_data_plane(places)
+    if again == "refused by a notifyee":
+        recorder.answers["add", "pre"] = Status.WN_CANCEL
+    else:
+        local_root.rename(local_root.with_name("away"))
+    if again == "restore":
+        assert [each.error is None for each in router.restore()] == [False]
+    else:
+        status_of(router.connect, resource, "Z:")
+    assert [(each.local_name, each.state) for each in router.connections()] == [("Z:", State.LOST)]
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):  # no program writes into the bare directory
+        (lost.path / "file").touch()
+    if again == "refused by a notifyee":
+        recorder.answers.clear()
+    else:
+        local_root.with_name("away").rename(local_root)
+    assert (router.connect(resource, "Z:").path / "README").exists()
+    router.disconnect("Z:")
+    assert not lost.path.exists()
 
 
 def test_a_lost_connection_is_not_taken_over_by_another_resource(

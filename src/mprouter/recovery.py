@@ -174,6 +174,9 @@ class Recovery:
 
     def _is_gone(self, entry: Entry) -> bool:
         """Whether *entry*, at which work was cut off, is no connection; what was left of it is cleared then."""
+        if entry.phase == "adding" and entry.handle:  # what is there is still the lost one that it would have replaced
+            self._store.keep(entry.id)
+            return False
         provider = self._provider_of(entry)
         mounted = Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
         if entry.phase == "cancelling" and provider.settle(mounted) is State.CONNECTED:
@@ -268,8 +271,12 @@ def _is_out_of_reach(operation: Operation, owed: Owed, here: Collection[str]) ->
 def _await(owed: Owed, registration: Registration | None) -> None:
     """Let a command that the dead process had started come to its end; end it when its time is up."""
     patience = PATIENCE if registration is None or registration.timeout is None else registration.timeout
-    deadline = time.monotonic() + patience
-    while owed.is_running() and time.monotonic() < deadline:
+    begun = time.monotonic()
+    is_told = False
+    while owed.is_running() and time.monotonic() < begun + patience:
+        if not is_told and time.monotonic() > begun + 1:
+            is_told = True
+            log.warning("%s is still at it (process %d): waiting, up to %g seconds", owed.notifyee, owed.pid, patience)
         time.sleep(0.02)
     if owed.is_running():
         log.warning("%s: ended, it took longer than %g seconds", owed.notifyee, patience)

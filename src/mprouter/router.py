@@ -26,6 +26,7 @@ from mprouter.providers.base import (
     Added,
     AddRequest,
     Caching,
+    Capability,
     Conversation,
     Mounted,
     Progress,
@@ -413,9 +414,7 @@ class Router:
         history.routed(None, entry.local_name)
         faults.reached("begun")
         try:
-            if there is not None:
-                self._provider(there).cancel_connection(_mounted(there), force=True)
-            if entry.local_name is not None:
+            if entry.local_name is not None and not entry.handle:
                 mountpoints.check(Path(entry.path), entry.local_name)
         except BaseException:
             history.dropped(claim=entry.id)
@@ -423,12 +422,26 @@ class Router:
         return entry
 
     def _add(self, request: _Request, entry: Entry, history: History) -> Entry:
-        """The attempt: have a provider connect, and put it down. Leaves nothing behind if that fails."""
+        """The attempt: have a provider connect, and put it down. Leaves nothing behind if that fails.
+
+        A lost connection, whose place it takes, stays until nothing but the mount itself can fail.
+        """
         path = Path(entry.path)
+        there = self._store.by_id(entry.id) if entry.handle else None
+        lost = [there] if there is not None and there.handle else []  # an earlier attempt may have cleared it
+
+        def clear() -> None:
+            for each in lost:
+                self._provider(each).cancel_connection(_mounted(each), force=True)
+                self._store.begin_anew(each.id)
+                if each.local_name is not None:
+                    mountpoints.check(path, each.local_name)
+            lost.clear()
+
         made = mountpoints.make(path, entry.local_name) or entry.made_directory
         faults.reached("directory made")
         try:
-            provider, added = self._route(request, path)
+            provider, added = self._route(request, path, clear)
             try:
                 request.credentials.save_if_asked(request.name)
                 connected = self._store.complete(
@@ -444,7 +457,7 @@ class Router:
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
                 raise
         except BaseException:
-            if made:
+            if made and not lost:
                 mountpoints.remove(path)
             raise
         history.routed(provider.name, entry.local_name)
@@ -452,7 +465,7 @@ class Router:
         faults.reached("connected")
         return connected
 
-    def _route(self, request: _Request, path: Path) -> tuple[Provider, Added]:
+    def _route(self, request: _Request, path: Path, clear: Callable[[], None]) -> tuple[Provider, Added]:
         wanted = AddRequest(
             request.name,
             path,
@@ -461,8 +474,15 @@ class Router:
             request.flags,
             request.options,
             request.conversation,
+            clear,
         )
-        return route(request.providers, request.name, lambda provider: provider.add_connection(wanted))
+
+        def attempt(provider: Provider) -> Added:
+            if not provider.capabilities & Capability.REPLACE:
+                clear()
+            return provider.add_connection(wanted)
+
+        return route(request.providers, request.name, attempt)
 
     # -- the steps of disconnect -------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import pytest
 
 from mprouter.providers.base import Mounted, State
 from mprouter.providers.rclone import hold
+from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers.daemon import wait_for
 from servers.sftp import SftpServer
@@ -179,3 +180,34 @@ def test_holds_of_a_killed_process_are_released(sftp_share: Share, connections: 
     connections.disconnect(mounted)
     wait_for(lambda: not abandoned.exists(), "the release of the hold")
     assert places.mounts() == []
+
+
+def test_c6_an_rclone_that_cannot_be_asked_any_more_is_not_taken_for_one_that_has_sent_all(
+    sftp_share: Share, connections: Connections, places: Places
+) -> None:
+    mounted = connections.connect(sftp_share)
+    with (mounted.mountpoint / "open").open("w") as file:
+        file.write("not sent before it is closed")
+        file.flush()
+        rclone = connections.rclone()
+        (places.runtime / "rclone.json").unlink()
+        for force in (False, True):
+            with pytest.raises(WNetError, match=f"not yet on the server: open; .*process {rclone.pid}") as failed:
+                connections.disconnect(mounted, force=force)
+            assert failed.value.status is Status.ERROR_WRITE_FAULT
+    wait_for((sftp_share.root / "open").exists, "the rclone that nobody knows to send it")
+    wait_for(lambda: (sftp_share.root / "open").read_text() == "not sent before it is closed", "all of it")
+    wait_for(lambda: not sftp_share.provider.waiting(), "the end of that")
+    connections.disconnect(mounted)
+
+
+def test_an_rclone_that_hangs_is_told_from_a_server_that_does(sftp_share: Share, connections: Connections) -> None:
+    mounted = connections.connect(sftp_share)
+    rclone = connections.rclone()
+    os.kill(rclone.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(WNetError, match="rclone itself does not answer"):
+            rclone.call("vfs/list", timeout=0.2)
+    finally:
+        os.kill(rclone.pid, signal.SIGCONT)
+    connections.disconnect(mounted)

@@ -16,8 +16,9 @@ import pytest
 
 from crashes import Crash, World
 from mprouter import Router, Status
+from mprouter.providers.rclone import daemon
 from mprouter.store import Store
-from servers.daemon import wait_for
+from servers.daemon import end, wait_for
 
 CONNECTED = Crash("connected")
 
@@ -279,6 +280,27 @@ def test_n17_n19_who_is_told_of_what_was_recovered_may_use_the_router(world: Wor
     world.killed(CONNECTED, *world.connect())
     world.mpr("recover")
     assert "Z:" in seen.read_text()
+    world.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("point", ["begun", "logged on", "mounted"])
+def test_n19_a_lost_connection_is_still_there_if_the_next_one_is_cut_off_before_it_takes_its_place(
+    world: World, point: str, number: signal.Signals
+) -> None:
+    world.mpr(*world.connect())
+    rclone = daemon.running()
+    assert rclone is not None
+    os.kill(rclone.pid, signal.SIGKILL)
+    end([rclone.pid])
+    world.struck(Crash(point), number, *world.connect())
+    world.mpr("recover")
+    world.check()
+    still_there = [str(world.places.drives / "Z")]
+    assert world.places.mounts() == ([] if point == "mounted" else still_there)
+    world.mpr(*world.connect())
+    assert world.places.mounts() == still_there
+    world.mpr("disconnect", "Z:")
     world.check()
 
 

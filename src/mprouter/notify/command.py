@@ -87,7 +87,12 @@ class Program:
         told = _told(info, event)
         environment = {**os.environ, **_variables(told), "MPR_COMMAND": path}
         start = _Start(self._argv, file, environment, info.running)
-        outcome = _run(start, json.dumps(told).encode(), self._timeout, owed=info.phase is Phase.POST)
+        try:
+            outcome = _run(start, json.dumps(told).encode(), self._timeout, owed=info.phase is Phase.POST)
+        except KeyboardInterrupt:
+            if info.phase is Phase.PRE:
+                info.context = {}  # it may have done half of its work: its post is owed, as after a kill (N19)
+            raise
         output = outcome.output.decode("utf-8", "replace").rstrip("\n")
         self.printed = "\n".join(filter(None, (output, outcome.errors)))
         if outcome.errors:

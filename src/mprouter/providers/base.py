@@ -39,6 +39,7 @@ class Capability(IntFlag):
     ADD_CONNECTION = 0x1
     CANCEL_CONNECTION = 0x2
     GET_CONNECTIONS = 0x4
+    REPLACE = 0x10000  # ours: it calls ``AddRequest.clear`` by itself
 
 
 class State(Enum):
@@ -63,8 +64,10 @@ class AddRequest:
     """What ``add_connection`` gets (``NPAddConnection3``).
 
     name: the parsed remote name. mountpoint: an existing, empty directory of the user's, which the router made or
-    checked and will remove. credentials: where a user name and password come from. options: ``-o KEY=VALUE``.
-    conversation: None where nobody can be asked.
+    checked and will remove. clear: takes away what a lost connection has left there; a provider with the capability
+    REPLACE gets the mountpoint before that, and calls it when nothing but the mount itself can still fail, so that no
+    program writes into the bare directory meanwhile. credentials: where a user name and password come from. options:
+    ``-o KEY=VALUE``. conversation: None where nobody can be asked.
     """
 
     name: RemoteName
@@ -74,6 +77,7 @@ class AddRequest:
     flags: ConnectFlag = ConnectFlag(0)
     options: Mapping[str, str] = field(default_factory=dict)
     conversation: Conversation | None = None
+    clear: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

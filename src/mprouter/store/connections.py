@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 __all__ = [
+    "begin_anew",
     "begin_cancel",
     "by_id",
     "by_local_name",
@@ -97,9 +98,16 @@ def begin_cancel(db: Connection, entry_id: int) -> bool:
     return bool(changed.rowcount)
 
 
-def keep(db: Connection, entry_id: int) -> None:
-    """From "cancelling" back to "connected"."""
-    db.execute("UPDATE connections SET phase = 'connected' WHERE id = ? AND phase = 'cancelling'", [entry_id])
+def keep(db: Connection, entry_id: int) -> bool:
+    """Back to "connected", from "cancelling", or from a claim to the lost one whose place it took; whether it was."""
+    was = "phase = 'cancelling' OR (phase = 'adding' AND handle <> '{}')"
+    changed = db.execute(f"UPDATE connections SET phase = 'connected' WHERE id = ? AND ({was})", [entry_id])  # noqa: S608
+    return bool(changed.rowcount)
+
+
+def begin_anew(db: Connection, entry_id: int) -> None:
+    """Nothing is left of the lost connection whose place a claim took."""
+    db.execute("UPDATE connections SET handle = '{}' WHERE id = ? AND phase = 'adding'", [entry_id])
 
 
 def remove(db: Connection, entry_id: int) -> None:

@@ -76,19 +76,18 @@ class Store:
 
         local_name: the one wanted. letters: instead, the first of them that is neither connected nor remembered is
         taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: a lost
-        connection whose place this one takes, if it is still as it was seen and nobody is at work on it.
-        operation: the one that this claim begins; it is in the journal from here on.
+        connection whose place this one takes, if it is still as it was seen and nobody is at work on it; the claim has
+        its handle until ``begin_anew``. operation: the one that this claim begins; it is in the journal from here on.
 
         Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_DEVICE_ALREADY_REMEMBERED (for another resource),
         ERROR_NO_MORE_DEVICES (none of *letters* is free).
         """
-        made = None
+        lost = None
         with self._changing() as db:
-            if replacing is not None:
-                dead = connections.by_id(db, replacing.id)
-                if dead == replacing and dead.phase == "connected":
-                    connections.remove(db, dead.id)
-                    made = dead.made_directory
+            there = None if replacing is None else connections.by_id(db, replacing.id)
+            if there is not None and there == replacing and there.phase == "connected":
+                connections.remove(db, there.id)
+                lost = there
             entry_id = connections.next_id(db)
             if letters:
                 local_name = _free_letter(db, letters, entry_id, path_of)
@@ -102,20 +101,25 @@ class Store:
                 local_name=local_name,
                 path=path,
                 type=int(type),
-                provider=None,
-                user=None,
+                provider=lost.provider if lost else None,
+                user=lost.user if lost else None,
                 options=dict(options),
-                handle={},
+                handle=lost.handle if lost else {},
                 phase="adding",
                 owner_pid=pid,
                 owner_start=start,
                 created=time.time(),
-                made_directory=not os.path.lexists(path) if made is None else made,
+                made_directory=lost.made_directory if lost else not os.path.lexists(path),
             )
             connections.insert(db, entry)
             if operation is not None:
                 journal.insert(db, replace(operation, local_name=entry.local_name, entries=(entry.id,)))
         return entry
+
+    def begin_anew(self, id: int) -> None:  # noqa: A002
+        """Nothing is left of the lost connection whose place a claim took."""
+        with self._changing() as db:
+            connections.begin_anew(db, id)
 
     def complete(
         self,
@@ -168,7 +172,7 @@ class Store:
             return connections.begin_cancel(db, id)
 
     def keep(self, id: int) -> None:  # noqa: A002
-        """The cancel failed: the connection stands as before."""
+        """The cancel failed: the connection stands as before. Or the add: what it would have replaced is as it was."""
         with self._changing() as db:
             connections.keep(db, id)
 
@@ -254,10 +258,10 @@ class Store:
             journal.settle(db, id, status)
 
     def end(self, id: str, events: Sequence[EventRecord], *, claim: int | None = None) -> None:  # noqa: A002
-        """An operation is over. claim: the id of its own that has come to nothing."""
+        """An operation is over. claim: the id of its own that has come to nothing; see ``claim``."""
         with self._changing(events, trim=True) as db:
             journal.delete(db, id)
-            if claim is not None:
+            if claim is not None and not connections.keep(db, claim):
                 connections.remove(db, claim)
 
     @contextmanager

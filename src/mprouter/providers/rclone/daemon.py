@@ -132,10 +132,10 @@ def obtain() -> Daemon:
     Raises ``WNetError``: ERROR_SERVICE_NOT_FOUND if there is no rclone or it cannot be started, ERROR_ACCESS_DENIED if
     a directory is not the user's alone.
     """
+    runtime = places.private(places.runtime_dir())
     found = running()
     if found is not None:
         return found
-    runtime = places.private(places.runtime_dir())
     with places.locked(runtime / "rclone.lock"):
         return running() or _start(runtime)
 

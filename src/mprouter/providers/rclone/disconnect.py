@@ -30,7 +30,7 @@ from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import adopt, check_room, clear, unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["clean_up", "disconnect", "finish", "settle"]
+__all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "settle"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -146,6 +146,17 @@ def settle(rclone: Daemon, handle: Handle, name: RemoteName, *, stall: float) ->
     return State.CONNECTED if handle.is_connected else State.LOST
 
 
+def check_forgotten(handle: Handle) -> None:
+    """Raise ``WNetError`` (ERROR_WRITE_FAULT) if its rclone still has to send, and cannot be asked any more."""
+    if handle.meta is not None and handle.is_connected and (kept := unsent(handle.meta)):
+        raise WNetError(
+            Status.ERROR_WRITE_FAULT,
+            f"not yet on the server: {_shown([each.path for each in kept])}; the rclone that sends it, process"
+            f" {handle.pid}, cannot be asked any more",
+            hint=f"wait until it is sent, or end that rclone: kill {handle.pid}; the next connection sends the rest",
+        )
+
+
 def clean_up(handle: Handle, name: RemoteName) -> None:
     """Take away what a lost connection has left; what is unsent stays in the cache for the next connection."""
     if mounts.is_mounted(handle.mountpoint):
@@ -155,10 +166,13 @@ def clean_up(handle: Handle, name: RemoteName) -> None:
 
 
 def _tell_kept(handle: Handle, name: RemoteName) -> None:
-    kept = sorted(each.path for each in unsent(handle.meta)) if handle.meta is not None else []
+    kept = [each.path for each in unsent(handle.meta)] if handle.meta is not None else []
     if kept:
-        shown = ", ".join(kept[:5]) + (f" and {len(kept) - 5} more" if len(kept) > 5 else "")
-        log.warning("%s: kept, and sent by the next connection to it: %s", name.given, shown)
+        log.warning("%s: kept, and sent by the next connection to it: %s", name.given, _shown(kept))
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _paths(mountpoint: Path) -> set[str]:

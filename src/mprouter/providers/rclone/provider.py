@@ -24,7 +24,7 @@ from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.disconnect import clean_up, disconnect, finish, settle
+from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, settle
 from mprouter.providers.rclone.failures import Failure, meaning
 from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
@@ -106,7 +106,9 @@ class RcloneProvider(ABC):
     silence: ClassVar[str | None] = None
     adopts: ClassVar[bool] = True
 
-    capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
+    capabilities = (
+        Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS | Capability.REPLACE
+    )
     waiting = staticmethod(waiting)  # one for all networks: they share the cache
     diagnose = staticmethod(diagnose)  # one for all networks: they share the data plane
 
@@ -185,8 +187,11 @@ class RcloneProvider(ABC):
             )
             rclone = daemon.obtain()
             target = self.target(request, options)
+            if not mounts.is_mounted(mounts.real_path(request.mountpoint)):
+                request.clear()  # the file system may still be there, and is to be ended before another is looked for
             fs, logon = self._log_on(rclone, request, target)
             faults.reached("logged on")
+            request.clear()
             handle = self._mount(rclone, request, target, logon, fs)
             faults.reached("mounted")
         return Added(logon.user, handle.written())
@@ -199,6 +204,7 @@ class RcloneProvider(ABC):
             if rclone is not None and not handle.pid:  # it was being made when its process died
                 _take_back(rclone, handle.mountpoint)
             if rclone is None or not handle.is_of(rclone):
+                check_forgotten(handle)
                 clean_up(handle, mounted.name)
             elif handle.is_connected:
                 disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)

@@ -20,6 +20,10 @@ SOCKET_PATH_LIMIT = 107
 """The longest path of a Unix socket on Linux, in bytes."""
 
 
+_NOTHING = "rc/noop"
+"""The call that every rclone answers at once."""
+
+
 class Refused(Exception):
     """rclone answered with an error; *text* is what it said."""
 
@@ -41,7 +45,7 @@ def call(path: Path, method: str, parameters: Mapping[str, Any], timeout: float)
             connection.sendall(head.encode() + body)
             reply = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     except TimeoutError:
-        raise WNetError(Status.ERROR_TIMEOUT, f"no answer within {timeout:g} seconds") from None
+        raise _silence(path, method, timeout) from None
     except OSError as error:
         raise WNetError(Status.ERROR_PROCESS_ABORTED, f"rclone cannot be reached: {error.strerror}") from error
     head_end = reply.find(b"\r\n\r\n")
@@ -66,6 +70,18 @@ def answers(path: Path) -> int | None:
             return int(pid) if uid == os.getuid() else None
     except OSError:
         return None
+
+
+def _silence(path: Path, method: str, timeout: float) -> WNetError:
+    """Why *method* was not answered: rclone waits for a server, or does not run at all."""
+    if method == _NOTHING:
+        return WNetError(Status.ERROR_TIMEOUT, "rclone does not answer")
+    try:
+        call(path, _NOTHING, {}, min(timeout, 2.0))
+    except WNetError:
+        hint = "mpr doctor tells which process it is; a stopped one goes on with kill -CONT"
+        return WNetError(Status.ERROR_TIMEOUT, "rclone itself does not answer", hint=hint)
+    return WNetError(Status.ERROR_TIMEOUT, f"no answer within {timeout:g} seconds")
 
 
 def _connected(path: Path, timeout: float) -> socket.socket:
