@@ -627,6 +627,15 @@ def test_add_leaves_out_what_is_not_said(directory: DropInDirectory) -> None:
     assert path.read_text() == 'target = "command:/bin/true"\n'
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "settings.toml").symlink_to("pipe")
+    with pytest.raises(WNetError) as refused:
+        drop_in.replace(tmp_path / "settings.toml", "text")
+    assert refused.value.status is Status.ERROR_ACCESS_DENIED
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_add_does_not_replace(directory: DropInDirectory) -> None:
     path = directory.write("vpn", "# by hand")
     with pytest.raises(WNetError, match="already") as caught:

@@ -251,6 +251,8 @@ def replace(path: Path, text: str) -> None:
     try:
         path = path.resolve()  # of a link, what it leads to
         found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a link to /dev/null, say, which root would replace for everybody
+            raise WNetError(Status.ERROR_ACCESS_DENIED, "it is not a file, so it is not written", name=str(path))
         temporary = _temporary(path, text, stat.S_IMODE(found.st_mode))
         try:
             if hasattr(os, "chown"):
