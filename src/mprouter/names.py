@@ -87,6 +87,26 @@ class RemoteName:
         """*given* without the user: what notifyees and the record of events are told (N14 within N15)."""
         return self.given if self.user is None else _USER.sub(r"\1", self.given, count=1)
 
+    @property
+    def universal(self) -> str | None:
+        r"""The resource as a UNC name; None where its network has none (``WNetGetUniversalName``)."""
+        if self.scheme == "unc":
+            return self.given.strip().replace("/", "\\").rstrip("\\")
+        if self.host is None or self.path == "~":
+            return None
+        server = _unc_host(self.host)
+        port = "" if self.port in {None, _PORTS.get(self.scheme)} else str(self.port)
+        match self.scheme:
+            case "smb":
+                return None if port else _unc(server, self.path)
+            case "dav" | "davs":
+                marks = ("@SSL" if self.scheme == "davs" else "") + (f"@{port}" if port else "")
+                return _unc(server + marks, f"DavWWWRoot{self.path}")
+            case "sftp" if self.user is None or not set(self.user) & {"/", "\\"}:
+                instance = (f"{self.user}@" if self.user else "") + server + (f"!{port}" if port else "")
+                return _unc("sshfs.r" if self.path.startswith("/") else "sshfs", f"{instance}/{self.path}")
+        return None
+
 
 _USER = re.compile(r"^(\s*[A-Za-z][\w+.-]*:[/\\]*|\s*[/\\]+sshfs[.a-z]*[/\\]+)[^/\\]*@", re.IGNORECASE)
 

@@ -7,6 +7,7 @@ theirs. How notifyees are told stands in ``notify/dispatch.py``, how providers a
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,9 @@ from mprouter.providers.base import (
     Caching,
     Capability,
     Conversation,
+    Measuring,
     Mounted,
+    Performance,
     Progress,
     Provider,
     State,
@@ -36,7 +39,7 @@ from mprouter.providers.base import (
 )
 from mprouter.providers.order import in_order, route
 from mprouter.recovery import Recovered, Recovery
-from mprouter.resource import ConnectFlag, NetResource, ResourceType
+from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.restoring import Restored
 from mprouter.status import Status, WNetError
 from mprouter.store import Entry, Remembered, Store
@@ -199,19 +202,86 @@ class Router:
         if not remembered:
             return present
         by_local = {each.local_name: each for each in present}
-        return [
-            by_local.get(each.local_name)
-            or Connection(
-                each.remote_name,
-                each.local_name,
-                each.provider,
-                each.user,
-                mountpoints.path_of(0, each.local_name),
-                remembered=True,
-                state=None,
-            )
-            for each in self._store.remembered()
+        return [by_local.get(each.local_name) or _only_remembered(each) for each in self._store.remembered()]
+
+    def connection(self, name: str | Path) -> Connection:
+        """What is connected or remembered under a local name, or deviceless to a resource (``NPGetConnection``).
+
+        Raises ``WNetError``: ERROR_NOT_CONNECTED, and those of names that are none.
+        """
+        found = self._known(str(name))
+        return self._connection(found) if isinstance(found, Entry) else _only_remembered(found)
+
+    def located(self, path: str | Path) -> tuple[Connection, str]:
+        r"""The connection that *path* lies on, and the rest of the path (``NPGetUniversalName``).
+
+        path: below a local name, as ``Z:\dir`` too, or where a connection appears; the file need not exist, and the
+        resource is not touched. Raises ``WNetError``: ERROR_BAD_DEVICE for what is no local path, ERROR_NOT_CONNECTED.
+        """
+        text = str(path)
+        if text[1:2] == ":":
+            return self.connection(text[:2]), text[2:].replace("\\", "/").strip("/")
+        if not text.startswith("/"):
+            raise WNetError(Status.ERROR_BAD_DEVICE, "this is not a local path", name=text)
+        wanted = Path(os.path.normpath(text))
+        found = [
+            (len(place.parts), each)
+            for each in self.connections() + [_only_remembered(each) for each in self._store.remembered()]
+            for place in {each.path, each.path.parent.resolve() / each.path.name}
+            if wanted.is_relative_to(place)
         ]
+        if not found:
+            raise WNetError(Status.ERROR_NOT_CONNECTED, "no connection is there", name=text)
+        depth, connection = max(found, key=lambda each: each[0])  # of two equals, that which is connected
+        return connection, "/".join(wanted.parts[depth:])
+
+    def enumerate(
+        self,
+        scope: ResourceScope,
+        type: ResourceType = ResourceType.ANY,  # noqa: A002 - the interface's name
+        usage: ResourceUsage = ResourceUsage(0),
+        container: NetResource | None = None,
+    ) -> Iterator[NetResource]:
+        """What is connected, remembered, was connected lately, or could be (``WNetOpenEnum``), one after the other.
+
+        type: ANY = all. usage: for GLOBALNET, CONNECTABLE or CONTAINER; 0 = all. container: for GLOBALNET, whose
+        content is wanted; None = the networks. A provider that does not answer is left out after ``browsing.PATIENCE``.
+
+        Raises ``WNetError``, also from the iterator: ERROR_NOT_CONTAINER, ERROR_BAD_PROVIDER, or what the provider
+        reported of *container*.
+        """
+        from mprouter import browsing
+
+        match scope:
+            case ResourceScope.CONNECTED | ResourceScope.REMEMBERED:
+                found = iter(browsing.connected(self.connections(remembered=scope is ResourceScope.REMEMBERED), scope))
+            case ResourceScope.RECENT:
+                self.recover()
+                found = iter(browsing.recent(self._store.events()))
+            case ResourceScope.CONTEXT:
+                found = browsing.context(self.providers(), type)
+            case ResourceScope.GLOBALNET if container is None:
+                found = iter(browsing.networks(self.providers()))
+            case ResourceScope.GLOBALNET:
+                found = browsing.inside(self.providers(), container, type, usage)
+        for each in found:
+            is_meant = scope is not ResourceScope.GLOBALNET or not usage or each.usage & usage
+            if is_meant and (not type or not each.type or each.type is type):
+                yield each
+
+    def performance(self, name: str | Path) -> Performance:
+        """How fast a connection is (``MultinetGetConnectionPerformance``), as its provider has measured it.
+
+        name: a local name, or a resource for a deviceless one. Raises ``WNetError``: ERROR_NOT_CONNECTED, also if it is
+        only remembered; ERROR_NOT_SUPPORTED if its provider does not measure.
+        """
+        entry = self._known(str(name))
+        if not isinstance(entry, Entry):
+            raise WNetError(Status.ERROR_NOT_CONNECTED, name=str(name), hint=f"mpr restore {name}")
+        provider = self._provider(entry)
+        if not provider.capabilities & Capability.GET_PERFORMANCE or not isinstance(provider, Measuring):
+            raise WNetError(Status.ERROR_NOT_SUPPORTED, f"{provider.name} does not measure", name=str(name))
+        return provider.performance_of(_mounted(entry))
 
     def waiting(self) -> list[Waiting]:
         """What was written to resources and is not on their servers yet, whether they are connected now or not."""
@@ -675,6 +745,22 @@ class Router:
         concerned = [each for each in self.registrations() if each.concerns(event.operation, names)]
         return sorted(concerned, key=lambda each: each.rank)  # again: a target may have its order in itself
 
+    def _known(self, name: str) -> Entry | Remembered:
+        """What is connected under a local name, or deviceless to a resource; else what is remembered for that name."""
+        self.recover()
+        if looks_local(name):
+            local = parse_local(name)
+            entry = self._store.entry(local)
+            remembered = self._remembered(local)
+        else:
+            entry = next(iter(self._store.by_remote(parse_remote(name).canonical)), None)
+            remembered = None
+        if entry is not None and entry.phase != "adding":
+            return entry
+        if remembered is not None:
+            return remembered
+        raise WNetError(Status.ERROR_NOT_CONNECTED, name=name, hint="mpr list shows what is connected")
+
     def _remembered(self, local: str) -> Remembered | None:
         return next((each for each in self._store.remembered() if each.local_name == local), None)
 
@@ -709,6 +795,18 @@ class Router:
             state=self._state(entry),
             _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
         )
+
+
+def _only_remembered(remembered: Remembered) -> Connection:
+    return Connection(
+        remembered.remote_name,
+        remembered.local_name,
+        remembered.provider,
+        remembered.user,
+        mountpoints.path_of(0, remembered.local_name),
+        remembered=True,
+        state=None,
+    )
 
 
 def _usable(letter: str) -> bool:

@@ -61,6 +61,7 @@ class Status(IntEnum):
     ERROR_BAD_PROFILE = 1206
     ERROR_NOT_CONTAINER = 1207
     ERROR_EXTENDED_ERROR = 1208
+    ERROR_SESSION_CREDENTIAL_CONFLICT = 1219
     ERROR_NO_NETWORK = 1222
     WN_CANCEL = 1223
     ERROR_CONNECTION_REFUSED = 1225
@@ -68,12 +69,18 @@ class Status(IntEnum):
     ERROR_HOST_UNREACHABLE = 1232
     WN_RETRY = 1237
     ERROR_SERVICE_NOT_FOUND = 1243
+    ERROR_NOT_AUTHENTICATED = 1244
+    ERROR_NOT_LOGGED_ON = 1245
+    ERROR_ALREADY_INITIALIZED = 1247
     ERROR_NO_MORE_DEVICES = 1248
     ERROR_REVISION_MISMATCH = 1306
+    ERROR_NO_LOGON_SERVERS = 1311
     ERROR_LOGON_FAILURE = 1326
     ERROR_MUTUAL_AUTH_FAILED = 1397
     ERROR_TIMEOUT = 1460
     ERROR_BAD_CONFIGURATION = 1610
+    ERROR_CONNECTED_OTHER_PASSWORD = 2108
+    ERROR_CONNECTED_OTHER_PASSWORD_DEFAULT = 2109
     ERROR_BAD_USERNAME = 2202
     ERROR_NOT_CONNECTED = 2250
     ERROR_OPEN_FILES = 2401
@@ -93,6 +100,7 @@ class Status(IntEnum):
     WN_DEVICE_ERROR = 31
     WN_NOT_SUPPORTED = 50
     WN_NET_ERROR = 59
+    WN_WINDOWS_ERROR = 59
     WN_BAD_DEV_TYPE = 66
     WN_BAD_NETNAME = 67
     WN_ALREADY_CONNECTED = 85
@@ -115,7 +123,13 @@ class Status(IntEnum):
     WN_NO_NETWORK = 1222
     ERROR_CANCELLED = 1223
     ERROR_RETRY = 1237
+    WN_NOT_AUTHENTICATED = 1244
+    WN_NOT_LOGGED_ON = 1245
+    WN_NOT_INITIALIZING = 1247
     WN_NO_MORE_DEVICES = 1248
+    WN_NOT_VALIDATED = 1311
+    WN_CONNECTED_OTHER_PASSWORD = 2108
+    WN_CONNECTED_OTHER_PASSWORD_DEFAULT = 2109
     WN_BAD_USER = 2202
     WN_NOT_CONNECTED = 2250
     WN_OPEN_FILES = 2401
@@ -180,6 +194,7 @@ _TEXT = {
     Status.ERROR_BAD_PROFILE: "the store of connections is damaged",
     Status.ERROR_NOT_CONTAINER: "not a container",
     Status.ERROR_EXTENDED_ERROR: "the network reported an error",
+    Status.ERROR_SESSION_CREDENTIAL_CONFLICT: "the server is connected already as another user",
     Status.ERROR_NO_NETWORK: "no network provider is there",
     Status.WN_CANCEL: "cancelled",
     Status.ERROR_CONNECTION_REFUSED: "connection refused",
@@ -187,12 +202,18 @@ _TEXT = {
     Status.ERROR_HOST_UNREACHABLE: "host unreachable",
     Status.WN_RETRY: "retry",
     Status.ERROR_SERVICE_NOT_FOUND: "a needed program is not there",
+    Status.ERROR_NOT_AUTHENTICATED: "not authenticated",
+    Status.ERROR_NOT_LOGGED_ON: "not logged on to the network",
+    Status.ERROR_ALREADY_INITIALIZED: "started already",
     Status.ERROR_NO_MORE_DEVICES: "no free drive letter",
     Status.ERROR_REVISION_MISMATCH: "made by a newer version",
+    Status.ERROR_NO_LOGON_SERVERS: "no server is there to log on",
     Status.ERROR_LOGON_FAILURE: "user name or password not accepted",
     Status.ERROR_MUTUAL_AUTH_FAILED: "the server's identity is not confirmed",
     Status.ERROR_TIMEOUT: "timed out",
     Status.ERROR_BAD_CONFIGURATION: "bad configuration",
+    Status.ERROR_CONNECTED_OTHER_PASSWORD: "connected with another password than the one given",
+    Status.ERROR_CONNECTED_OTHER_PASSWORD_DEFAULT: "connected with another password than the default one",
     Status.ERROR_BAD_USERNAME: "bad user name",
     Status.ERROR_NOT_CONNECTED: "not connected",
     Status.ERROR_OPEN_FILES: "files are open on the connection",

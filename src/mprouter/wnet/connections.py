@@ -1,0 +1,347 @@
+"""Making, ending and asking about connections: the functions of winnetwk.h that are about one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from mprouter.connection import Connection
+from mprouter.credentials import Secret
+from mprouter.default import default_router
+from mprouter.names import looks_local, parse_local, parse_remote
+from mprouter.providers.base import State
+from mprouter.resource import ConnectFlag, NetResource, ResourceType
+from mprouter.status import Status, WNetError
+from mprouter.terminal import terminal
+from mprouter.wnet import constants
+from mprouter.wnet.errors import reporting
+from mprouter.wnet.structures import NETRESOURCE, REMOTE_NAME_INFO, UNIVERSAL_NAME_INFO
+
+__all__ = [
+    "UseConnection",
+    "WNetAddConnection",
+    "WNetAddConnection2",
+    "WNetAddConnection3",
+    "WNetAddConnection4",
+    "WNetCancelConnection",
+    "WNetCancelConnection2",
+    "WNetGetConnection",
+    "WNetGetUniversalName",
+    "WNetGetUser",
+    "WNetRestoreConnection",
+    "WNetRestoreSingleConnection",
+    "WNetUseConnection",
+    "WNetUseConnection4",
+]
+
+Password = str | Secret | None
+Authentication = tuple[str | None, Password] | None
+"""A user name and a password, either of which may be None."""
+
+_KNOWN_FLAGS = sum(ConnectFlag) | (
+    constants.CONNECT_REQUIRE_INTEGRITY
+    | constants.CONNECT_REQUIRE_PRIVACY
+    | constants.CONNECT_WRITE_THROUGH_SEMANTICS
+    | constants.CONNECT_GLOBAL_MAPPING
+)
+
+_REFUSED = {
+    constants.CONNECT_WRITE_THROUGH_SEMANTICS: "what programs write is cached before it is sent",
+    constants.CONNECT_GLOBAL_MAPPING: "a connection is the user's who makes it",
+    constants.CONNECT_DEFERRED: "a connection is made at once",
+}
+"""Flags that ask for what cannot be had here: to pass them by would be to promise it."""
+
+_PROTECTED = {"sftp", "davs", "ftps", "file"}
+"""The networks that always encrypt and authenticate what they transport."""
+
+
+class UseConnection(NamedTuple):
+    """What ``WNetUseConnection`` returns. lpAccessName: the device, or the remote name of a deviceless connection.
+
+    lpResult: CONNECT_LOCALDRIVE if it has a device, else 0.
+    """
+
+    lpAccessName: str
+    lpResult: int
+
+
+# -- making them -----------------------------------------------------------------------------------------------
+
+
+@reporting
+def WNetAddConnection(lpRemoteName: str, lpPassword: Password = None, lpLocalName: str | None = None) -> None:
+    """Connect, and remember it if it has a local name. Raises as ``WNetAddConnection2``."""
+    resource = NETRESOURCE(dwType=constants.RESOURCETYPE_DISK, lpLocalName=lpLocalName, lpRemoteName=lpRemoteName)
+    _add(resource, lpPassword, None, constants.CONNECT_UPDATE_PROFILE)
+
+
+@reporting
+def WNetAddConnection2(
+    lpNetResource: NETRESOURCE | NetResource,
+    lpPassword: Password = None,
+    lpUserName: str | None = None,
+    dwFlags: int = 0,
+) -> None:
+    """Connect. Of the resource count dwType, lpLocalName, lpRemoteName and lpProvider.
+
+    lpPassword: None = one that is stored, "" = none. dwFlags: CONNECT_*.
+
+    Raises ``WNetError``: those of ``Router.connect``; ERROR_INVALID_ADDRESS for CONNECT_REDIRECT without a local name,
+    since it could not tell which one was chosen; ERROR_INVALID_PARAMETER for a type that is none and flags that are
+    unknown; ERROR_NOT_SUPPORTED for flags that ask for what cannot be had here.
+    """
+    _add(lpNetResource, lpPassword, lpUserName, dwFlags)
+
+
+@reporting
+def WNetAddConnection3(
+    hwndOwner: int | None,
+    lpNetResource: NETRESOURCE | NetResource,
+    lpPassword: Password = None,
+    lpUserName: str | None = None,
+    dwFlags: int = 0,
+) -> None:
+    """As ``WNetAddConnection2``. hwndOwner: the handle of a window, which the notifyees are told."""
+    _add(lpNetResource, lpPassword, lpUserName, dwFlags, owner=hwndOwner)
+
+
+@reporting
+def WNetAddConnection4(
+    hwndOwner: int | None,
+    lpNetResource: NETRESOURCE | NetResource,
+    pAuthBuffer: Authentication = None,
+    dwFlags: int = 0,
+    lpUseOptions: Mapping[str, str] | None = None,
+) -> None:
+    """As ``WNetAddConnection3``. pAuthBuffer: user name and password. lpUseOptions: the network's, as ``mpr -o``."""
+    user, password = pAuthBuffer or (None, None)
+    _add(lpNetResource, password, user, dwFlags, owner=hwndOwner, options=lpUseOptions)
+
+
+@reporting
+def WNetUseConnection(
+    hwndOwner: int | None,
+    lpNetResource: NETRESOURCE | NetResource,
+    lpPassword: Password = None,
+    lpUserId: str | None = None,
+    dwFlags: int = 0,
+) -> UseConnection:
+    """As ``WNetAddConnection3``; with CONNECT_REDIRECT and no local name a free letter is chosen, Z: first (C2).
+
+    Raises ``WNetError``: ERROR_NO_MORE_ITEMS if none is free; ERROR_INVALID_PARAMETER if a device is to be chosen and
+    the type is neither disk nor printer.
+    """
+    return _use(lpNetResource, lpPassword, lpUserId, dwFlags, hwndOwner, None)
+
+
+@reporting
+def WNetUseConnection4(
+    hwndOwner: int | None,
+    lpNetResource: NETRESOURCE | NetResource,
+    pAuthBuffer: Authentication = None,
+    dwFlags: int = 0,
+    lpUseOptions: Mapping[str, str] | None = None,
+) -> UseConnection:
+    """As ``WNetUseConnection``, with the arguments of ``WNetAddConnection4``."""
+    user, password = pAuthBuffer or (None, None)
+    return _use(lpNetResource, password, user, dwFlags, hwndOwner, lpUseOptions)
+
+
+@reporting
+def WNetRestoreConnection(hWnd: int | None, lpDevice: str | None = None, fUseUI: bool = True) -> None:  # noqa: ARG001
+    """Connect again what is remembered, or only *lpDevice*, notifying nobody (N3).
+
+    fUseUI: ask at the terminal, if there is one. Raises ``WNetError``: the first that failed, when all were tried.
+    """
+    conversation = terminal() if fUseUI else None
+    for restored in default_router().restore(lpDevice or None, conversation=conversation):
+        if restored.error is not None:
+            raise restored.error
+
+
+WNetRestoreSingleConnection = WNetRestoreConnection
+
+
+def _use(
+    resource: NETRESOURCE | NetResource,
+    password: Password,
+    user: str | None,
+    flags: int,
+    owner: int | None,
+    options: Mapping[str, str] | None,
+) -> UseConnection:
+    try:
+        made = _add(resource, password, user, flags, owner=owner, options=options, choosing=True)
+    except WNetError as error:
+        if error.status is Status.ERROR_NO_MORE_DEVICES:
+            raise WNetError(Status.ERROR_NO_MORE_ITEMS, error.strerror, name=error.name) from error
+        raise
+    if made.local_name is None:
+        return UseConnection(made.remote_name, 0)
+    return UseConnection(made.local_name, constants.CONNECT_LOCALDRIVE)
+
+
+def _add(
+    given: NETRESOURCE | NetResource,
+    password: Password,
+    user: str | None,
+    flags: int,
+    *,
+    owner: int | None = None,
+    options: Mapping[str, str] | None = None,
+    choosing: bool = False,
+) -> Connection:
+    """The one way into the router. choosing: whether a device may be chosen."""
+    resource = NETRESOURCE.of(given) if isinstance(given, NetResource) else given
+    local = resource.lpLocalName or None
+    to_choose = bool(flags & constants.CONNECT_REDIRECT) and local is None
+    if resource.dwType not in {constants.RESOURCETYPE_ANY, constants.RESOURCETYPE_DISK, constants.RESOURCETYPE_PRINT}:
+        raise _invalid(resource, f"{resource.dwType} is no type of a resource", "RESOURCETYPE_DISK is one")
+    if to_choose and not choosing:
+        raise WNetError(
+            Status.ERROR_INVALID_ADDRESS,
+            "CONNECT_REDIRECT needs a local name here",
+            name=resource.lpRemoteName,
+            hint="give one, or have WNetUseConnection choose it",
+        )
+    if to_choose and resource.dwType == constants.RESOURCETYPE_ANY:
+        raise _invalid(resource, "a device cannot be chosen for a resource of any type", "give RESOURCETYPE_DISK")
+    if unknown := flags & ~_KNOWN_FLAGS:
+        raise _invalid(resource, f"the flags {unknown:#x} are not known", None)
+    remote = resource.lpRemoteName or ""
+    _check_promises(flags, remote)
+    return default_router().connect(
+        remote,
+        local,
+        user=user or None,
+        password=password,
+        provider=resource.lpProvider or None,
+        type=ResourceType(resource.dwType),
+        flags=ConnectFlag(flags),
+        options=options,
+        owner=owner,
+    )
+
+
+def _check_promises(flags: int, remote: str) -> None:
+    """Refuse flags that ask for what the connection would not have."""
+    for flag, why in _REFUSED.items():
+        if flags & flag:
+            raise WNetError(Status.ERROR_NOT_SUPPORTED, why, name=remote)
+    protection = constants.CONNECT_REQUIRE_INTEGRITY | constants.CONNECT_REQUIRE_PRIVACY
+    if flags & protection and parse_remote(remote).scheme not in _PROTECTED:
+        raise WNetError(
+            Status.ERROR_NOT_SUPPORTED,
+            "whether this network protects what it transports cannot be required",
+            name=remote,
+            hint="sftp:// and davs:// always do",
+        )
+
+
+def _invalid(resource: NETRESOURCE, why: str, hint: str | None) -> WNetError:
+    return WNetError(Status.ERROR_INVALID_PARAMETER, why, name=resource.lpRemoteName, hint=hint)
+
+
+# -- ending them -----------------------------------------------------------------------------------------------
+
+
+@reporting
+def WNetCancelConnection(lpName: str, fForce: bool = False) -> None:
+    """Disconnect; what is remembered stays remembered. Raises as ``WNetCancelConnection2``."""
+    default_router().disconnect(lpName, bool(fForce))
+
+
+@reporting
+def WNetCancelConnection2(lpName: str, dwFlags: int = 0, fForce: bool = False) -> None:
+    """Disconnect the device *lpName*, or all deviceless connections to the resource *lpName* (C5, C6).
+
+    dwFlags: CONNECT_UPDATE_PROFILE, no longer to remember it, or 0. fForce: in spite of open files.
+
+    Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, and the others of ``Router.disconnect``;
+    ERROR_INVALID_PARAMETER for another flag.
+    """
+    if dwFlags & ~constants.CONNECT_UPDATE_PROFILE:
+        raise WNetError(
+            Status.ERROR_INVALID_PARAMETER, f"of the flags {dwFlags:#x} only CONNECT_UPDATE_PROFILE can be", name=lpName
+        )
+    default_router().disconnect(lpName, bool(fForce), forget=bool(dwFlags))
+
+
+# -- asking about them -----------------------------------------------------------------------------------------
+
+
+@reporting
+def WNetGetConnection(lpLocalName: str) -> str:
+    """The remote name that a device is connected to.
+
+    Raises ``WNetError``: ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED; ERROR_CONNECTION_UNAVAIL if it is remembered or lost.
+    """
+    found = default_router().connection(_device(lpLocalName))
+    _check_there(found)
+    return found.remote_name
+
+
+@reporting
+def WNetGetUser(lpName: str | None = None) -> str:
+    """The user as whom *lpName*, a device or a resource, is connected; None or "": who runs this process (C8).
+
+    Raises ``WNetError`` (ERROR_NOT_CONNECTED).
+    """
+    if not lpName:
+        return default_user()
+    try:
+        found = default_router().connection(lpName)
+    except WNetError as error:
+        raise WNetError(Status.ERROR_NOT_CONNECTED, error.strerror, name=lpName, hint=error.hint) from error
+    _check_there(found)
+    return found.user or default_user()
+
+
+@reporting
+def WNetGetUniversalName(
+    lpLocalPath: str, dwInfoLevel: int = constants.UNIVERSAL_NAME_INFO_LEVEL
+) -> UNIVERSAL_NAME_INFO | REMOTE_NAME_INFO:
+    r"""The name of a file or directory that others can use too; it need not exist.
+
+    lpLocalPath: below a device, as ``Z:\dir\file``, or the path where a connection appears here.
+
+    Raises ``WNetError``: ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED; ERROR_CONNECTION_UNAVAIL if it is only remembered;
+    ERROR_NOT_SUPPORTED if its network has no UNC names, at the level UNIVERSAL_NAME_INFO_LEVEL; ERROR_INVALID_LEVEL.
+    """
+    if dwInfoLevel not in {constants.UNIVERSAL_NAME_INFO_LEVEL, constants.REMOTE_NAME_INFO_LEVEL}:
+        raise WNetError(Status.ERROR_INVALID_LEVEL, f"there is no level {dwInfoLevel}", name=lpLocalPath)
+    found, rest = default_router().located(lpLocalPath)
+    _check_there(found)
+    remaining = "\\" + rest.replace("/", "\\") if rest else ""
+    unc = parse_remote(found.remote_name).universal
+    universal = None if unc is None else unc + remaining
+    if dwInfoLevel == constants.REMOTE_NAME_INFO_LEVEL:
+        return REMOTE_NAME_INFO(universal, found.remote_name.rstrip("\\"), remaining)
+    if universal is None:
+        raise WNetError(Status.ERROR_NOT_SUPPORTED, f"{found.remote_name} has no UNC name", name=lpLocalPath)
+    return UNIVERSAL_NAME_INFO(universal)
+
+
+def default_user() -> str:
+    """The user who runs this process."""
+    import getpass
+
+    return getpass.getuser()
+
+
+def _device(name: str) -> str:
+    if not looks_local(name):
+        raise WNetError(Status.ERROR_BAD_DEVICE, "this is not a local name", name=name)
+    return parse_local(name)
+
+
+def _check_there(found: Connection) -> None:
+    if found.state is not State.CONNECTED:
+        raise WNetError(
+            Status.ERROR_CONNECTION_UNAVAIL,
+            "it is remembered, but not connected now" if found.state is None else "it was connected, and is lost",
+            name=found.local_name,
+            provider=found.provider,
+            hint=f"mpr restore {found.local_name}" if found.remembered else None,
+        )
