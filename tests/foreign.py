@@ -37,11 +37,15 @@ def shares(*names: str, scope: ResourceScope = ResourceScope.GLOBALNET) -> list[
 
 @dataclass
 class Foreign:
-    """refusing: raised instead of connecting; cancelling: the same for disconnecting. content: of its containers."""
+    """refusing: raised instead of connecting; cancelling: the same for disconnecting. content: of its containers.
+
+    users: those that it was asked to connect.
+    """
 
     refusing: WNetError | None = None
     cancelling: WNetError | None = None
     content: dict[str | None, list[NetResource]] = field(default_factory=dict)
+    users: list[str | None] = field(default_factory=list)
     name: str = "foreign"
     capabilities: Capability = (
         Capability.ADD_CONNECTION
@@ -62,6 +66,7 @@ class Foreign:
     def add_connection(self, request: AddRequest) -> Added:
         if self.refusing is not None:
             raise self.refusing
+        self.users.append(request.credentials.user)
         return Added("ana", {})
 
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:

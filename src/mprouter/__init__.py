@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mprouter.resource import ConnectFlag, NetResource, ResourceType
     from mprouter.router import Restored, Router
     from mprouter.status import Cancel, Status, WNetError
+    from mprouter.win32wnet import install_win32wnet
 
 __all__ = [
     "AddConnect",
@@ -43,6 +44,7 @@ __all__ = [
     "connect",
     "connections",
     "disconnect",
+    "install_win32wnet",
     "notifyee",
     "register",
     "restore",
@@ -59,6 +61,7 @@ _ROOMS = {
     "mprouter.resource": ("ConnectFlag", "NetResource", "ResourceType"),
     "mprouter.router": ("Restored", "Router"),
     "mprouter.status": ("Cancel", "Status", "WNetError"),
+    "mprouter.win32wnet": ("install_win32wnet",),
 }
 
 
