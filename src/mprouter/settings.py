@@ -11,9 +11,11 @@ from typing import Any
 from mprouter import places
 from mprouter.status import Status, WNetError
 
-__all__ = ["FILE_NAME", "Settings", "load", "problems", "set_provider_order"]
+__all__ = ["FILE_NAME", "Settings", "load", "problems", "set_net_use_persistent", "set_provider_order"]
 
 FILE_NAME = "settings.toml"
+
+_UNITS = {"restore_timeout": "seconds", "events_days": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Settings:
     provider_order: names of providers in the order to try them (``ProviderOrder``); those not named come after.
     max_retries: how often a notifyee may have one operation attempted again (N11). restore_timeout: seconds for which
     a restore at login waits for the network (RestoreTimeout); None = as long as the providers say (R7). events_kept:
-    how many events stay on record, at most (N20). events_days: for how many days.
+    how many events stay on record, at most (N20). events_days: for how many days. net_use_persistent: whether
+    ``mpr net use`` remembers connections when it is not told (the default of ``/PERSISTENT``).
     """
 
     provider_order: tuple[str, ...] = ()
@@ -31,6 +34,7 @@ class Settings:
     restore_timeout: float | None = None
     events_kept: int = 100_000
     events_days: float = 90.0
+    net_use_persistent: bool = True
 
 
 def load() -> Settings:
@@ -60,11 +64,21 @@ def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:
     """
     import json
 
+    directory = places.system_dir() if system else places.config_dir()
+    return _set(directory / FILE_NAME, "provider_order", json.dumps(list(names), ensure_ascii=False))
+
+
+def set_net_use_persistent(persistent: bool) -> Path:
+    """Put ``net_use_persistent`` into the user's file. Returns and raises as ``set_provider_order`` does."""
+    return _set(places.config_dir() / FILE_NAME, "net_use_persistent", "true" if persistent else "false")
+
+
+def _set(path: Path, key: str, value: str) -> Path:
+    """Put *key* with *value*, as TOML, into the file *path*, which is made if it is missing; *path*."""
     from mprouter.notify import drop_in
 
-    path = (places.system_dir() if system else places.config_dir()) / FILE_NAME
     _read(path)  # what is broken stays as it is
-    text = _with_provider_order(_text(path) or "", f"provider_order = {json.dumps(list(names), ensure_ascii=False)}")
+    text = _with(_text(path) or "", key, f"{key} = {value}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o644)
@@ -75,15 +89,15 @@ def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:
     return path
 
 
-def _with_provider_order(text: str, line: str) -> str:
-    """*text*, which is good, with *line* in place of that key and its value, or at the end; comments stay."""
+def _with(text: str, key: str, line: str) -> str:
+    """*text*, which is good, with *line* in place of *key* and its value, or at the end; comments stay."""
     import tomllib
 
-    start = re.search(r"""(?m)^[ \t]*(["']?)provider_order\1[ \t]*=""", text)
+    start = re.search(rf"""(?m)^[ \t]*(["']?){key}\1[ \t]*=""", text)
     if start is None:
         return f"{text}\n{line}\n" if text and not text.endswith("\n") else f"{text}{line}\n"
-    for bracket in re.finditer(r"\]", text[start.start() :]):  # not the first one, if a name has brackets
-        end = start.start() + bracket.end()
+    for last in re.finditer(r"\]|true|false", text[start.end() :]):  # not the first one, if a name has it in it
+        end = start.end() + last.end()
         try:
             tomllib.loads(text[start.start() : end])
         except tomllib.TOMLDecodeError:
@@ -120,10 +134,10 @@ def _read(path: Path) -> dict[str, Any]:
             raise _wrong(path, "provider_order must be a list of provider names")
         if key in {"max_retries", "events_kept"} and not (isinstance(value, int) and _is_amount(value)):
             raise _wrong(path, f"{key} must be a number from 0 up")
-        if key == "restore_timeout" and not _is_amount(value):
-            raise _wrong(path, "restore_timeout must be a number of seconds from 0 up")
-        if key == "events_days" and not _is_amount(value):
-            raise _wrong(path, "events_days must be a number of days from 0 up")
+        if key in _UNITS and not _is_amount(value):
+            raise _wrong(path, f"{key} must be a number of {_UNITS[key]} from 0 up")
+        if key == "net_use_persistent" and not isinstance(value, bool):
+            raise _wrong(path, "net_use_persistent must be true or false")
     if "provider_order" in values:
         values["provider_order"] = tuple(values["provider_order"])
     return values

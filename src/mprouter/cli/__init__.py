@@ -13,10 +13,19 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command that the process was started for; ends the process with its exit code."""
+    import os
     import sys
 
+    words = sys.argv[1:]
+    if os.path.basename(sys.argv[0]).lower() in {"net", "net.exe"}:  # noqa: PTH119 - a link of that name; see `mpr net`
+        words = ["net", *words]
+    called = [word.lower() for word in words if word[:1] != "-"]
+    if called[:2] == ["net", "use"] and len(called) > 2:
+        from mprouter.cli import command_line
+
+        command_line.wipe(words)  # before anything else: there may be a password in it
     from mprouter.cli.program import program
 
     if sys.stdout is not None:  # a name that this terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    program.main(prog_name="mpr")
+    program.main(words, prog_name="mpr")

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     from mprouter.store import Store
 
-__all__ = ["connections", "events", "new_local_names", "notifyees", "providers", "remembered", "remote_names"]
+__all__ = [
+    "connections",
+    "events",
+    "net_use",
+    "new_local_names",
+    "notifyees",
+    "providers",
+    "remembered",
+    "remote_names",
+]
 
 _Offer = tuple[str, str]
 """A word, and what it is."""
@@ -99,6 +108,29 @@ def providers() -> Iterable[_Offer]:
     from mprouter.providers.order import builtin_providers
 
     return [(each.name, "") for each in builtin_providers()]
+
+
+def net_use(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Switches after a slash; else letters, and remote names that are known."""
+    if incomplete[:1] == "/" and incomplete[:2] != "//":
+        return _switches(ctx, parameter, incomplete)
+    return connections(ctx, parameter, incomplete) or [
+        *_free_letters(ctx, parameter, incomplete),
+        *remote_names(ctx, parameter, incomplete),
+    ]
+
+
+@_completer
+def _switches() -> Iterable[_Offer]:
+    return [
+        ("/user:", "the user name on the server"),
+        ("/persistent:yes", "remember it and what is connected later"),
+        ("/persistent:no", "do not"),
+        ("/savecred", "keep the password"),
+        ("/delete", "disconnect and forget"),
+        ("/y", "yes to all questions"),
+        ("/no", "no to all questions"),
+    ]
 
 
 def new_local_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

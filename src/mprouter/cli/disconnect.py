@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mprouter.providers.base import Pending
     from mprouter.router import Router
 
-__all__ = ["command"]
+__all__ = ["Waiting", "command"]
 
 _EVERY = 5.0  # seconds between lines where nobody sits at a terminal
 
@@ -65,7 +65,7 @@ def command(
         ctx.fail("Missing argument 'NAME'; --all disconnects everything.")
     from mprouter.router import Router
 
-    with Router() as router, _Waiting() as waiting:
+    with Router() as router, Waiting() as waiting:
         if name is None:
             _disconnect_all(ctx, router, waiting, force=force, as_json=as_json)
             return
@@ -76,7 +76,7 @@ def command(
         say(f"{plain(name)} disconnected{' and forgotten' if forget else ''}")
 
 
-def _disconnect_all(ctx: click.Context, router: Router, waiting: _Waiting, *, force: bool, as_json: bool) -> None:
+def _disconnect_all(ctx: click.Context, router: Router, waiting: Waiting, *, force: bool, as_json: bool) -> None:
     """Each on its own, however the others go."""
     from mprouter.cli import failure
     from mprouter.status import Status, WNetError
@@ -105,7 +105,7 @@ def _disconnect_all(ctx: click.Context, router: Router, waiting: _Waiting, *, fo
         ctx.exit(1)
 
 
-class _Waiting(AbstractContextManager["_Waiting"]):
+class Waiting(AbstractContextManager["Waiting"]):
     """Shows on standard error how much data is still on its way: a bar on a terminal, else a line now and then."""
 
     def __init__(self) -> None:

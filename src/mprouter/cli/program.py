@@ -20,6 +20,7 @@ COMMANDS = {
     "disconnect": "Disconnect, after what was written has arrived.",
     "list": "Show the connections and how they are.",
     "restore": "Connect again what is remembered.",
+    "net": "Connect as with Windows' own command.",
     "service": "Have connections restored at login.",
     "recover": "Settle what was cut off when a process died.",
     "salvage": "Begin a damaged store anew, with what is good of it.",
