@@ -1,7 +1,8 @@
 """The command ``mpr``: arguments in, one call of the router, words or JSON out.
 
 One file per command or family of commands. ``program.py`` knows their names, ``command.py`` what they have in common:
-how they fail, warn and end. What is decided about connections is decided in the router.
+how they fail, warn and end. ``mpr net`` has more files: ``net_use.py``, ``net_grammar.py``, ``net_messages.py`` and
+``command_line.py``. What is decided about connections is decided in the router.
 """
 
 from __future__ import annotations

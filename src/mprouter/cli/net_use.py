@@ -161,15 +161,15 @@ class _Person(Terminal):
 
 
 def _connect(words: Words, remote: str, router: Router) -> None:
-    name = parse_remote(remote)
-    if words.persistent is not None:
-        _remember_from_now_on(words.persistent)
     if words.password not in {None, PROMPT}:
         click.echo(
             "mpr: warning: a password on the command line stays in the shell's history, and could be read by others "
             "until it was wiped; * in its place asks for it",
             err=True,
         )
+    name = parse_remote(remote)
+    if words.persistent is not None:
+        _remember_from_now_on(words.persistent)
     if words.device is None and words.password is None and (there := _deviceless(name, words.user, router)):
         _say_connected(words, there)
         return
