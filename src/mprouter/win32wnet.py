@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from mprouter import wnet
 from mprouter.status import WNetError
+from mprouter.system_messages import message
 
 __all__ = [
     "NETRESOURCE",
@@ -249,7 +250,7 @@ def _call(function: Any, *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except WNetError as failure:
-        raise error(failure.winerror, failure.function, f"{failure.status.text.capitalize()}.") from failure
+        raise error(failure.winerror, failure.function, message(failure.status)) from failure
 
 
 def _given(resource: PyNETRESOURCE) -> wnet.NETRESOURCE:

@@ -112,10 +112,10 @@ def use(ctx: click.Context, words: tuple[str, ...]) -> None:
 @click.argument("number", type=click.IntRange(0, 0xFFFFFFFF))
 def helpmsg(number: int) -> None:
     """Print the text of Windows for a status."""
-    from mprouter.cli.net_messages import text
     from mprouter.status import Status
+    from mprouter.system_messages import message
 
-    say(f"\n{text(Status(number))}\n")
+    say(f"\n{message(Status(number))}\n")
 
 
 def _misused(ctx: click.Context, why: str) -> None:

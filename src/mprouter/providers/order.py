@@ -106,7 +106,7 @@ def _none_has(name: RemoteName, refusals: Sequence[WNetError]) -> WNetError:
         first.strerror if alone else "; ".join(f"{each.provider}: {each.strerror}" for each in refusals),
         name=name.given,
         provider=first.provider,
-        provider_code=int(first.status),
+        provider_code=int(first.status) if first.provider_code is None else first.provider_code,
         provider_text=first.provider_text,
         hint=first.hint,
     )
