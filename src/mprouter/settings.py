@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,17 @@ from typing import Any
 from mprouter import places
 from mprouter.status import Status, WNetError
 
-__all__ = ["FILE_NAME", "Settings", "load", "problems", "set_net_use_persistent", "set_provider_order"]
+__all__ = [
+    "FILE_NAME",
+    "Settings",
+    "changed",
+    "load",
+    "path",
+    "problems",
+    "read",
+    "set_net_use_persistent",
+    "set_provider_order",
+]
 
 FILE_NAME = "settings.toml"
 
@@ -40,20 +50,25 @@ class Settings:
 def load() -> Settings:
     """Both files in one. Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) naming the file and the key that is wrong."""
     values: dict[str, Any] = {}
-    for directory in (places.system_dir(), places.config_dir()):
-        values |= _read(directory / FILE_NAME)
+    for system in (True, False):
+        values |= read(path(system=system))
     return Settings(**values)
 
 
 def problems() -> list[WNetError]:
     """What keeps each of the files from being read."""
     found = []
-    for directory in (places.system_dir(), places.config_dir()):
+    for system in (True, False):
         try:
-            _read(directory / FILE_NAME)
+            read(path(system=system))
         except WNetError as error:
             found.append(error)
     return found
+
+
+def path(*, system: bool = False) -> Path:
+    """The user's file, or the system's."""
+    return (places.system_dir() if system else places.config_dir()) / FILE_NAME
 
 
 def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:
@@ -62,48 +77,61 @@ def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:
     Raises ``WNetError``: ERROR_BAD_CONFIGURATION if the file is not as it should be, ERROR_ACCESS_DENIED,
     ERROR_WRITE_FAULT.
     """
-    import json
-
-    directory = places.system_dir() if system else places.config_dir()
-    return _set(directory / FILE_NAME, "provider_order", json.dumps(list(names), ensure_ascii=False))
+    return _set(path(system=system), "provider_order", list(names))
 
 
 def set_net_use_persistent(persistent: bool) -> Path:
     """Put ``net_use_persistent`` into the user's file. Returns and raises as ``set_provider_order`` does."""
-    return _set(places.config_dir() / FILE_NAME, "net_use_persistent", "true" if persistent else "false")
+    return _set(path(), "net_use_persistent", persistent)
 
 
-def _set(path: Path, key: str, value: str) -> Path:
-    """Put *key* with *value*, as TOML, into the file *path*, which is made if it is missing; *path*."""
+def _set(file: Path, key: str, value: object) -> Path:
+    """Put *key* into *file*, which is made if it is missing; *file*."""
     from mprouter.notify import drop_in
 
-    _read(path)  # what is broken stays as it is
-    text = _with(_text(path) or "", key, f"{key} = {value}")
+    text = changed(file, {key: value})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(0o644)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o644)
     except OSError as error:
         status = Status.ERROR_ACCESS_DENIED if isinstance(error, PermissionError) else Status.ERROR_WRITE_FAULT
-        raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(path)) from error
-    drop_in.replace(path, text)
-    return path
+        raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(file)) from error
+    drop_in.replace(file, text)
+    return file
 
 
-def _with(text: str, key: str, line: str) -> str:
+def changed(file: Path, values: Mapping[str, Any]) -> str:
+    """The text of *file* with each key of *values* set, or taken out where the value is None; all else stays.
+
+    Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if the file is not as it should be.
+    """
+    from mprouter.notify import drop_in
+
+    read(file)  # what is broken stays as it is
+    text = _text(file) or ""
+    for key, value in values.items():
+        text = _with(text, key, None if value is None else f"{key} = {drop_in.literal(value)}")
+    return text
+
+
+def _with(text: str, key: str, line: str | None) -> str:
     """*text*, which is good, with *line* in place of *key* and its value, or at the end; comments stay."""
     import tomllib
 
-    start = re.search(rf"""(?m)^[ \t]*(["']?){key}\1[ \t]*=""", text)
-    if start is None:
-        return f"{text}\n{line}\n" if text and not text.endswith("\n") else f"{text}{line}\n"
-    for last in re.finditer(r"\]|true|false", text[start.end() :]):  # not the first one, if a name has it in it
-        end = start.end() + last.end()
+    found = re.search(rf"""(?m)^[ \t]*(["']?){key}\1[ \t]*=""", text)
+    if found is None:
+        return text if line is None else f"{text}\n{line}\n" if text and text[-1] != "\n" else f"{text}{line}\n"
+    start = end = found.start()
+    for stop in re.finditer(r"(?m)\]|(?=[ \t]*(?:#|\r?$))", text[found.end() :]):  # an end of the value, or not yet
+        end = found.end() + stop.end()
         try:
-            tomllib.loads(text[start.start() : end])
+            tomllib.loads(text[start:end])
         except tomllib.TOMLDecodeError:
             continue
         break
-    return text[: start.start()] + line + text[end:]
+    if line is None:
+        return text[:start] + re.sub(r"\A[^\n]*\n?", "", text[end:])
+    return text[:start] + line + text[end:]
 
 
 def _text(path: Path) -> str | None:
@@ -116,7 +144,8 @@ def _text(path: Path) -> str | None:
         raise _wrong(path, f"cannot be read: {error}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """What one file says, nothing if it is not there. Raises ``WNetError`` (ERROR_BAD_CONFIGURATION)."""
     text = _text(path)
     if text is None:
         return {}

@@ -27,6 +27,7 @@ COMMANDS = {
     "events": "Show what happened, call by call.",
     "notify": "Say who is told of connections.",
     "provider": "Show and order the network providers.",
+    "reg": "Import and export Windows registry files.",
     "doctor": "Say what is wrong and how to mend it.",
     "hostkey": "Show and accept the keys of SSH servers.",
     "config": "Print what compilers need for native notifyees.",

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, time
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,22 @@ from mprouter.notify import trust
 from mprouter.notify.model import Problem
 from mprouter.status import Status, WNetError
 
-__all__ = ["KEYS", "NAME", "DropIn", "create", "delete", "parse", "read", "replace", "switched", "written"]
+__all__ = [
+    "KEYS",
+    "MAX_SIZE",
+    "NAME",
+    "DropIn",
+    "create",
+    "delete",
+    "failed",
+    "literal",
+    "parse",
+    "read",
+    "replace",
+    "switched",
+    "written",
+    "written_beside",
+]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 """What a file may be called, before ``.toml``."""
@@ -196,19 +212,32 @@ def _salvaged(text: str) -> Iterator[tuple[str, Any]]:
 
 def written(values: Mapping[str, Any]) -> str:
     """The text of a file that says *values*; None is not said."""
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items() if value is not None)
+    return "".join(f"{key} = {literal(value)}\n" for key, value in values.items() if value is not None)
 
 
-def _toml(value: Any) -> str:
+def literal(value: Any) -> str:
+    """*value*, which TOML can say, on one line."""
     if isinstance(value, str):
         if value.isprintable() and "'" not in value and ("\\" in value or '"' in value):
             return f"'{value}'"  # a pattern with backslashes reads best as it is
-        import json
-
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return _quoted(value)
     if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, Mapping):
+        pairs = (f"{key if _BARE.fullmatch(key) else _quoted(key)} = {literal(each)}" for key, each in value.items())
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    if isinstance(value, date | time):
+        return value.isoformat()
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+_BARE = re.compile("[A-Za-z0-9_-]+")
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def switched(text: str, enabled: bool) -> str:
@@ -230,7 +259,7 @@ def create(path: Path, text: str) -> None:
     try:
         for missing in reversed([each for each in path.parents if not each.exists()]):
             missing.mkdir(mode=0o755, exist_ok=True)  # also where the umask would let a group write to it
-        temporary = _temporary(path, text, 0o644)
+        temporary = written_beside(path, text, 0o644)
         try:
             os.link(temporary, path)  # unlike a rename it does not replace what is there
         finally:
@@ -243,7 +272,7 @@ def create(path: Path, text: str) -> None:
             hint="give another name, or remove that one first",
         ) from error
     except OSError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
 
 
 def replace(path: Path, text: str) -> None:
@@ -253,7 +282,7 @@ def replace(path: Path, text: str) -> None:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a link to /dev/null, say, which root would replace for everybody
             raise WNetError(Status.ERROR_ACCESS_DENIED, "it is not a file, so it is not written", name=str(path))
-        temporary = _temporary(path, text, stat.S_IMODE(found.st_mode))
+        temporary = written_beside(path, text, stat.S_IMODE(found.st_mode))
         try:
             if hasattr(os, "chown"):
                 with suppress(PermissionError):  # one may write it without owning it
@@ -263,7 +292,7 @@ def replace(path: Path, text: str) -> None:
             temporary.unlink()
             raise
     except OSError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
 
 
 def delete(path: Path) -> None:
@@ -271,25 +300,33 @@ def delete(path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
 
 
-def _temporary(path: Path, text: str, mode: int) -> Path:
-    """A hidden file beside *path* with *text* in it."""
+def written_beside(path: Path, text: str, mode: int) -> Path:
+    """A hidden file beside *path* with *text* in it. Raises OSError, and leaves nothing then."""
     import tempfile
 
     number, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
-    with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(number)
     temporary = Path(name)
-    temporary.chmod(mode)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(number)
+        temporary.chmod(mode)
+    except BaseException:
+        temporary.unlink()
+        raise
     return temporary
 
 
-def _failed(path: Path, error: OSError) -> WNetError:
+def failed(path: Path, error: OSError) -> WNetError:
+    """The error for *path*, which cannot be written."""
     import errno
+
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return WNetError(Status.ERROR_DISK_FULL, name=str(path), hint="make room on that disk and try again")
 
     denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
     status = Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_WRITE_FAULT

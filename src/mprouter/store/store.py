@@ -222,6 +222,16 @@ class Store:
                 journal.succeeded(db, operation)
             return profile.drop(db, local_name)
 
+    @contextmanager
+    def changing_profile(self, remember: Sequence[Remembered], forget: Sequence[str]) -> Iterator[None]:
+        """Remember and forget as above, all in one, when the block ends; nothing of it if the block raises."""
+        with self._changing(durable=True) as db:
+            for local_name in forget:
+                profile.drop(db, local_name)
+            for each in remember:
+                profile.put(db, each)
+            yield
+
     def remembered(self) -> list[Remembered]:
         """What is restored at login, by local name."""
         with self._database.reading() as db:

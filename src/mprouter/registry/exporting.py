@@ -1,0 +1,50 @@
+"""Exporting: what is kept here as the text of a registry file, which Windows and this machine can import."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mprouter.notify import drop_in
+from mprouter.registry import reg_file
+from mprouter.registry import state as kept
+from mprouter.status import Status, WNetError
+from mprouter.store import Store
+
+__all__ = ["exported", "write"]
+
+
+def exported(store: Store, *, system: bool = False, version: int = 5) -> bytes:
+    """The file. system: the system's settings and notifyees, not the user's own. version: see ``reg_file.written``.
+
+    Raises ``WNetError`` if something that is kept is not as it should be, or cannot be said in such a file: nothing is
+    left out.
+    """
+    state = kept.load(store, system=system)
+    for notifyee in state.notifyees.values():
+        if notifyee.problem is not None:
+            raise notifyee.problem
+    return reg_file.written(kept.keys_of(state), version=version)
+
+
+def write(file: Path, data: bytes, *, force: bool = False) -> None:
+    """Write *data* to *file*, all of it or nothing. force: replace one that is there.
+
+    Raises ``WNetError``: ERROR_ALREADY_ASSIGNED if it is there, ERROR_ACCESS_DENIED, ERROR_DISK_FULL, ….
+    """
+    if not force and os.path.lexists(file):
+        raise WNetError(
+            Status.ERROR_ALREADY_ASSIGNED, "it is there already", name=str(file), hint="--force replaces it"
+        )
+    temporary = file.with_name(f".{file.name}-{os.getpid()}")
+    try:
+        try:
+            with temporary.open("xb") as opened:
+                opened.write(data)
+                opened.flush()
+                os.fsync(opened.fileno())
+            temporary.replace(file)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise drop_in.failed(file, error) from error

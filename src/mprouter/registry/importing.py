@@ -1,0 +1,166 @@
+"""Importing a registry file, all or nothing: it is read and checked, then written, and undone if a write fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mprouter import settings
+from mprouter.notify import drop_in
+from mprouter.providers.base import Provider
+from mprouter.registry import reg_file
+from mprouter.registry import state as kept
+from mprouter.registry.plan import Plan, plan
+from mprouter.status import Status, WNetError
+from mprouter.store import Store
+
+__all__ = ["carry_out", "prepare"]
+
+log = logging.getLogger("mprouter.registry")
+
+
+def prepare(file: Path, store: Store, providers: Sequence[Provider], *, system: bool = False) -> Plan:
+    """What importing *file* would change. system: the system's settings and notifyees, not the user's own.
+
+    Raises ``WNetError``: ERROR_INVALID_DATA with the line if something in it is wrong, ERROR_FILE_NOT_FOUND,
+    ERROR_ACCESS_DENIED.
+    """
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(reg_file.MAX_SIZE + 1)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        status = Status.ERROR_FILE_NOT_FOUND if missing else Status.ERROR_ACCESS_DENIED
+        raise WNetError(status, f"it cannot be read: {error.strerror}", name=str(file)) from error
+    before = kept.load(store, system=system)
+    try:
+        return plan(reg_file.parse(reg_file.read(data)), before, providers)
+    except WNetError as error:
+        error.filename = error.filename or str(file)
+        error.hint = error.hint or "nothing was imported; mend the file"
+        raise
+
+
+def carry_out(planned: Plan, store: Store, *, system: bool = False) -> None:
+    """Make it so. Raises ``WNetError``, and has changed nothing then: ERROR_ACCESS_DENIED, ERROR_DISK_FULL, …."""
+    before, after = planned.before.remembered, planned.after.remembered
+    remember = [each for name, each in after.items() if before.get(name) != each]
+    forget = [name for name in before if name not in after]
+    with ExitStack() as leaving:
+        files = [_File(path, text) for path, text in _texts(planned, system=system)]
+        for each in files:
+            leaving.callback(each.leave)
+            each.prepare()
+        with _all_or_none(files), store.changing_profile(remember, forget) if remember or forget else nullcontext():
+            for each in files:
+                each.put()
+
+
+def _texts(planned: Plan, *, system: bool) -> Iterator[tuple[Path, str | None]]:
+    """Each file that changes, and what is to be in it; None = it goes."""
+    before, after = planned.before, planned.after
+    values: dict[str, Any] = {}
+    if before.provider_order != after.provider_order:
+        values["provider_order"] = None if after.provider_order is None else list(after.provider_order)
+    if before.restore_timeout != after.restore_timeout:
+        values["restore_timeout"] = after.restore_timeout
+    if values:
+        path = settings.path(system=system)
+        yield path, settings.changed(path, values)
+    directory = kept.directory(system=system)
+    for name in {**before.notifyees, **after.notifyees}:
+        notifyee = after.notifyees.get(name)
+        if notifyee is None:
+            yield directory / f"{name}.toml", None
+        elif notifyee != before.notifyees.get(name):
+            reason = planned.reasons.get(name)
+            comment = f"# It was imported disabled: {reason}.\n" if reason else ""
+            yield directory / f"{name}.toml", comment + drop_in.written(notifyee.values)
+
+
+@contextmanager
+def _all_or_none(files: Sequence[_File]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for each in reversed(files):
+            each.undo()
+        raise
+
+
+@dataclass(slots=True)
+class _File:
+    """A file that is changed in one step, which needs no room on the disk and can be undone so too.
+
+    text: what is to be in it; None = it is to go.
+    """
+
+    path: Path
+    text: str | None
+    _new: Path | None = None
+    _old: Path | None = None
+    _made: list[Path] = field(default_factory=list)
+    _is_put: bool = False
+
+    def prepare(self) -> None:
+        """Write what is new, and keep what is old, both beside the file. Raises ``WNetError``."""
+        try:
+            self.path = self.path.resolve()  # of a link, what it leads to
+            for missing in reversed([each for each in self.path.parents if not each.exists()]):
+                missing.mkdir(mode=0o755)
+                self._made.insert(0, missing)
+            found = self.path.stat() if self.path.exists() else None
+            if found:
+                self._old = self.path.with_name(f".{self.path.name}-before-{os.getpid()}")
+                self._old.unlink(missing_ok=True)
+                try:
+                    os.link(self.path, self._old)
+                except OSError:  # a file system without links
+                    shutil.copy2(self.path, self._old)
+            if self.text is not None:
+                mode = stat.S_IMODE(found.st_mode) if found else 0o644
+                self._new = drop_in.written_beside(self.path, self.text, mode)
+                if found and hasattr(os, "chown"):
+                    with suppress(PermissionError):  # one may write it without owning it
+                        os.chown(self._new, found.st_uid, found.st_gid)
+        except OSError as error:
+            raise drop_in.failed(self.path, error) from error
+
+    def put(self) -> None:
+        """Change it. Raises ``WNetError``."""
+        self._is_put = True
+        try:
+            if self._new is None:
+                self.path.unlink()
+            else:
+                self._new.replace(self.path)
+        except OSError as error:
+            raise drop_in.failed(self.path, error) from error
+
+    def undo(self) -> None:
+        """Have it as it was."""
+        if not self._is_put:
+            return
+        try:
+            if self._old is None:
+                self.path.unlink(missing_ok=True)
+            else:
+                self._old.replace(self.path)
+        except OSError as error:
+            log.error("%s could not be put back as it was: %s", self.path, error.strerror)  # noqa: TRY400
+
+    def leave(self) -> None:
+        """Have nothing beside the file, and no empty directory for one that is not there."""
+        for each in (self._new, self._old):
+            if each is not None:
+                each.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not empty
+            for directory in self._made:
+                directory.rmdir()

@@ -1,0 +1,448 @@
+"""What importing a registry file would change: its keys are put over what is kept now, and read back.
+
+Nothing is written here; ``importing.py`` does that. All that is wrong with the file is found here, with its line.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from mprouter.names import is_drive, parse_local, parse_remote
+from mprouter.notify import drop_in
+from mprouter.providers.base import Provider
+from mprouter.registry import state as kept
+from mprouter.registry.reg_file import Key, Value, at
+from mprouter.registry.state import Notifyee, State
+from mprouter.resource import ResourceType
+from mprouter.status import Status, WNetError
+from mprouter.store import Remembered
+
+__all__ = ["Change", "Note", "Plan", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that becomes different. name: of the key of the settings, the notifyee, or the local name.
+
+    value: the setting, the notifyee's target, or the remote name; None = it is removed.
+    """
+
+    what: Literal["setting", "notifyee", "connection"]
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What cannot be used here, and why. line: of the file."""
+
+    name: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is kept *before* and *after*, and what is to be told.
+
+    reasons: why notifyees are imported disabled, by name. other_keys, other_values: how many are of no concern here.
+    """
+
+    before: State
+    after: State
+    notes: tuple[Note, ...]
+    reasons: Mapping[str, str]
+    other_keys: int
+    other_values: int
+
+    @property
+    def changes(self) -> list[Change]:
+        """What becomes different, in words."""
+        return list(_changes(self.before, self.after))
+
+
+def _changes(before: State, after: State) -> Iterator[Change]:
+    if before.provider_order != after.provider_order:
+        order = after.provider_order
+        yield Change("setting", "provider_order", None if order is None else ", ".join(order))
+    if before.restore_timeout != after.restore_timeout:
+        seconds = after.restore_timeout
+        yield Change("setting", "restore_timeout", None if seconds is None else f"{seconds:g} s")
+    for name in sorted({*before.notifyees, *after.notifyees}):
+        notifyee = after.notifyees.get(name)
+        if before.notifyees.get(name) != notifyee:
+            yield Change("notifyee", name, None if notifyee is None else notifyee.values["target"])
+    for local in sorted({*before.remembered, *after.remembered}):
+        remembered = after.remembered.get(local)
+        if before.remembered.get(local) != remembered:
+            yield Change("connection", local, None if remembered is None else remembered.remote_name)
+
+
+def plan(keys: Sequence[Key], before: State, providers: Sequence[Provider]) -> Plan:
+    """What importing *keys* makes of *before*. providers: those that are there (R1).
+
+    Raises ``WNetError`` (ERROR_INVALID_DATA) with the line of what is wrong.
+    """
+    over = _Registry()
+    over.put(kept.keys_of(before))
+    under = over.copy()
+    over.put(keys)
+    reading = _Reading(under, over, before, providers)
+    after = State(reading.order(), reading.timeout(), reading.notifyees(), reading.remembered())
+    reading.notes.extend(_services(keys))
+    notes = tuple(sorted(reading.notes, key=lambda each: each.line))
+    return Plan(before, after, notes, reading.reasons, over.other_keys, over.other_values)
+
+
+def _services(keys: Iterable[Key]) -> Iterator[Note]:
+    """What is to be said of the network providers of Windows that *keys* register."""
+    for key in keys:
+        if not key.deleted and _SERVICE.fullmatch(_identity(key.path)):
+            name = key.path.split("\\")[-2]
+            ours = kept.service_of(key=name)
+            reason = (
+                f"the network provider {ours} stands for it here"
+                if ours
+                else "a network provider of Windows is a DLL, which cannot be loaded here; in the provider order its"
+                " name stays, and is passed by"
+            )
+            yield Note(name, key.line, reason)
+
+
+# -- keys and values under the names that are compared -----------------------------------------------------------
+
+
+def _identity(path: str) -> str:
+    """*path* as it is compared: without case, and the first control set is the current one."""
+    return re.sub(r"^(hkey_local_machine\\system)\\controlset001(?=\\|$)", r"\1\\currentcontrolset", path.lower())
+
+
+_PROVIDERS, _ORDER, _NOTIFYEES, _OURS, _DRIVES, _CONNECTIONS = map(
+    _identity, (kept.PROVIDERS, kept.ORDER, kept.NOTIFYEES, kept.OURS, kept.DRIVES, kept.CONNECTIONS)
+)
+_DRIVE = re.compile(re.escape(_DRIVES) + r"\\[^\\]+")
+_SERVICE = re.compile(re.escape(_identity(kept.SERVICES)) + r"\\[^\\]+\\networkprovider")
+
+_KNOWN_OF_A_DRIVE = {
+    "remotepath",
+    "username",
+    "providername",
+    "providertype",
+    "connectiontype",
+    "connectflags",
+    "deferflags",
+    "useoptions",
+}
+"""The values of a drive's key; the last three mean nothing here."""
+
+_Values = dict[str, Value]
+
+
+class _Registry:
+    """The keys and values that concern us. other_keys, other_values: how many others were put into it."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, _Values] = {}
+        self.other_keys = self.other_values = 0
+        self._spelled: dict[str, str] = {}
+
+    def copy(self) -> _Registry:
+        """Another that is the same now."""
+        other = _Registry()
+        other.keys = {path: dict(values) for path, values in self.keys.items()}
+        return other
+
+    def put(self, keys: Iterable[Key]) -> None:
+        """Do what *keys* say, one after the other, as regedit does."""
+        for key in keys:
+            path = _identity(key.path)
+            if key.deleted:
+                self._delete(key, path)
+            elif path in {_PROVIDERS, _ORDER, _NOTIFYEES, _OURS, _DRIVES, _CONNECTIONS} or _DRIVE.fullmatch(path):
+                for value in key.values:
+                    self._set(path, value)
+            elif not _SERVICE.fullmatch(path):
+                self.other_keys += 1
+
+    def _delete(self, key: Key, path: str) -> None:
+        if "\\" not in path:
+            raise at(key.line, f"{key.path} is a root key, which cannot be deleted")
+
+        def is_below(each: str) -> bool:
+            return each == path or each.startswith(f"{path}\\")
+
+        gone = [each for each in self.keys if is_below(each)]
+        for each in gone:
+            del self.keys[each]
+        if is_below(_NOTIFYEES):  # those that are disabled stand in ours alone
+            self.keys.pop(_OURS, None)
+        ours = (_PROVIDERS, _ORDER, _NOTIFYEES, _OURS, _DRIVES, _CONNECTIONS)
+        if not any(map(is_below, ours)) and not _DRIVE.fullmatch(path):
+            self.other_keys += 1
+
+    def _set(self, path: str, value: Value) -> None:
+        name = value.name.lower()
+        if path in {_NOTIFYEES, _OURS}:
+            value = replace(value, name=self._stem(value))
+            name = value.name.lower()
+        elif path == _CONNECTIONS:  # the paths of two directories may differ by case alone
+            name = value.name.upper() if is_drive(value.name.upper()) else value.name
+        elif (
+            path == _DRIVES
+            or (path == _PROVIDERS and name != "restoretimeout")
+            or (path == _ORDER and name != "providerorder")
+            or (_DRIVE.fullmatch(path) and name not in _KNOWN_OF_A_DRIVE)
+        ):
+            self.other_values += 1
+            return
+        values = self.keys.setdefault(path, {})
+        if value.kind is not None:
+            values[name] = replace(value, name=values[name].name if name in values else value.name)
+            return
+        values.pop(name, None)
+        if path == _NOTIFYEES:
+            self.keys.get(_OURS, {}).pop(name, None)
+
+    def _stem(self, value: Value) -> str:
+        """What the drop-in file of *value* is called: its name, with ``-`` for what no file's name has."""
+        stem = re.sub(r"[^A-Za-z0-9_.@+-]+", "-", value.name or "default")
+        stem = re.sub(r"^[^A-Za-z0-9]+|-+$", "", stem)[:100] or "notifyee"
+        spelled = self._spelled.setdefault(stem.lower(), value.name) if value.line else value.name
+        if spelled.lower() != value.name.lower():
+            raise at(value.line, f"the notifyees {spelled!r} and {value.name!r} would be one file, {stem}.toml")
+        return stem
+
+
+def _said(value: Value | None) -> tuple[int | None, bytes] | None:
+    """What *value* says, without where."""
+    return None if value is None else (value.kind, value.data)
+
+
+# -- reading it back ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """From keys to what is kept. What is the same *over* as it was *under* stays as *before*, to the letter."""
+
+    under: _Registry
+    over: _Registry
+    before: State
+    providers: Sequence[Provider]
+    notes: list[Note] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def _now(self, path: str, name: str) -> Value | None:
+        return self.over.keys.get(path, {}).get(name)
+
+    def _is_same(self, path: str, name: str) -> bool:
+        return _said(self._now(path, name)) == _said(self.under.keys.get(path, {}).get(name))
+
+    # the settings
+
+    def order(self) -> tuple[str, ...] | None:
+        value = self._now(_ORDER, "providerorder")
+        if self._is_same(_ORDER, "providerorder"):
+            return self.before.provider_order
+        if value is None:
+            return None
+        names = [each.strip() for each in _text(value).split(",")]
+        names = [kept.service_of(key=each) or each for each in names if each]
+        return tuple({each.lower(): each for each in names}.values())
+
+    def timeout(self) -> float | None:
+        value = self._now(_PROVIDERS, "restoretimeout")
+        if self._is_same(_PROVIDERS, "restoretimeout"):
+            return self.before.restore_timeout
+        if value is None:
+            return None
+        milliseconds = _number(value)
+        return milliseconds / 1000 if milliseconds % 1000 else milliseconds // 1000
+
+    # notifyees
+
+    def notifyees(self) -> dict[str, Notifyee]:
+        found = {each.lower(): (each, notifyee) for each, notifyee in self.before.notifyees.items()}
+        slots = {**self.under.keys.get(_NOTIFYEES, {}), **self.under.keys.get(_OURS, {})}
+        slots |= self.over.keys.get(_NOTIFYEES, {}) | self.over.keys.get(_OURS, {})
+        new = 0
+        for slot, value in slots.items():
+            if self._is_same(_NOTIFYEES, slot) and self._is_same(_OURS, slot):
+                continue
+            name, known = found.pop(slot, (value.name, None))
+            values = self._notifyee(name, self._now(_NOTIFYEES, slot), self._now(_OURS, slot), new)
+            if values is not None:
+                new += known is None
+                found[slot] = (
+                    name,
+                    known if known and known.values == values and not known.problem else Notifyee(values),
+                )
+        return dict(found.values())
+
+    def _notifyee(self, name: str, path: Value | None, ours: Value | None, place: int) -> dict[str, Any] | None:
+        """What the drop-in file of *name* is to say; None = there is to be none.
+
+        place: how many new ones the file has had before. It is for the order of those of which nothing more is said.
+        """
+        said = _table(ours) if ours is not None else {}
+        is_whole = bool(ours and ours.line)
+        value = path or ours
+        if path is not None:
+            said["target"] = kept.target_of(path.kind or 0, _text(path))
+            if not is_whole:
+                said.pop("enabled", None)
+        if value is None or "target" not in said:
+            if ours is not None and ours.line:
+                self.notes.append(Note(name, ours.line, "not imported: no target is given"))
+            return None
+        values = {"target": said.pop("target"), **said}
+        if ours is None and place:
+            values["order"] = 50 + place
+        reason = kept.unusable(values["target"]) if isinstance(values["target"], str) else None
+        if reason and not is_whole:
+            values["enabled"] = False
+        if reason and values.get("enabled") is False:
+            self.reasons[name] = reason
+            self.notes.append(Note(name, value.line, f"imported disabled: {reason}"))
+        _check_drop_in(values, value.line)
+        return values
+
+    # remembered connections
+
+    def remembered(self) -> dict[str, Remembered]:
+        found = dict(self.before.remembered)
+        paths = {each for each in (*self.under.keys, *self.over.keys) if _DRIVE.fullmatch(each)}
+        names = {*self.under.keys.get(_CONNECTIONS, {}), *self.over.keys.get(_CONNECTIONS, {})}
+        letters = {path.rpartition("\\")[2] for path in paths}
+        drives = {f"{each.upper()}:" for each in letters} | {each for each in names if is_drive(each)}
+        for drive in sorted(drives):
+            self._put(found, drive, self._drive(drive, found.get(drive)))
+        for name in sorted(names - drives):
+            if not self._is_same(_CONNECTIONS, name):
+                value = self._now(_CONNECTIONS, name)
+                self._put(found, *(self._path(value) if value is not None else (name, None)))
+        return found
+
+    def _put(self, found: dict[str, Remembered], local: str, new: Remembered | None) -> None:
+        old = found.pop(local, None)
+        if new is not None:
+            found[local] = old if old and replace(old, saved=new.saved) == new else new
+
+    def _drive(self, local: str, known: Remembered | None) -> Remembered | None:
+        """What is to be remembered for the drive *local*, and was *known*."""
+        path = rf"{_DRIVES}\{local[:-1].lower()}"
+        values = self.over.keys.get(path, {})
+        table = self._now(_CONNECTIONS, local)
+        names = {*values, *self.under.keys.get(path, {})}
+        if all(self._is_same(path, each) for each in names) and self._is_same(_CONNECTIONS, local):
+            return known
+        first = next((each.line for each in values.values() if each.line), 0)
+        remote = values.get("remotepath")
+        if remote is None or not is_drive(local):
+            if first:
+                reason = "it has no RemotePath" if is_drive(local) else "only the drives D: to Z: are remembered"
+                self.notes.append(Note(local, first, f"not imported: {reason}"))
+            return None
+        kind = values.get("connectiontype")
+        if kind is not None and _number(kind) != ResourceType.DISK:
+            self.notes.append(Note(local, kind.line, "not imported: only directories can be connected, not printers"))
+            return known
+        provider = self._provider(local, values.get("providername"), values.get("providertype"))
+        said = _table(table) if table is not None else {}
+        if known and not (table and table.line) and not self._is_same(path, "remotepath"):
+            said.pop("options", None)  # they were for another resource
+        line = table.line if table and table.line else remote.line
+        user = _user(values.get("username"))
+        return self._remembered(local, _text(remote), said, line, provider=provider, user=user) or known
+
+    def _path(self, value: Value) -> tuple[str, Remembered | None]:
+        said = _table(value)
+        texts = {key: said.pop(key, None) for key in ("remote", "provider", "user")}
+        for key, text in texts.items():
+            if not isinstance(text, str | None) or (key == "remote" and not text):
+                raise at(value.line, f"{key} of {value.name} must be a text")
+        try:
+            local = parse_local(value.name)
+        except WNetError as error:
+            raise at(value.line, f"{value.name!r} is no local name: {error.strerror}") from error
+        remote, provider, user = texts["remote"] or "", texts["provider"], texts["user"]
+        return local, self._remembered(local, remote, said, value.line, provider=provider, user=user or None)
+
+    def _remembered(
+        self, local: str, remote: str, said: dict[str, Any], line: int, *, provider: str | None, user: str | None
+    ) -> Remembered | None:
+        """*said*: what stands in its table beside what is given; only the options may."""
+        options = said.pop("options", {})
+        if said or not isinstance(options, dict) or not all(isinstance(each, str) for each in options.values()):
+            raise at(line, f"the table of {local} has something that is no option: KEY = text")
+        try:
+            name = parse_remote(remote)
+            for each in self.providers:
+                if options and each.claims(name):
+                    each.check_options(name, options)
+        except WNetError as error:
+            if error.status is not Status.ERROR_NO_NET_OR_BAD_PATH:
+                raise at(line, f"{local}: {error.strerror}") from None
+            self.notes.append(Note(local, line, f"not imported: {error.strerror}"))
+            return None
+        return Remembered(local, remote, name.canonical, provider, user, int(ResourceType.DISK), options, time.time())
+
+    def _provider(self, local: str, shown: Value | None, number: Value | None) -> str | None:
+        """Our provider for a drive; what it is called depends on the language of Windows, its type does not."""
+        name = _text(shown) if shown is not None else ""
+        known = {each.name.lower(): each.name for each in self.providers}
+        found = kept.service_of(shown=name) or known.get(name.lower())
+        if found is None and number is not None:
+            found = kept.service_of(type=_number(number))
+        if found is None and name:
+            line = shown.line if shown else 0
+            self.notes.append(Note(local, line, f"the network provider {name!r} is not here: any that can is asked"))
+        return found
+
+
+def _text(value: Value) -> str:
+    if value.text is None:
+        raise at(value.line, f"{value.name or '@'} must be a text: REG_SZ or REG_EXPAND_SZ")
+    return value.text
+
+
+def _number(value: Value) -> int:
+    if value.number is None:
+        raise at(value.line, f"{value.name} must be a number: REG_DWORD")
+    return value.number
+
+
+def _user(value: Value | None) -> str | None:
+    """A user name; none is an empty text, or on some versions of Windows the number 0."""
+    if value is None or value.number == 0:
+        return None
+    return _text(value) or None
+
+
+def _table(value: Value) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        said = tomllib.loads(f"table = {_text(value)}\n")
+    except (ValueError, RecursionError):  # the first also of a number with thousands of digits
+        said = {}
+    table = said.pop("table", None)
+    if said or not isinstance(table, dict):
+        raise at(value.line, f"{value.name} must be a table as TOML has it: {{ KEY = VALUE, … }}")
+    return table
+
+
+def _check_drop_in(values: Mapping[str, Any], line: int) -> None:
+    """Raise ``WNetError`` if a drop-in file could not say *values*."""
+    try:
+        said = drop_in.parse(drop_in.written(values))
+    except (ValueError, RecursionError) as error:
+        raise at(line, "a number in it is too long, or tables in it are nested too deeply") from error
+    if said.problems:
+        raise at(line, said.problems[0].message)
+    if len(said.text.encode()) > drop_in.MAX_SIZE // 2:  # a comment comes with it
+        raise at(line, "it is too long for a drop-in file")
