@@ -308,7 +308,7 @@ class _Reading:
         if reason and values.get("enabled") is False:
             self.reasons[name] = reason
             self.notes.append(Note(name, value.line, f"imported disabled: {reason}"))
-        _check_drop_in(values, value.line)
+        _check_drop_in(values, ours.line if ours is not None and is_whole else value.line)
         return values
 
     # remembered connections

@@ -113,15 +113,17 @@ def read(data: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
+# Possessive is only what is one character: Python 3.11 goes wrong where a possessive group matches in part.
 _HEADER = re.compile(r"[ \t]*+(?:(Windows Registry Editor Version 5\.00)|REGEDIT4)[ \t]*+(?:\n|\Z)")
-_BLANK = re.compile(r"(?:[ \t]*+(?:[;#][^\n]*+)?\n)*+[ \t]*+(?:[;#][^\n]*+)?")
+_BLANK = re.compile(r"(?:[ \t]*+(?:[;#][^\n]*+)?\n)*[ \t]*+(?:[;#][^\n]*+)?")
 _KEY = re.compile(r"\[(-?)([^\n]*)\]")
-_NAME = re.compile(r'(?:@|"((?:[^"\\]|\\["\\])*+)")[ \t]*+=[ \t]*+')
-_STRING = re.compile(r'"((?:[^"\\]|\\["\\])*+)"')
+_QUOTED = r'"([^"\\]*+(?:\\["\\][^"\\]*+)*)"'
+_NAME = re.compile(rf"(?:@|{_QUOTED})[ \t]*+=[ \t]*+")
+_STRING = re.compile(_QUOTED)
 _DWORD = re.compile(r"dword:[ \t]*+([0-9a-f]{1,8})(?![0-9a-f])", re.IGNORECASE)
 _HEX = re.compile(r"hex(?:\(([0-9a-f]{1,8})\))?:", re.IGNORECASE)
-_BYTES = re.compile(r"[ \t]*+((?:[0-9a-f]{1,2}[ \t]*+,[ \t]*+)*+(?:[0-9a-f]{1,2}(?![0-9a-f]))?)", re.IGNORECASE)
-_CONTINUED = re.compile(r"[ \t]*+\\[ \t]*+(?:;[^\n]*+)?(?:\n(?:[ \t]*+(?:;[^\n]*+)?\n)*+|\Z)")
+_BYTES = re.compile(r"[ \t]*+((?:[0-9a-f]{1,2}[ \t]*+,[ \t]*+)*(?:[0-9a-f]{1,2}(?![0-9a-f]))?)", re.IGNORECASE)
+_CONTINUED = re.compile(r"[ \t]*+\\[ \t]*+(?:;[^\n]*+)?(?:\n(?:[ \t]*+(?:;[^\n]*+)?\n)*|\Z)")
 _END = re.compile(r"[ \t]*+(?:;[^\n]*+)?(?:\n|\Z)")
 
 _ROOTS = {

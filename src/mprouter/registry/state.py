@@ -171,8 +171,8 @@ def _order(state: State) -> Iterator[Value]:
 
 def _paths(state: State) -> Iterator[Value]:
     for name, each in state.notifyees.items():
-        if each.problem is None and _is_told_on_windows(each.values):
-            kind, text = _path(each.values["target"])
+        if each.problem is None and (path := _path_on_windows(each.values)):
+            kind, text = path
             yield Value.of_text(name, text, kind)
 
 
@@ -182,13 +182,16 @@ def _tables(state: State) -> Iterator[Value]:
             yield _table(name, _beside_the_path(each.values))
 
 
-def _is_told_on_windows(values: Mapping[str, Any]) -> bool:
-    """What is disabled is not in ``NOTIFYEES``, for there it would be told; a DLL of Windows is disabled only here."""
-    return values.get("enabled", True) or _is_dll(values["target"])
+def _path_on_windows(values: Mapping[str, Any]) -> tuple[Kind, str] | None:
+    """What stands in ``NOTIFYEES`` for a drop-in file of *values*.
+
+    Nothing for what is disabled, for there it would be told; but a DLL of Windows is disabled only here.
+    """
+    return _path(values["target"]) if values.get("enabled", True) or _is_dll(values["target"]) else None
 
 
 def _beside_the_path(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != "target" or not _is_told_on_windows(values)}
+    return {key: value for key, value in values.items() if key != "target" or not _path_on_windows(values)}
 
 
 def _drive(each: Remembered) -> tuple[Value, ...]:
@@ -222,15 +225,13 @@ def _table(name: str, values: Mapping[str, Any]) -> Value:
 _VARIABLE = re.compile(r"\$\$|%%|%[A-Za-z_][\w()]*%|[$%]", re.ASCII)
 
 
-def _path(target: str) -> tuple[Kind, str]:
-    """The kind and text of the value for *target*: a library's path, or the target as it is."""
-    if target.startswith("native:"):
-        found = _VARIABLE.findall(target)
-        path = _VARIABLE.sub(lambda match: match[0][0] if match[0] in {"$$", "%%"} else match[0], target[7:])
-        kind = Kind.EXPAND_SZ if any(len(each) > 2 for each in found) else Kind.SZ
-        if target_of(kind, path) == target:
-            return kind, path
-    return Kind.SZ, target
+def _path(target: str) -> tuple[Kind, str] | None:
+    """The kind and text of the value that means *target*: a library's path, or the target as it is."""
+    path = _VARIABLE.sub(lambda match: match[0][0] if match[0] in {"$$", "%%"} else match[0], target[7:])
+    for kind, text in ((Kind.SZ, path), (Kind.EXPAND_SZ, path), (Kind.SZ, target)):
+        if target_of(kind, text) == target:
+            return kind, text
+    return None
 
 
 def target_of(kind: int, text: str) -> str:
