@@ -464,7 +464,7 @@ def test_an_import_writes_settings_drop_in_files_and_the_profile(
         "provider_order is now webdav, smb",
         "restore_timeout is now 30 s",
         r"a is disabled, with native:C:\corp\notify.dll",
-        "b is told by command:/bin/true",
+        "b is now command:/bin/true",
         "gone is removed",
         "Y: is forgotten",
         r"Z: is remembered for \\server\share",
@@ -563,6 +563,26 @@ def fill_up(disk: Path, *, but: int) -> None:
     """Leave *but* bytes."""
     free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
     (disk / "ballast").write_bytes(bytes(max(free - but, 0)))
+
+
+def test_files_that_are_broken_or_links_are_kept(places: Places) -> None:
+    directory = places.config / "notifyees.d"
+    directory.mkdir()
+    elsewhere = places.base / "elsewhere.toml"
+    for name in ("VPN", "vpn", "b"):
+        (directory / f"{name}.toml").write_text("ordre = 1\n")
+    for name in ("link", "gone"):
+        elsewhere.write_text('target = "command:/bin/false"\n')
+        (directory / f"{name}.toml").symlink_to(elsewhere)
+    file = places.base / "some.reg"
+    file.write_text(
+        f'REGEDIT4\n[{NETWORK_PROVIDER}\\Notifyees]\n"b"="command:/bin/true"\n"link"="command:/bin/true"\n"gone"=-\n'
+    )
+    assert run("import", file).exit_code == 0
+    assert sorted(each.name for each in directory.iterdir()) == ["VPN.toml", "b.toml", "link.toml", "vpn.toml"]
+    assert (directory / "VPN.toml").read_text() == (directory / "vpn.toml").read_text() == "ordre = 1\n"
+    assert (directory / "b.toml").read_text() == elsewhere.read_text().replace("order = 51\n", "")
+    assert (directory / "link.toml").is_symlink()
 
 
 def test_on_a_full_disk_all_or_nothing_is_imported(places: Places, store: Store, file: Path) -> None:

@@ -112,7 +112,8 @@ class _File:
     def prepare(self) -> None:
         """Write what is new, and keep what is old, both beside the file. Raises ``WNetError``."""
         try:
-            self.path = self.path.resolve()  # of a link, what it leads to
+            if self.text is not None:
+                self.path = self.path.resolve()  # of a link, what it leads to
             for missing in reversed([each for each in self.path.parents if not each.exists()]):
                 missing.mkdir(mode=0o755)
                 self._made.insert(0, missing)
@@ -159,8 +160,9 @@ class _File:
     def leave(self) -> None:
         """Have nothing beside the file, and no empty directory for one that is not there."""
         for each in (self._new, self._old):
-            if each is not None:
-                each.unlink(missing_ok=True)
+            with suppress(OSError):
+                if each is not None:
+                    each.unlink(missing_ok=True)
         with suppress(OSError):  # it is not empty
             for directory in self._made:
                 directory.rmdir()

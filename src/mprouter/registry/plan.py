@@ -266,7 +266,8 @@ class _Reading:
     # notifyees
 
     def notifyees(self) -> dict[str, Notifyee]:
-        found = {each.lower(): (each, notifyee) for each, notifyee in self.before.notifyees.items()}
+        broken = {name: each for name, each in self.before.notifyees.items() if each.problem}
+        found = {name.lower(): (name, each) for name, each in self.before.notifyees.items() if not each.problem}
         slots = {**self.under.keys.get(_NOTIFYEES, {}), **self.under.keys.get(_OURS, {})}
         slots |= self.over.keys.get(_NOTIFYEES, {}) | self.over.keys.get(_OURS, {})
         new = 0
@@ -279,9 +280,9 @@ class _Reading:
                 new += known is None
                 found[slot] = (
                     name,
-                    known if known and known.values == values and not known.problem else Notifyee(values),
+                    known if known and known.values == values else Notifyee(values),
                 )
-        return dict(found.values())
+        return broken | dict(found.values())
 
     def _notifyee(self, name: str, path: Value | None, ours: Value | None, place: int) -> dict[str, Any] | None:
         """What the drop-in file of *name* is to say; None = there is to be none.

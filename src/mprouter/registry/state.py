@@ -110,7 +110,7 @@ def load(store: Store, *, system: bool = False) -> State:
     """What is kept now. Raises ``WNetError`` if the settings or the store are not as they should be."""
     values = settings.read(settings.path(system=system))
     notifyees: dict[str, Notifyee] = {}
-    for file in sorted(directory(system=system).glob("[!.]*.toml")):
+    for file in _drop_ins(directory(system=system)):
         said = drop_in.read(file)
         twin = next((each for each in notifyees if each.lower() == file.stem.lower()), None)
         problem = said.problems[0].message if said.problems else None
@@ -128,6 +128,15 @@ def load(store: Store, *, system: bool = False) -> State:
         notifyees,
         {each.local_name: each for each in store.remembered()},
     )
+
+
+def _drop_ins(place: Path) -> list[Path]:
+    try:
+        return sorted(file for file in place.iterdir() if file.suffix == ".toml" and file.name[0] != ".")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise WNetError(Status.ERROR_ACCESS_DENIED, f"cannot be read: {error.strerror}", name=str(place)) from error
 
 
 def directory(*, system: bool) -> Path:
