@@ -122,7 +122,7 @@ def _with(text: str, key: str, line: str | None) -> str:
     if found is None:
         return text if line is None else f"{text}\n{line}\n" if text and text[-1] != "\n" else f"{text}{line}\n"
     start = end = found.start()
-    for stop in re.finditer(r"(?m)\]|(?=[ \t]*(?:#|\r?$))", text[found.end() :]):  # an end of the value, or not yet
+    for stop in re.finditer(r"(?m)\]|(?=[ \t]*(?:#|$))", text[found.end() :]):  # an end of the value, or not yet
         end = found.end() + stop.end()
         try:
             tomllib.loads(text[start:end])
