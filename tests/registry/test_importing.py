@@ -145,6 +145,12 @@ def test_a_name_that_no_file_can_have_is_made_one() -> None:
     assert [*imported(f"[{NETWORK_PROVIDER}\\Notifyees]\n{lines}").notifyees] == ["Corp-VPN-new", "default", "x"]
 
 
+def test_a_name_that_is_too_long_for_a_file_is_an_error() -> None:
+    assert refused(f'[{NETWORK_PROVIDER}\\Notifyees]\n"{"x" * 201}"="/a.so"').startswith(
+        "line 3: the name of a notifyee"
+    )
+
+
 def test_two_names_that_would_be_one_file_are_an_error() -> None:
     problem = refused(f'[{NETWORK_PROVIDER}\\Notifyees]\n"a b"="/a.so"\n"a-b"="/b.so"')
     assert problem == "line 4: the notifyees 'a b' and 'a-b' would be one file, a-b.toml"
@@ -244,13 +250,29 @@ def test_options_are_those_of_the_network(table: str) -> None:
 
 def test_a_value_changes_that_alone_and_options_are_not_for_another_resource() -> None:
     options = {"read_only": "yes"}
-    before = State(remembered={"Z:": remembered("Z:", r"\\old\share", provider="smb", user="ana", options=options)})
+    said = {"provider": "strange", "user": "ana", "options": options}
+    before = State(remembered={"Z:": remembered("Z:", r"\\old\share", **said)})
     assert imported(f'{Z}"UserName"="bo"', before).remembered == {
-        "Z:": remembered("Z:", r"\\old\share", provider="smb", user="bo", options=options)
+        "Z:": remembered("Z:", r"\\old\share", **{**said, "user": "bo"})
     }
     assert imported(Z + SHARE, before).remembered == {
-        "Z:": remembered("Z:", r"\\server\share", provider="smb", user="ana")
+        "Z:": remembered("Z:", r"\\server\share", **{**said, "options": {}})
     }
+
+
+def test_a_connection_at_a_directory_is_in_a_key_of_our_own() -> None:
+    before = State(remembered={"/mnt/x": remembered("/mnt/x", "file:///old")})
+    ours = "[HKCU\\Software\\mprouter\\Network]\n"
+    text = f"{ours}\"/mnt/x\"=\"{{ remote = 'sftp://host/dir', user = 'ana', provider = 'SFTP' }}\""
+    expected = remembered("/mnt/x", "sftp://host/dir", user="ana", provider="sftp")
+    assert imported(text, before).remembered == {"/mnt/x": expected}
+    assert imported(f'{ours}"/mnt/x"=-', before) == State()
+    unknown = f'{ours}"/mnt/x"="{{ remote = \'gopher://x\' }}"'
+    assert imported(unknown, before) == before
+    assert notes(unknown) == [("/mnt/x", 3, "not imported: no network here has names of this form")]
+    for wrong in ("{}", "{ remote = 1 }", "{ remote = 'file:///x', password = 'secret' }"):
+        assert refused(f'{ours}"/mnt/x"="{wrong}"').startswith("line 3: ")
+    assert refused(f'{ours}"mnt/x"="{{ remote = \'file:///x\' }}"').startswith("line 3: 'mnt/x' is no local name")
 
 
 @pytest.mark.parametrize("text", ["[-HKCU\\Network\\z]", "[-HKCU\\Network]", f'{Z}"RemotePath"=-'])
@@ -328,7 +350,7 @@ CONNECTIONS = st.builds(
     user=st.none() | TEXTS.filter(bool),
     options=st.sampled_from([{}, {"read_only": "yes"}]),
 )
-NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.@+-]{0,9}\Z").filter(lambda name: name[-1] != "-")
+NAMES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.@+-]{0,9}\Z")
 STATES = st.builds(
     State,
     st.none() | st.lists(st.sampled_from(["smb", "webdav", "sftp", "RDPNP", "a b"]), unique=True).map(tuple),

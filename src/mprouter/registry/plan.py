@@ -139,6 +139,9 @@ _KNOWN_OF_A_DRIVE = {
 }
 """The values of a drive's key; the last three mean nothing here."""
 
+_LONGEST_STEM = 200
+"""Of a drop-in file, in characters: file systems allow 255, and a file is written beside it."""
+
 _Values = dict[str, Value]
 
 
@@ -209,8 +212,12 @@ class _Registry:
 
     def _stem(self, value: Value) -> str:
         """What the drop-in file of *value* is called: its name, with ``-`` for what no file's name has."""
-        stem = re.sub(r"[^A-Za-z0-9_.@+-]+", "-", value.name or "default")
-        stem = re.sub(r"^[^A-Za-z0-9]+|-+$", "", stem)[:100] or "notifyee"
+        stem = value.name or "default"
+        if not drop_in.NAME.fullmatch(stem):
+            stem = re.sub(r"[^A-Za-z0-9_.@+-]+", "-", stem)
+            stem = re.sub(r"^[^A-Za-z0-9]+|-+$", "", stem) or "notifyee"
+        if value.line and len(stem) > _LONGEST_STEM:
+            raise at(value.line, f"the name of a notifyee has at most {_LONGEST_STEM} characters")
         spelled = self._spelled.setdefault(stem.lower(), value.name) if value.line else value.name
         if spelled.lower() != value.name.lower():
             raise at(value.line, f"the notifyees {spelled!r} and {value.name!r} would be one file, {stem}.toml")
@@ -275,41 +282,40 @@ class _Reading:
             if self._is_same(_NOTIFYEES, slot) and self._is_same(_OURS, slot):
                 continue
             name, known = found.pop(slot, (value.name, None))
-            values = self._notifyee(name, self._now(_NOTIFYEES, slot), self._now(_OURS, slot), new)
-            if values is not None:
-                new += known is None
-                found[slot] = (
-                    name,
-                    known if known and known.values == values else Notifyee(values),
-                )
+            values = self._notifyee(name, self._now(_NOTIFYEES, slot), self._now(_OURS, slot))
+            if values is None:
+                continue
+            if known is None:
+                if new and self._now(_OURS, slot) is None:  # they are told in the order of the file
+                    values["order"] = 50 + new
+                new += 1
+            found[slot] = (name, known if known and known.values == values else Notifyee(values))
         return broken | dict(found.values())
 
-    def _notifyee(self, name: str, path: Value | None, ours: Value | None, place: int) -> dict[str, Any] | None:
+    def _notifyee(self, name: str, path: Value | None, ours: Value | None) -> dict[str, Any] | None:
         """What the drop-in file of *name* is to say; None = there is to be none.
 
-        place: how many new ones the file has had before. It is for the order of those of which nothing more is said.
+        What the file says of it in our own key is all that is said of it, and whether it is enabled.
         """
         said = _table(ours) if ours is not None else {}
-        is_whole = bool(ours and ours.line)
-        value = path or ours
+        is_whole = ours is not None and ours.line > 0
+        line = max(each.line for each in (path, ours) if each) if path or ours else 0
         if path is not None:
             said["target"] = kept.target_of(path.kind or 0, _text(path))
             if not is_whole:
                 said.pop("enabled", None)
-        if value is None or "target" not in said:
-            if ours is not None and ours.line:
-                self.notes.append(Note(name, ours.line, "not imported: no target is given"))
+        if "target" not in said:
+            if is_whole:
+                self.notes.append(Note(name, line, "not imported: no target is given"))
             return None
         values = {"target": said.pop("target"), **said}
-        if ours is None and place:
-            values["order"] = 50 + place
         reason = kept.unusable(values["target"]) if isinstance(values["target"], str) else None
         if reason and not is_whole:
             values["enabled"] = False
         if reason and values.get("enabled") is False:
             self.reasons[name] = reason
-            self.notes.append(Note(name, value.line, f"imported disabled: {reason}"))
-        _check_drop_in(values, ours.line if ours is not None and is_whole else value.line)
+            self.notes.append(Note(name, line, f"imported disabled: {reason}"))
+        _check_drop_in(values, line)
         return values
 
     # remembered connections
@@ -352,7 +358,12 @@ class _Reading:
         if kind is not None and _number(kind) != ResourceType.DISK:
             self.notes.append(Note(local, kind.line, "not imported: only directories can be connected, not printers"))
             return known
-        provider = self._provider(local, values.get("providername"), values.get("providertype"))
+        provider = known.provider if known else None
+        if not self._is_same(path, "providername") or not self._is_same(path, "providertype"):
+            shown, number = values.get("providername"), values.get("providertype")
+            number_of_type = _number(number) if number is not None else 0
+            line = max(each.line for each in (shown, number) if each) if shown or number else 0
+            provider = self._provider(local, _text(shown) if shown is not None else "", number_of_type, line)
         said = _table(table) if table is not None else {}
         if known and not (table and table.line) and not self._is_same(path, "remotepath"):
             said.pop("options", None)  # they were for another resource
@@ -370,8 +381,11 @@ class _Reading:
             local = parse_local(value.name)
         except WNetError as error:
             raise at(value.line, f"{value.name!r} is no local name: {error.strerror}") from error
-        remote, provider, user = texts["remote"] or "", texts["provider"], texts["user"]
-        return local, self._remembered(local, remote, said, value.line, provider=provider, user=user or None)
+        provider = self._provider(local, texts["provider"] or "", 0, value.line)
+        new = self._remembered(
+            local, texts["remote"] or "", said, value.line, provider=provider, user=texts["user"] or None
+        )
+        return local, new or self.before.remembered.get(local)
 
     def _remembered(
         self, local: str, remote: str, said: dict[str, Any], line: int, *, provider: str | None, user: str | None
@@ -392,15 +406,11 @@ class _Reading:
             return None
         return Remembered(local, remote, name.canonical, provider, user, int(ResourceType.DISK), options, time.time())
 
-    def _provider(self, local: str, shown: Value | None, number: Value | None) -> str | None:
-        """Our provider for a drive; what it is called depends on the language of Windows, its type does not."""
-        name = _text(shown) if shown is not None else ""
+    def _provider(self, local: str, name: str, number: int, line: int) -> str | None:
+        """Our provider for a connection. Its name depends on the language of Windows, the *number* of its type not."""
         known = {each.name.lower(): each.name for each in self.providers}
-        found = kept.service_of(shown=name) or known.get(name.lower())
-        if found is None and number is not None:
-            found = kept.service_of(type=_number(number))
+        found = kept.service_of(shown=name) or known.get(name.lower()) or kept.service_of(type=number)
         if found is None and name:
-            line = shown.line if shown else 0
             self.notes.append(Note(local, line, f"the network provider {name!r} is not here: any that can is asked"))
         return found
 
