@@ -555,7 +555,7 @@ def test_a_file_that_cannot_be_written_leaves_the_others_too(
     before = everything(places, store)
     ran = run("import", file)
     assert ran.exit_code == 1
-    assert f"{places.config / 'notifyees.d' / 'a.toml'}: it cannot be written" in ran.stderr
+    assert f"{places.config / 'notifyees.d' / 'a.toml'}: it is not a file, or leads to none" in ran.stderr
     assert everything(places, store) == before
 
 
@@ -657,6 +657,21 @@ def test_an_export_does_not_replace_a_file_unless_told_to(places: Places) -> Non
     assert run("export", path, "--force").exit_code == 0
     assert path.read_bytes()[:2] == b"\xff\xfe"
     assert sorted(each.name for each in places.base.iterdir() if "x.reg" in each.name) == ["x.reg"]
+
+
+def test_what_is_no_file_is_not_replaced_by_one(places: Places, file: Path) -> None:
+    pipe = places.base / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)  # so that nobody waits
+    assert run("export", pipe).exit_code == 0
+    assert os.read(reader, 1000)[:2] == b"\xff\xfe"
+    os.close(reader)
+    (places.config / "notifyees.d").mkdir()
+    (places.config / "notifyees.d" / "b.toml").symlink_to(pipe)
+    ran = run("import", file)
+    assert (ran.exit_code, "it is not a file, or leads to none" in ran.stderr) == (1, True)
+    assert pipe.is_fifo()
+    assert run("export", places.base).exit_code == 1
 
 
 def test_an_export_leaves_out_nothing_silently(places: Places) -> None:

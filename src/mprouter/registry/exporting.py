@@ -30,21 +30,29 @@ def exported(store: Store, *, system: bool = False, version: int = 5) -> bytes:
 def write(file: Path, data: bytes, *, force: bool = False) -> None:
     """Write *data* to *file*, all of it or nothing. force: replace one that is there.
 
-    Raises ``WNetError``: ERROR_ALREADY_ASSIGNED if it is there, ERROR_ACCESS_DENIED, ERROR_DISK_FULL, ….
+    Raises ``WNetError``: ERROR_ALREADY_ASSIGNED if there is such a file, ERROR_ACCESS_DENIED, ERROR_DISK_FULL, ….
     """
-    if not force and os.path.lexists(file):
+    is_other = file.exists() and not file.is_file()  # a pipe, say, or /dev/stdout
+    if not force and not is_other and os.path.lexists(file):
         raise WNetError(
             Status.ERROR_ALREADY_ASSIGNED, "it is there already", name=str(file), hint="--force replaces it"
         )
-    temporary = file.with_name(f".{file.name}-{os.getpid()}")
     try:
-        try:
-            with temporary.open("xb") as opened:
-                opened.write(data)
-                opened.flush()
-                os.fsync(opened.fileno())
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        if is_other:
+            file.write_bytes(data)
+        else:
+            _replace(file.resolve(), data)  # of a link, what it leads to
     except OSError as error:
         raise drop_in.failed(file, error) from error
+
+
+def _replace(file: Path, data: bytes) -> None:
+    temporary = file.with_name(f".{file.name}-{os.getpid()}")
+    try:
+        with temporary.open("xb") as opened:
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -118,6 +118,8 @@ class _File:
                 missing.mkdir(mode=0o755)
                 self._made.insert(0, missing)
             found = self.path.stat() if self.path.exists() else None
+            if found and self.text is not None:
+                _check_is_file(self.path, found)
             if found:
                 self._old = self.path.with_name(f".{self.path.name}-before-{os.getpid()}")
                 self._old.unlink(missing_ok=True)
@@ -131,6 +133,8 @@ class _File:
                 if found and hasattr(os, "chown"):
                     with suppress(PermissionError):  # one may write it without owning it
                         os.chown(self._new, found.st_uid, found.st_gid)
+        except WNetError:
+            raise
         except OSError as error:
             raise drop_in.failed(self.path, error) from error
 
@@ -166,3 +170,9 @@ class _File:
         with suppress(OSError):  # it is not empty
             for directory in self._made:
                 directory.rmdir()
+
+
+def _check_is_file(path: Path, found: os.stat_result) -> None:
+    """Raise ``WNetError`` if *path* is a device, say, that a link leads to: /dev/null is not to be replaced."""
+    if not stat.S_ISREG(found.st_mode):
+        raise WNetError(Status.ERROR_ACCESS_DENIED, "it is not a file, or leads to none", name=str(path))
