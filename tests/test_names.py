@@ -100,6 +100,10 @@ def refused(parse: Callable[[str], object], text: str) -> WNetError:
         ("s3://bucket", ("s3", None, None, None, "bucket"), "s3://bucket"),
         ("file:///srv/./data/", ("file", None, None, None, "/srv/data"), "file:///srv/data"),
         ("file://localhost/srv", ("file", None, None, None, "/srv"), "file:///srv"),
+        # the networks of others
+        ("NFS://ana@Host:2049//srv/./x/", ("nfs", "host", 2049, "ana", "/srv/x"), "nfs://ana@host:2049/srv/x"),
+        ("git+ssh://host", ("git+ssh", "host", None, None, "/"), "git+ssh://host/"),
+        ("git:///srv/a%20b.git", ("git", None, None, None, "/srv/a b.git"), "git:///srv/a b.git"),
     ],
 )
 def test_a_name_means(text: str, meaning: tuple[object, ...], canonical: str) -> None:
@@ -263,7 +267,7 @@ def test_n4_a_malformed_name_is_bad_net_name(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["files", "ana@host:/srv", "nfs://host/x", "http://host/x", "Z:", "z:/x", "/srv", "./x", "~", "COM1:", " //a/b"],
+    ["files", "ana@host:/srv", "nfs:host/x", "n!fs://host/x", "http://host/x", "Z:", "z:/x", "/srv", "./x", "~", "COM1:", " //a/b"],
 )
 def test_r3_a_form_that_nobody_knows_is_no_net_or_bad_path(text: str) -> None:
     error = refused(parse_remote, text)
@@ -271,10 +275,19 @@ def test_r3_a_form_that_nobody_knows_is_no_net_or_bad_path(text: str) -> None:
     assert error.hint
 
 
+def test_a_url_of_another_scheme_is_foreign_and_held_to_the_same_rules() -> None:
+    assert parse_remote("nfs://host/x").is_foreign
+    assert not parse_remote("SSH://host/x").is_foreign
+    assert refused(parse_remote, "nfs://ana:geheim@host/x").status == BAD_PARAMETER
+    assert "geheim" not in str(refused(parse_remote, "nfs://ana:geheim@host/x"))
+    assert refused(parse_remote, "nfs://host/../x").status == BAD_NAME
+    assert refused(parse_remote, "nfs://ana@/x").status == BAD_NAME
+
+
 def test_a_refusal_says_what_to_write() -> None:
     assert "%3F" in str(refused(parse_remote, "sftp://host/x?y"))
     assert "dav://" in str(refused(parse_remote, "https://host/x"))
-    assert "sftp://" in str(refused(parse_remote, "nfs://host/x"))
+    assert "sftp://" in str(refused(parse_remote, "nfs:host/x"))
     assert "//server/share" in str(refused(parse_remote, r"\files\share"))
     assert "brackets" in str(refused(parse_remote, "sftp://::1/x"))
 

@@ -1,8 +1,8 @@
 r"""Names: the local and remote names of a request, parsed and brought to one spelling (C1, C7, N4).
 
 A remote name is read here once, for the whole program: UNC names (``\\server\share``) with the Windows habits for
-WebDAV and SSHFS-Win, URLs, and ``rclone:REMOTE:path``. Nothing here touches a network or a disk, or knows which
-provider serves a name.
+WebDAV and SSHFS-Win, URLs, and ``rclone:REMOTE:path``. URLs of other schemes are read too, for the providers of others.
+Nothing here touches a network or a disk, or knows which provider serves a name.
 
 What is refused is refused so that policy cannot be evaded: two spellings of one resource have one ``canonical``, and
 the globs of registrations (``match_pattern``) see every spelling that this file accepts.
@@ -20,7 +20,16 @@ from typing import NoReturn
 
 from mprouter.status import Status, WNetError
 
-__all__ = ["DRIVE_LETTERS", "RemoteName", "is_drive", "looks_local", "match_pattern", "parse_local", "parse_remote"]
+__all__ = [
+    "DRIVE_LETTERS",
+    "RemoteName",
+    "is_drive",
+    "looks_local",
+    "match_pattern",
+    "nobodys",
+    "parse_local",
+    "parse_remote",
+]
 
 DRIVE_LETTERS: tuple[str, ...] = tuple(f"{letter}:" for letter in "ZYXWVUTSRQPONMLKJIHGFED")
 """The letters that can be redirected, in the order in which a free one is picked (C1, C2)."""
@@ -45,12 +54,16 @@ _SCHEMES = {
 }
 """What a URL may begin with, and the scheme that it means."""
 
+_OWN = frozenset({"unc", "rclone", *_SCHEMES.values()})
+
 _PORTS = {"smb": 445, "sftp": 22, "dav": 80, "davs": 443, "ftp": 21}
 """The port that a URL without one means. Not for ftps: some mean 990 by it, others 21."""
 
 _KNOWN = r"known are \\server\share, rclone:REMOTE:path, and " + ", ".join(
     f"{each}://" for each in dict.fromkeys(_SCHEMES.values())
 )
+
+_NOBODYS = "no network here has names of this form"
 
 _FORBIDDEN = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 """Control characters, line separators, and halves of characters that no network can transport; none is printable."""
@@ -60,13 +73,14 @@ _FORBIDDEN = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 class RemoteName:
     r"""A remote name, parsed.
 
-    given: exactly as the request wrote it. scheme: unc, smb, sftp, dav, davs, ftp, ftps, s3, file or rclone. host: in
-    lower case, an IPv6 address without brackets; None for file, s3 and rclone. port, user: None unless the name gives
-    one; an SMB domain is kept as ``DOMAIN\user``. remote: the remote of rclone's configuration, for rclone only.
+    given: exactly as the request wrote it. scheme: unc, smb, sftp, dav, davs, ftp, ftps, s3, file or rclone, or that of
+    another's URL, in lower case. host: in lower case, an IPv6 address without brackets; None for file, s3 and rclone.
+    port, user: None unless the name gives one; an SMB domain is kept as ``DOMAIN\user``. remote: the remote of rclone's
+    configuration, for rclone only.
 
     path: decoded, with forward slashes, without ``.``, ``..``, doubled or trailing slashes. unc and smb: ``share/dir``.
-    sftp, ftp, ftps: ``/dir`` from the server's root; ``dir`` and the empty path from the user's home. dav, davs, file:
-    ``/dir``. s3: ``bucket/prefix``. rclone: as that remote understands it.
+    sftp, ftp, ftps: ``/dir`` from the server's root; ``dir`` and the empty path from the user's home. dav, davs, file,
+    others: ``/dir``. s3: ``bucket/prefix``. rclone: as that remote understands it.
 
     canonical: one spelling for one resource, itself a name that parses; user and port are part of it, except the
     scheme's default port. forms: every spelling that a glob may match, *given* and *canonical* first.
@@ -81,6 +95,11 @@ class RemoteName:
     remote: str | None
     canonical: str
     forms: tuple[str, ...]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is a URL of a scheme that no network of this package has: only another's provider can know it."""
+        return self.scheme not in _OWN
 
     @property
     def told(self) -> str:
@@ -124,6 +143,11 @@ def parse_remote(text: str) -> RemoteName:
         status, why, hint = error.args
     # raised here and not above, so that the error has no context in which the whole name could be found
     raise WNetError(status, why, name=_shown(text), hint=hint)
+
+
+def nobodys(name: RemoteName) -> WNetError:
+    """The error for a name of a form that no provider knows (R3)."""
+    return WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, _NOBODYS, name=_shown(name.given), hint=_KNOWN)
 
 
 def parse_local(text: str) -> str:
@@ -227,8 +251,10 @@ def _parse(text: str) -> RemoteName:
         hint = "the remote name comes first, then the local one"
     elif scheme.lower() in {"http", "https"}:
         why, hint = "a web address is not the name of a directory", "for a WebDAV server write dav:// or davs://"
+    elif rest.startswith("//") and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+", scheme):
+        return _parse_url(text, scheme.lower(), rest)
     else:
-        why, hint = "no network here has names of this form", _KNOWN
+        why, hint = _NOBODYS, _KNOWN
     _refuse(why, hint, Status.ERROR_NO_NET_OR_BAD_PATH)
 
 
@@ -425,8 +451,10 @@ def _parse_url(text: str, scheme: str, rest: str) -> RemoteName:
         if user is not None:
             _refuse("a name of this form has no user in it", "give the user with --user")
         return _parse_hostless(text, scheme, _decoded(place), slash, segments)
-    host, port = _place(place)
     path_from_root = "/" + "/".join(segments)
+    if scheme not in _OWN and not authority:
+        return _name(text, scheme, path_from_root)
+    host, port = _place(place)
     match scheme:
         case "smb":
             path = _windows_path(segments)

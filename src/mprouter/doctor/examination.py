@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from mprouter.doctor import configuration, directories, notifyees, records
+from mprouter.errand import Errand, Unfinished
 from mprouter.finding import Check, Finding, Kind, Severity
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ HANGS = Kind(
     "Something that it asks does not answer: a disk, a network file system, a program.",
     "see which of your places is on a file system that hangs: `cat /proc/self/mountinfo`",
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +123,15 @@ def _provided(diagnose: Callable[[Callable[[], Sequence[Mounted]]], Sequence[Che
 
 def _look(providers: Sequence[Provider] | None) -> tuple[Checked, ...]:
     """Run all checks side by side."""
-    running = [(check, _Errand(lambda check=check: tuple(check.look()))) for check in _checks(providers)]  # type: ignore[misc]
+    running = [(check, Errand(lambda check=check: tuple(check.look()))) for check in _checks(providers)]  # type: ignore[misc]
     deadline = monotonic() + LIMIT
     return tuple(Checked(check.subject, _outcome(check, errand, deadline)) for check, errand in running)
 
 
-def _outcome(check: Check, errand: _Errand[tuple[Finding, ...]], deadline: float) -> tuple[Finding, ...]:
+def _outcome(check: Check, errand: Errand[tuple[Finding, ...]], deadline: float) -> tuple[Finding, ...]:
     try:
         return errand.result(deadline - monotonic())
-    except _Unfinished:
+    except Unfinished:
         return (HANGS.found(f"the check of {check.subject} has not ended within {LIMIT:g} seconds"),)
     except Exception as error:  # noqa: BLE001 - a check that fails is a finding, whatever it raised
         return (_failure(check.subject, error),)
@@ -152,41 +150,9 @@ def _mend(finding: Finding) -> str | None:
     """Mend it; None if that worked, else why not."""
     assert finding.fix is not None  # noqa: S101 - the caller has looked
     try:
-        _Errand(finding.fix).result(FIX_LIMIT)
-    except _Unfinished:
+        Errand(finding.fix).result(FIX_LIMIT)
+    except Unfinished:
         return f"not done within {FIX_LIMIT:g} seconds"
     except Exception as error:  # noqa: BLE001 - the rest is mended nevertheless
         return str(getattr(error, "strerror", None) or error)
     return None
-
-
-class _Errand(Generic[T]):
-    """A call on a thread of its own, which nobody waits for longer than they want."""
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self._results: list[T] = []
-        self._errors: list[BaseException] = []
-        self._thread = threading.Thread(target=self._run, name="mprouter-doctor", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._results.append(self._call())
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            self._errors.append(error)
-
-    def result(self, patience: float) -> T:
-        """What the call returned or raised. Raises ``_Unfinished`` if it is not done within *patience* seconds."""
-        self._thread.join(max(0.0, patience))
-        for error in self._errors:
-            if isinstance(error, Exception):
-                raise error
-            raise RuntimeError(f"it wanted to end this program: {type(error).__name__}") from error  # foreign code
-        if not self._results:
-            raise _Unfinished
-        return self._results[0]
-
-
-class _Unfinished(Exception):
-    """The time is over."""

@@ -1,14 +1,15 @@
-"""One drop-in file: what may stand in it, what is wrong with it and on which line, and how it is written.
+"""Drop-in files: where they are, what may stand in one, what is wrong with it and on which line, how it is written.
 
-What its keys mean for the notifyee that it registers is ``registration.py``'s business.
+What its keys mean for the notifyee or network provider that it registers is the business of whoever registers those.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time
@@ -16,6 +17,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from mprouter import places
 from mprouter.notify import trust
 from mprouter.notify.model import Problem
 from mprouter.status import Status, WNetError
@@ -25,17 +27,23 @@ __all__ = [
     "MAX_SIZE",
     "NAME",
     "DropIn",
+    "Key",
     "create",
     "delete",
     "failed",
+    "files",
     "literal",
+    "mprouter",
     "parse",
     "read",
     "replace",
+    "switch",
     "switched",
     "written",
     "written_beside",
 ]
+
+log = logging.getLogger("mprouter")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 """What a file may be called, before ``.toml``."""
@@ -52,7 +60,10 @@ def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
-KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+Key = tuple[Callable[[Any], bool], str]
+"""Of a key that may stand in a file: a test of its value, and in words what that must be."""
+
+KEYS: dict[str, Key] = {
     "target": (lambda value: isinstance(value, str), "a text"),
     "order": (lambda value: type(value) is int, "a whole number"),
     "required": (_is_bool, "true or false"),
@@ -74,7 +85,7 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "isolation": (lambda value: value in ("process", "inline"), '"process" or "inline"'),
     "settings": (lambda value: isinstance(value, dict), "a table"),
 }
-"""What may stand in a file: a test of the value, and in words what it must be."""
+"""What may stand in a notifyee's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +124,41 @@ def _tables(text: str) -> int:
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
-def read(path: Path) -> DropIn:
-    """What the file *path* says. Never raises: what is wrong is among the ``problems``.
+def files(name: str, directories: Iterable[tuple[str, Path]] | None = None) -> Iterator[tuple[str, Path, object]]:
+    """Source, path, and what is different after a change, of each drop-in file; hidden files are none.
+
+    name: of the directory that has them, in the system's directory and in the user's. directories: these instead, with
+    their sources.
+    """
+    if directories is None:
+        directories = (("system", places.system_dir() / name), ("user", places.config_dir() / name))
+    for source, directory in directories:
+        try:
+            above = [(each.st_uid, each.st_mode) for each in map(os.stat, (directory, *directory.parents))]
+            paths = sorted(path for path in directory.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            log.warning("what is registered in %s does not take part: %s", directory, error.strerror)
+            continue
+        for path in paths:
+            try:
+                found = path.stat()
+                changes = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
+                yield source, path, (changes, above)
+            except OSError as error:
+                yield source, path, error.errno
+
+
+def read(path: Path, keys: Mapping[str, Key] = KEYS) -> DropIn:
+    """What the file *path* says, of these *keys*. Never raises: what is wrong is among the ``problems``.
 
     One that others could have written has that as its worst problem. What it says counts nevertheless as far as it
     makes it fail: who could write ``required = false`` there could as well have removed the file.
     """
     try:
         text, refusal = _text(path)
-        said = parse(text)
+        said = parse(text, keys)
         return said if refusal is None else DropIn(said.text, said.values, (refusal, *said.problems))
     except OSError as error:
         return DropIn("", {}, (Problem(f"it cannot be read: {error.strerror or error}"),))
@@ -146,8 +183,8 @@ def _text(path: Path) -> tuple[str, Problem | None]:
     return text, None if refusal is None else Problem(str(refusal.strerror), status=refusal.status)
 
 
-def parse(text: str) -> DropIn:
-    """What *text* says. Of one that is not TOML as a whole, the keys that can be read alone count."""
+def parse(text: str, keys: Mapping[str, Key] = KEYS) -> DropIn:
+    """What *text* says, of these *keys*. Of one that is not TOML as a whole, the keys that can be read alone count."""
     import tomllib
 
     problems: list[Problem] = []
@@ -169,10 +206,10 @@ def parse(text: str) -> DropIn:
     good = {}
     lines = DropIn(text, {}, ())
     for key, value in values.items():
-        if key not in KEYS:
-            problems.append(Problem(f"unknown key {key}; known are {', '.join(KEYS)}", lines.line(key)))
+        if key not in keys:
+            problems.append(Problem(f"unknown key {key}; known are {', '.join(keys)}", lines.line(key)))
             continue
-        is_good, words = KEYS[key]
+        is_good, words = keys[key]
         if is_good(value):
             good[key] = value
         else:
@@ -252,6 +289,19 @@ def switched(text: str, enabled: bool) -> str:
     if first is None:
         return f"{text.rstrip()}\n{line}\n"
     return f"{text[: first.start()]}{line}\n{text[first.start() :]}"
+
+
+def switch(path: Path, enabled: bool, keys: Mapping[str, Key] = KEYS) -> None:
+    """Have what the file *path* registers take part or not; nothing else in it changes, not even if that is broken.
+
+    Raises ``WNetError``: ERROR_INVALID_DATA if that is not possible, ERROR_ACCESS_DENIED, ….
+    """
+    before = read(path, keys)
+    after = parse(switched(before.text, enabled), keys)
+    if not before.text or (not before.problems and after.values != {**before.values, "enabled": enabled}):
+        problem = before.problems[0].message if before.problems else "the line enabled = … in it is not what it seems"
+        raise WNetError(Status.ERROR_INVALID_DATA, problem, name=str(path), hint="edit the file by hand")
+    replace(path, after.text)
 
 
 def create(path: Path, text: str) -> None:

@@ -7,9 +7,8 @@ file is read and written stands in ``drop_in.py``, what a target is and how it i
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +47,7 @@ def load(directories: Iterable[tuple[str, Path]] | None = None, *, entry_points:
 
     directories: pairs of source and directory; None = the system's and the user's.
     """
-    found = [read(path, source) for source, path, _ in _files(directories)]
+    found = [read(path, source) for source, path, _ in drop_in.files(DIRECTORY, directories)]
     return sorted(found + (_entry_points() if entry_points else []), key=lambda each: each.rank)
 
 
@@ -66,7 +65,7 @@ class DropIns:
     def registrations(self) -> list[Registration]:
         """Those to be told, in registration order: enabled, and not broken, unless they are required (N10)."""
         before, self._known = self._known, {}
-        for source, path, signature in _files(self._directories):
+        for source, path, signature in drop_in.files(DIRECTORY, self._directories):
             known = before.get((source, path))
             if known is None or known.signature != signature:
                 known = _take(read(path, source), signature)
@@ -123,28 +122,6 @@ def check(registration: Registration) -> Problem | None:
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
-
-
-def _files(directories: Iterable[tuple[str, Path]] | None) -> Iterator[tuple[str, Path, object]]:
-    """Source, path, and what is different after a change, of each drop-in file; hidden files are none."""
-    if directories is None:
-        directories = (("system", places.system_dir() / DIRECTORY), ("user", places.config_dir() / DIRECTORY))
-    for source, directory in directories:
-        try:
-            above = [(each.st_uid, each.st_mode) for each in map(os.stat, (directory, *directory.parents))]
-            paths = sorted(path for path in directory.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            log.warning("the notifyees in %s are not told: %s", directory, error.strerror)
-            continue
-        for path in paths:
-            try:
-                found = path.stat()
-                changes = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
-                yield source, path, (changes, above)
-            except OSError as error:
-                yield source, path, error.errno
 
 
 def read(path: Path, source: str) -> Registration:
@@ -484,12 +461,7 @@ def set_enabled(name: str, enabled: bool, *, system: bool | None = None) -> Path
     system, errors: as for ``remove``.
     """
     path = _find(name, system)
-    before = drop_in.read(path)
-    after = drop_in.parse(drop_in.switched(before.text, enabled))
-    if not before.text or (not before.problems and after.values != {**before.values, "enabled": enabled}):
-        problem = before.problems[0].message if before.problems else "the line enabled = … in it is not what it seems"
-        raise WNetError(Status.ERROR_INVALID_DATA, problem, name=str(path), hint="edit the file by hand")
-    drop_in.replace(path, after.text)
+    drop_in.switch(path, enabled)
     return path
 
 
@@ -500,7 +472,7 @@ def _directory(*, system: bool) -> Path:
 def _find(name: str, system: bool | None) -> Path:
     for source in ("user", "system"):
         if system is None or system is (source == "system"):
-            for _, path, _ in _files([(source, _directory(system=source == "system"))]):
+            for _, path, _ in drop_in.files(DIRECTORY, [(source, _directory(system=source == "system"))]):
                 if path.stem == name:
                     return path
     raise WNetError(

@@ -161,11 +161,14 @@ Progress = Callable[[Pending], None]
 class Provider(Protocol):
     """A network provider.
 
-    name: as ``--provider`` and ``ProviderOrder`` give it. capabilities: see ``Capability``.
+    name: as ``--provider`` and ``ProviderOrder`` give it.
     """
 
     name: str
-    capabilities: Capability
+
+    @property
+    def capabilities(self) -> Capability:
+        """What it does (``NPGetCaps``), told at once; a plain attribute will do."""
 
     def claims(self, name: RemoteName) -> bool:
         """Whether *name* is one of this provider's, told fast and without the network (R2)."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from mprouter.names import RemoteName
-from mprouter.providers.base import Capability, Provider
+from mprouter.providers.base import Provider
+from mprouter.providers.claims import claimants
+from mprouter.providers.guard import mishap
 from mprouter.status import Status, WNetError
 
 __all__ = ["INSIGNIFICANT", "builtin_providers", "in_order", "route"]
-
-log = logging.getLogger("mprouter.providers")
 
 INSIGNIFICANT = frozenset(
     {
@@ -66,17 +65,12 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
         raise WNetError(Status.ERROR_NO_NETWORK, name=name.given)
     significant: WNetError | None = None
     refusals: list[WNetError] = []
-    for provider in providers:
-        try:
-            if not provider.capabilities & Capability.ADD_CONNECTION or not provider.claims(name):  # R4, R2
-                continue
-            return provider, attempt(provider)
-        except WNetError as error:
-            refusal = error
-        except Exception as error:  # a stranger's provider may raise anything; it does not end the cycle (R4)
-            log.warning("the network provider %s failed", provider.name, exc_info=True)
-            refusal = _unexpected(error, provider)
-        refusal.provider = refusal.provider or provider.name
+    for provider, refusal in claimants(providers, name):  # R4, R2
+        if refusal is None:
+            try:
+                return provider, attempt(provider)
+            except Exception as error:  # noqa: BLE001 - whatever a provider raises does not end the cycle (R4)
+                refusal = mishap(error, provider.name)  # noqa: PLW2901 - that is its answer
         refusals.append(refusal)
         if significant is None and refusal.status not in INSIGNIFICANT:
             significant = refusal
@@ -85,16 +79,6 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
     if refusals:
         raise _none_has(name, refusals)
     raise WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name.given, hint="see mpr provider list")
-
-
-def _unexpected(error: Exception, provider: Provider) -> WNetError:
-    """What a provider raised that is no answer, as one."""
-    text = f"{type(error).__name__}: {error}"
-    refusal = WNetError(
-        Status.ERROR_EXTENDED_ERROR, f"the network provider {provider.name} failed: {text}", provider_text=text
-    )
-    refusal.__cause__ = error
-    return refusal
 
 
 def _none_has(name: RemoteName, refusals: Sequence[WNetError]) -> WNetError:

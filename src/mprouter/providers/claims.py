@@ -1,0 +1,109 @@
+"""Whose a name is: which providers claim it, without waiting for ever for one that hangs (R2, R4).
+
+Our own providers are asked where one stands. All others are asked by one thread for each request, in order and ahead of
+whoever is waiting for the answers: so a request costs one hand-over, and not one for each provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mprouter.providers import guard
+from mprouter.providers.base import Capability, Provider
+from mprouter.providers.guard import Guarded, mishap
+from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+    from mprouter.names import RemoteName
+
+__all__ = ["claimants"]
+
+
+def claimants(providers: Sequence[Provider], name: RemoteName) -> Iterator[tuple[Provider, WNetError | None]]:
+    """Those of *providers* that can connect and claim *name*, in order; and those that failed to say so, with why.
+
+    A provider is asked no earlier than it has to be, but for strangers, who may have been asked in vain.
+    """
+    asking = _Asking([each for each in providers if isinstance(each, Guarded)], name)
+    try:
+        for each in providers:
+            try:
+                if asking.answer(each) if isinstance(each, Guarded) else _claims(each, name):
+                    yield each, None
+            except Exception as error:  # noqa: BLE001 - it does not end the cycle (R4)
+                yield each, mishap(error, each.name)
+    finally:
+        asking.end()
+
+
+def _claims(provider: Provider, name: RemoteName) -> bool:
+    return bool(provider.capabilities & Capability.ADD_CONNECTION) and provider.claims(name)
+
+
+class _Asking:
+    """Asks strangers in order, each for no longer than ``guard.PATIENCE``."""
+
+    def __init__(self, providers: list[Guarded], name: RemoteName) -> None:
+        self._left = providers
+        self._name = name
+        self._answers: SimpleQueue[bool | Exception] | None = None
+
+    def answer(self, provider: Guarded) -> bool:
+        """What *provider*, the next one, says. Raises what it raised, or ``WNetError`` (ERROR_TIMEOUT)."""
+        from queue import Empty
+
+        if self._answers is None:
+            self._start()
+        assert self._answers is not None  # noqa: S101 - that was the start of it
+        del self._left[0]
+        try:
+            answer = self._answers.get(timeout=guard.PATIENCE)
+        except Empty:
+            self._answers = None  # another thread asks the rest
+            raise _hanging(provider) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def end(self) -> None:
+        """Ask no further."""
+        self._answers = None
+
+    def _start(self) -> None:
+        from queue import SimpleQueue
+        from threading import Thread
+
+        answers: SimpleQueue[bool | Exception] = SimpleQueue()
+        self._answers = answers
+        Thread(target=self._ask, args=[list(self._left), answers], name="mprouter-claims", daemon=True).start()
+
+    def _ask(self, providers: list[Guarded], answers: SimpleQueue[bool | Exception]) -> None:
+        for each in providers:
+            if self._answers is not answers:
+                return
+            if each.is_stuck:
+                answers.put(_hanging(each))
+                continue
+            each.inside[answers] = monotonic()
+            try:
+                answer: bool | Exception = _claims(each, self._name)
+            except Exception as error:  # noqa: BLE001 - raised again where the answer is waited for
+                answer = error
+            except BaseException as error:  # noqa: BLE001 - it wanted to end the thread, so that nobody would answer
+                answer = RuntimeError(f"it raised {type(error).__name__}")
+            finally:
+                del each.inside[answers]
+            answers.put(answer)
+
+
+def _hanging(provider: Guarded) -> WNetError:
+    return WNetError(
+        Status.ERROR_TIMEOUT,
+        f"the network provider {provider.name} did not say within {guard.PATIENCE:g} seconds whether it has such names",
+        provider=provider.name,
+        hint=f"to do without it: mpr provider disable {provider.name}",
+    )

@@ -1,0 +1,317 @@
+"""A stranger's provider as the router sees it: whatever it answers, raises or leaves undone becomes an answer of ours.
+
+The router need not know whose a provider is: the guard holds it to the protocol of ``base.py``. Who is asked for what
+stands in ``order.py``. Foreign code that loops or blocks cannot be ended: what ends, here and in ``claims.py``, is the
+waiting for what has to be said at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mprouter.errand import Errand, Unfinished
+from mprouter.providers.base import (
+    Added,
+    AddRequest,
+    Capability,
+    Mounted,
+    NetworkInformation,
+    Performance,
+    Progress,
+    Provider,
+    ResourceInformation,
+    State,
+    UniversalName,
+    Waiting,
+)
+from mprouter.resource import NetResource
+from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.names import RemoteName
+
+__all__ = ["PATIENCE", "Guarded", "guarded", "mishap", "problem_of"]
+
+log = logging.getLogger("mprouter.providers")
+
+PATIENCE = 5.0
+"""Seconds for what a provider has to say at once; then it hangs, and is passed by until that call has come back."""
+
+T = TypeVar("T")
+
+_METHODS = ("claims", "check_options", "add_connection", "cancel_connection", "state", "settle")
+"""What a provider must have."""
+
+_OPTIONAL: Mapping[str, tuple[type, ...]] = {
+    "resource_information": (ResourceInformation,),
+    "resource_parent": (NetResource, type(None)),
+    "universal_name": (UniversalName,),
+    "user_of": (str, type(None)),
+    "performance_of": (Performance,),
+    "network_information": (NetworkInformation,),
+    "logon_notify": (str, type(None)),
+    "password_change_notify": (type(None),),
+}
+"""What it may have besides, and what that answers; those with a way of their own are methods of ``Guarded``."""
+
+_STATUSES: Mapping[int, Status] = {
+    errno.EACCES: Status.ERROR_ACCESS_DENIED,
+    errno.EPERM: Status.ERROR_ACCESS_DENIED,
+    errno.ECONNREFUSED: Status.ERROR_CONNECTION_REFUSED,
+    errno.ENETUNREACH: Status.ERROR_NETWORK_UNREACHABLE,
+    errno.EHOSTUNREACH: Status.ERROR_HOST_UNREACHABLE,
+    errno.ETIMEDOUT: Status.ERROR_TIMEOUT,
+    errno.ENOSPC: Status.ERROR_DISK_FULL,
+    errno.ENOMEM: Status.ERROR_NOT_ENOUGH_MEMORY,
+}
+
+
+def guarded(provider: Provider) -> Provider:
+    """*provider* behind a guard, unless it has one or is of this package."""
+    if isinstance(provider, Guarded) or type(provider).__module__.startswith("mprouter."):
+        return provider
+    return Guarded(provider, str(provider.name))
+
+
+def problem_of(provider: object) -> str | None:
+    """Why *provider* cannot be one, as far as one can see without asking it; None = nothing."""
+    missing = [each for each in _METHODS if not callable(getattr(provider, each, None))]
+    if missing:
+        return f"it has no {' and no '.join(missing)}"
+    if not isinstance(getattr(provider, "capabilities", None), int):
+        return "its capabilities are no Capability"
+    return None
+
+
+def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -> WNetError:
+    """What a provider raised, as an answer: with its status if it has one, else ERROR_EXTENDED_ERROR (1208).
+
+    secrets: what must not be told of it. It has no cause: a stranger's exception may hold anything.
+    """
+    if isinstance(error, WNetError):
+        if error.status and not any(each in f"{error} {error.provider_text}" for each in secrets):
+            error.provider = error.provider or provider
+            return error
+        status = error.status or Status.ERROR_EXTENDED_ERROR
+    else:
+        from traceback import format_exception
+
+        log.warning("the network provider %s failed\n%s", provider, _without("".join(format_exception(error)), secrets))
+        status = _status(error)
+    text = _without(f"{type(error).__name__}: {error}", secrets)
+    return WNetError(status, f"the network provider {provider} failed: {text}", provider=provider, provider_text=text)
+
+
+def _status(error: BaseException) -> Status:
+    if isinstance(error, NotImplementedError):
+        return Status.ERROR_NOT_SUPPORTED
+    if isinstance(error, MemoryError):
+        return Status.ERROR_NOT_ENOUGH_MEMORY
+    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else getattr(error, "errno", None)
+    return _STATUSES.get(number if isinstance(number, int) else 0, Status.ERROR_EXTENDED_ERROR)
+
+
+def _without(text: str, secrets: tuple[str, ...]) -> str:
+    for each in secrets:
+        text = text.replace(each, "***")
+    return text
+
+
+class Guarded:
+    """A provider that is not of this package, under the *name* by which it is registered.
+
+    It raises nothing but ``WNetError``, answers what the protocol says, and is asked only for what its capabilities say
+    (R4). inner: the provider itself. inside: since when each of the calls of ``claims`` runs that have not come back.
+    """
+
+    def __init__(self, inner: Any, name: str) -> None:
+        self.name = name
+        self.inner = inner
+        self.inside: dict[object, float] = {}
+        self._looking: Errand[State] | None = None
+        for each, answers in _OPTIONAL.items():
+            if callable(method := getattr(inner, each, None)):
+                setattr(self, each, _Checked(method, answers, name))
+        if callable(method := getattr(inner, "waiting", None)):
+            self.waiting = _Waiting(method, name)
+        if callable(method := getattr(inner, "diagnose", None)):
+            self.diagnose = method  # the doctor has a guard of its own
+        for each, own in (("start_up", self._start_up), ("enumerate", self._enumerate)):
+            if callable(getattr(inner, each, None)):
+                setattr(self, each, own)
+
+    def __repr__(self) -> str:
+        return f"<Guarded {self.name}: {type(self.inner).__module__}.{type(self.inner).__qualname__}>"
+
+    @property
+    def capabilities(self) -> Capability:
+        """What it says that it can do; if it cannot say, nothing."""
+        try:
+            return Capability(int(self.inner.capabilities) & 0xFFFFFFFF)
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            log.warning("the network provider %s cannot say what it can do: %s", self.name, type(error).__name__)
+            return Capability(0)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a call of ``claims`` has not come back for longer than anybody waits."""
+        return any(monotonic() - since > PATIENCE for since in list(self.inside.values()))
+
+    def claims(self, name: RemoteName) -> bool:
+        """See ``Provider.claims``; ``claims.py`` does not wait for it for ever."""
+        return bool(self._answer(lambda: self.inner.claims(name)))
+
+    def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
+        """See ``Provider.check_options``."""
+        self._answer(lambda: self.inner.check_options(name, dict(options)))
+
+    def add_connection(self, request: AddRequest) -> Added:
+        """See ``Provider.add_connection``. A connection whose handle cannot be kept is cancelled."""
+        added: Any = self._answer(lambda: self.inner.add_connection(request), request)
+        problem = _problem_of(added, _secrets(request))
+        if problem is None:
+            return Added(added.user, added.handle)
+        handle = added.handle if isinstance(added, Added) and isinstance(added.handle, Mapping) else {}
+        with suppress(WNetError):  # nobody knows whether there is anything
+            self.cancel_connection(Mounted(request.name, request.mountpoint, handle), force=True)
+        raise self._rubbish(problem)
+
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        """See ``Provider.cancel_connection``."""
+        if not self.capabilities & Capability.CANCEL_CONNECTION:
+            text = f"the network provider {self.name} cannot disconnect"
+            raise WNetError(Status.ERROR_NOT_SUPPORTED, text, provider=self.name)
+        self._answer(lambda: self.inner.cancel_connection(mounted, force=force, progress=progress))
+
+    def state(self, mounted: Mounted) -> State:
+        """See ``Provider.state``. What it cannot say at once counts as standing, so that nothing is taken away."""
+        if not self.capabilities & Capability.GET_CONNECTIONS:
+            return State.CONNECTED
+        if self._looking is not None and not self._looking.is_done:
+            return State.CONNECTED
+        looking = Errand(lambda: self._answer(lambda: self.inner.state(mounted)))
+        try:
+            found = looking.result(PATIENCE)
+            if isinstance(found, State):
+                return found
+            problem = f"it answered with a {type(found).__name__}"
+        except Unfinished:
+            self._looking = looking
+            problem = f"it has not answered within {PATIENCE:g} seconds"
+        except (WNetError, RuntimeError) as error:
+            problem = str(error)
+        log.warning("the network provider %s cannot say what became of %s: %s", self.name, mounted.name.told, problem)
+        return State.CONNECTED
+
+    def settle(self, mounted: Mounted) -> State:
+        """See ``Provider.settle``."""
+        found = self._answer(lambda: self.inner.settle(mounted))
+        if not isinstance(found, State):
+            raise self._rubbish(f"it answered with a {type(found).__name__}, not with a State")
+        return found
+
+    def _start_up(self) -> float | None:
+        """See ``Starting``; what it cannot say is unknown."""
+        try:
+            seconds = self._answer(self.inner.start_up)
+            return None if seconds is None or not math.isfinite(seconds) else max(0.0, float(seconds))
+        except (WNetError, TypeError, ValueError):
+            return None
+
+    def _enumerate(self, *arguments: object) -> Iterator[NetResource]:
+        """See ``Enumerating``."""
+        found = self._answer(lambda: iter(self.inner.enumerate(*arguments)))
+        try:
+            while True:
+                each = self._answer(lambda: next(found, None))
+                if each is None:
+                    return
+                if not isinstance(each, NetResource):
+                    raise self._rubbish(f"among what it enumerates is a {type(each).__name__}")
+                yield each
+        finally:
+            if callable(close := getattr(found, "close", None)):
+                self._answer(close)
+
+    def _answer(self, call: Callable[[], T], request: AddRequest | None = None) -> T:
+        """What *call* returns; what it raises as ``WNetError``."""
+        return _answered(call, self.name, request)
+
+    def _rubbish(self, problem: str) -> WNetError:
+        return _rubbish(problem, self.name)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A method of a provider, of which only certain types are an answer."""
+
+    method: Callable[..., Any]
+    answers: tuple[type, ...]
+    provider: str
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        found = _answered(lambda: self.method(*arguments, **named), self.provider)
+        if not isinstance(found, self.answers):
+            words = f"{getattr(self.method, '__name__', 'it')} answered with a {type(found).__name__}"
+            raise _rubbish(words, self.provider)
+        return found
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """``Caching.waiting``: the same for all that share the provider's function."""
+
+    method: Callable[[], Any]
+    provider: str = field(compare=False)
+
+    def __call__(self) -> list[Waiting]:
+        try:
+            return [each for each in _answered(lambda: list(self.method()), self.provider) if isinstance(each, Waiting)]
+        except WNetError as error:
+            log.warning("the network provider %s cannot say what waits to be sent: %s", self.provider, error)
+            return []
+
+
+def _answered(call: Callable[[], T], provider: str, request: AddRequest | None = None) -> T:
+    failure: WNetError
+    try:
+        return call()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
+        failure = mishap(error, provider, _secrets(request))
+    raise failure  # here and not above, where what was raised would go with it, secrets and all
+
+
+def _secrets(request: AddRequest | None) -> tuple[str, ...]:
+    """The passwords that the provider has of the request."""
+    password = request.credentials.password if request is not None else None
+    return (password.reveal(),) if password is not None and password.reveal() else ()
+
+
+def _problem_of(added: object, secrets: tuple[str, ...]) -> str | None:
+    """What is wrong with what ``add_connection`` returned."""
+    if not isinstance(added, Added):
+        return f"add_connection returned a {type(added).__name__}, not an Added"
+    if not isinstance(added.user, str | None):
+        return f"the user that it connected is a {type(added.user).__name__}"
+    try:
+        written = json.dumps(added.handle, allow_nan=False, ensure_ascii=False)
+        if not isinstance(added.handle, Mapping) or json.loads(written) != added.handle:
+            return "its handle is no mapping of names to JSON values"
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"its handle cannot be written as JSON: {_without(str(error), secrets)}"
+    if any(each in (added.user or "") or json.dumps(each, ensure_ascii=False)[1:-1] in written for each in secrets):
+        return "its handle or user would have written the password down"
+    return None
+
+
+def _rubbish(problem: str, provider: str) -> WNetError:
+    text = f"the network provider {provider} does not keep to the protocol: {problem}"
+    return WNetError(Status.ERROR_INVALID_DATA, text, provider=provider)
