@@ -267,7 +267,20 @@ def test_n4_a_malformed_name_is_bad_net_name(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["files", "ana@host:/srv", "nfs:host/x", "n!fs://host/x", "http://host/x", "Z:", "z:/x", "/srv", "./x", "~", "COM1:", " //a/b"],
+    [
+        "files",
+        "ana@host:/srv",
+        "nfs:host/x",
+        "n!fs://host/x",
+        "http://host/x",
+        "Z:",
+        "z:/x",
+        "/srv",
+        "./x",
+        "~",
+        "COM1:",
+        " //a/b",
+    ],
 )
 def test_r3_a_form_that_nobody_knows_is_no_net_or_bad_path(text: str) -> None:
     error = refused(parse_remote, text)

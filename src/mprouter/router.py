@@ -20,7 +20,7 @@ from mprouter import faults, mountpoints, restoring, settings
 from mprouter.connection import Connection
 from mprouter.credentials import Credentials, Secret
 from mprouter.history import History
-from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, parse_local, parse_remote
+from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, nobodys, parse_local, parse_remote
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import AddConnect, CancelConnect, Event, Registration
 from mprouter.providers.base import (
@@ -37,7 +37,8 @@ from mprouter.providers.base import (
     State,
     Waiting,
 )
-from mprouter.providers.order import in_order, route
+from mprouter.providers.claims import claimants
+from mprouter.providers.order import route
 from mprouter.recovery import Recovered, Recovery
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.restoring import Restored
@@ -46,6 +47,7 @@ from mprouter.store import Entry, Remembered, Store
 
 if TYPE_CHECKING:
     from mprouter.notify.registration import DropIns
+    from mprouter.providers.registration import Known, Registered
 
 __all__ = ["Restored", "Router"]
 
@@ -78,8 +80,9 @@ class Router:
     Several may exist in one process; they share the store and the drop-in files with every other router of the user.
     A router is thread-safe. As a context manager it is closed at the end; connections outlive it.
 
-    providers: None = the built-in ones. drop_ins: whether the notifyees registered in files and by entry points are
-    told, beside those registered with ``register``. store: None = the user's.
+    providers: None = the built-in ones, and those registered in files and by entry points. drop_ins: whether what is
+    registered there takes part: the notifyees beside those registered with ``register``, and the providers. store: None
+    = the user's.
     """
 
     def __init__(
@@ -87,7 +90,9 @@ class Router:
     ) -> None:
         self._store = store or Store()
         self._given_providers = providers
-        self._added_providers: list[tuple[int, Provider]] = []
+        self._own_providers: list[Registered] | None = None
+        self._added_providers: list[Registered] = []
+        self._known_providers: Known | None = None
         self._drop_ins_wanted = drop_ins
         self._drop_ins: DropIns | None = None
         self._registered: dict[str, Registration] = {}
@@ -389,21 +394,42 @@ class Router:
         return sorted(registered, key=lambda each: each.rank)
 
     def add_provider(self, provider: Provider, *, order: int = 50) -> None:
-        """Let *provider* take part in routing (R1). order: smaller is tried earlier; the built-in ones have 100 up."""
+        """Let *provider* take part in routing (R1). order: smaller is tried earlier; the built-in ones have 100 up.
+
+        Raises ``WNetError``: ERROR_BAD_CONFIGURATION if it is none, ERROR_ALREADY_ASSIGNED if its name is taken.
+        """
+        from mprouter.providers.registration import of_code
+
+        added = replace(of_code(provider), order=order)
         with self._lock:
-            self._added_providers = sorted([*self._added_providers, (order, provider)], key=lambda each: each[0])
+            if added.name.lower() in {each.name.lower() for each in [*self._owned(), *self._added_providers]}:
+                raise WNetError(Status.ERROR_ALREADY_ASSIGNED, "another provider has this name", name=added.name)
+            self._added_providers = [*self._added_providers, added]
 
     def providers(self) -> list[Provider]:
         """The network providers in the order in which they are tried (``ProviderOrder``, R1)."""
-        with self._lock:
-            if self._given_providers is None:
-                from mprouter.providers.order import builtin_providers
+        return [each.get() for each in self.registered_providers() if each.takes_part]
 
-                self._given_providers = builtin_providers()
-            ranked = [(order, each) for order, each in self._added_providers]
-            ranked += [(100 + place, each) for place, each in enumerate(self._given_providers)]
-        ranked.sort(key=lambda each: each[0])
-        return in_order([each for _, each in ranked], settings.load().provider_order)
+    def registered_providers(self) -> list[Registered]:
+        """What there is of providers, disabled and broken ones too, in the order in which they are tried."""
+        from mprouter.providers.registration import Known, arranged
+
+        with self._lock:
+            found = [*self._owned(), *self._added_providers]
+            if self._drop_ins_wanted and self._given_providers is None:
+                self._known_providers = self._known_providers or Known()
+                found += self._known_providers.registered()
+        chosen = settings.load()
+        return arranged(found, order=chosen.provider_order, disabled=chosen.disabled_providers)
+
+    def _owned(self) -> list[Registered]:
+        """Those that this router was made with."""
+        if self._own_providers is None:
+            from mprouter.providers.registration import builtin, of_code
+
+            given = self._given_providers
+            self._own_providers = builtin() if given is None else [of_code(each) for each in given]
+        return self._own_providers
 
     def close(self) -> None:
         """Let go of the store and of what the notifyees hold; connections stay."""
@@ -450,12 +476,12 @@ class Router:
             )
         providers = self.providers()
         if resource.provider is not None:
-            providers = [each for each in providers if each.name.lower() == resource.provider.lower()]
-            if not providers:
-                known = ", ".join(each.name for each in self.providers())
-                raise WNetError(Status.ERROR_BAD_PROVIDER, name=resource.provider, hint=f"there are {known}")
-        for each in providers:
-            if options and each.claims(name):
+            providers = [self._named(resource.provider)]
+        if options or name.is_foreign:
+            owners = [each for each, failure in claimants(providers, name) if failure is None]
+            if name.is_foreign and not owners:
+                raise nobodys(name)
+            for each in owners:
                 each.check_options(name, options)
         letters: tuple[str, ...] = ()
         if local is None and flags & ConnectFlag.REDIRECT:
@@ -764,14 +790,36 @@ class Router:
     def _remembered(self, local: str) -> Remembered | None:
         return next((each for each in self._store.remembered() if each.local_name == local), None)
 
+    def _named(self, name: str) -> Provider:
+        """The provider of this name. Raises ``WNetError`` (ERROR_BAD_PROVIDER), with what keeps it from being asked."""
+        registered = self.registered_providers()
+        for each in registered:
+            if each.name.lower() == name.lower():
+                if each.takes_part:
+                    return each.get()
+                why, hint = (
+                    (each.where, None) if each.problem else ("it is disabled", f"mpr provider enable {each.name}")
+                )
+                raise WNetError(
+                    Status.ERROR_BAD_PROVIDER, f"this network provider cannot be used: {why}", name=name, hint=hint
+                )
+        known = ", ".join(each.name for each in registered)
+        raise WNetError(Status.ERROR_BAD_PROVIDER, name=name, hint=f"there are {known}")
+
     def _provider(self, entry: Entry) -> Provider:
-        """The provider that made *entry*, or would have."""
-        name = parse_remote(entry.remote_name)
-        for each in self.providers():
-            if each.name == entry.provider or (entry.provider is None and each.claims(name)):
-                return each
+        """The provider that made *entry*, also if it is disabled by now, or would have."""
+        if entry.provider is None:
+            for each, failure in claimants(self.providers(), parse_remote(entry.remote_name)):
+                if failure is None:
+                    return each
+        why = "is not there"
+        for registered in self.registered_providers():
+            if registered.name == entry.provider:
+                if registered.problem is None:
+                    return registered.get()
+                why = f"cannot be used: {registered.where}"
         raise WNetError(
-            Status.ERROR_BAD_PROVIDER, f"its network provider {entry.provider} is not there", name=entry.local_name
+            Status.ERROR_BAD_PROVIDER, f"its network provider {entry.provider} {why}", name=entry.local_name
         )
 
     def _is_gone(self, entry: Entry) -> bool:

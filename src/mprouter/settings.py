@@ -19,12 +19,14 @@ __all__ = [
     "path",
     "problems",
     "read",
+    "set_disabled_providers",
     "set_net_use_persistent",
     "set_provider_order",
 ]
 
 FILE_NAME = "settings.toml"
 
+_NAMES = {"provider_order", "disabled_providers"}
 _UNITS = {"restore_timeout": "seconds", "events_days": "days"}
 
 
@@ -33,13 +35,15 @@ class Settings:
     """What an administrator or user sets for every router.
 
     provider_order: names of providers in the order to try them (``ProviderOrder``); those not named come after.
-    max_retries: how often a notifyee may have one operation attempted again (N11). restore_timeout: seconds for which
-    a restore at login waits for the network (RestoreTimeout); None = as long as the providers say (R7). events_kept:
-    how many events stay on record, at most (N20). events_days: for how many days. net_use_persistent: whether
-    ``mpr net use`` remembers connections when it is not told (the default of ``/PERSISTENT``).
+    disabled_providers: names of those that are not asked to connect anything. max_retries: how often a notifyee may
+    have one operation attempted again (N11). restore_timeout: seconds for which a restore at login waits for the
+    network (RestoreTimeout); None = as long as the providers say (R7). events_kept: how many events stay on record, at
+    most (N20). events_days: for how many days. net_use_persistent: whether ``mpr net use`` remembers connections when
+    it is not told (the default of ``/PERSISTENT``).
     """
 
     provider_order: tuple[str, ...] = ()
+    disabled_providers: tuple[str, ...] = ()
     max_retries: int = 3
     restore_timeout: float | None = None
     events_kept: int = 100_000
@@ -47,11 +51,14 @@ class Settings:
     net_use_persistent: bool = True
 
 
-def load() -> Settings:
-    """Both files in one. Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) naming the file and the key that is wrong."""
+def load(*, system: bool = False) -> Settings:
+    """Both files in one, or only the *system*'s.
+
+    Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) naming the file and the key that is wrong.
+    """
     values: dict[str, Any] = {}
-    for system in (True, False):
-        values |= read(path(system=system))
+    for each in (True,) if system else (True, False):
+        values |= read(path(system=each))
     return Settings(**values)
 
 
@@ -78,6 +85,11 @@ def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:
     ERROR_WRITE_FAULT.
     """
     return _set(path(system=system), "provider_order", list(names))
+
+
+def set_disabled_providers(names: Sequence[str], *, system: bool = False) -> Path:
+    """Put ``disabled_providers`` into the user's file, or the system's, in the way of ``set_provider_order``."""
+    return _set(path(system=system), "disabled_providers", list(names))
 
 
 def set_net_use_persistent(persistent: bool) -> Path:
@@ -159,17 +171,15 @@ def read(path: Path) -> dict[str, Any]:
     for key, value in values.items():
         if key not in known:
             raise _wrong(path, f"unknown key {key}; known are {', '.join(sorted(known))}")
-        if key == "provider_order" and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
-            raise _wrong(path, "provider_order must be a list of provider names")
+        if key in _NAMES and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+            raise _wrong(path, f"{key} must be a list of provider names")
         if key in {"max_retries", "events_kept"} and not (isinstance(value, int) and _is_amount(value)):
             raise _wrong(path, f"{key} must be a number from 0 up")
         if key in _UNITS and not _is_amount(value):
             raise _wrong(path, f"{key} must be a number of {_UNITS[key]} from 0 up")
         if key == "net_use_persistent" and not isinstance(value, bool):
             raise _wrong(path, "net_use_persistent must be true or false")
-    if "provider_order" in values:
-        values["provider_order"] = tuple(values["provider_order"])
-    return values
+    return {key: tuple(value) if key in _NAMES else value for key, value in values.items()}
 
 
 def _is_amount(value: object) -> bool:

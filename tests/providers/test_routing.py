@@ -9,7 +9,8 @@ import pytest
 from mprouter.credentials import Credentials
 from mprouter.names import RemoteName, parse_remote
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, Provider, State
-from mprouter.providers.order import builtin_providers, in_order, route
+from mprouter.providers.order import builtin_providers, route
+from mprouter.providers.registration import arranged, builtin
 from mprouter.status import Status, WNetError
 
 NAME = parse_remote(r"\\files\projects")
@@ -150,7 +151,7 @@ def test_an_interrupt_ends_the_cycle() -> None:
 
 
 def test_r1_provider_order_puts_the_named_ones_first() -> None:
-    ordered = in_order(builtin_providers(), ["FTP", "no such network", "webdav"])
+    ordered = arranged(builtin(), order=["FTP", "no such network", "webdav"])
     assert [each.name for each in ordered] == ["ftp", "webdav", "smb", "sftp", "s3", "file", "rclone"]
 
 

@@ -33,7 +33,6 @@ __all__ = [
     "failed",
     "files",
     "literal",
-    "mprouter",
     "parse",
     "read",
     "replace",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mprouter.names import RemoteName
@@ -11,7 +11,7 @@ from mprouter.providers.claims import claimants
 from mprouter.providers.guard import mishap
 from mprouter.status import Status, WNetError
 
-__all__ = ["INSIGNIFICANT", "builtin_providers", "in_order", "route"]
+__all__ = ["INSIGNIFICANT", "builtin_providers", "route"]
 
 INSIGNIFICANT = frozenset(
     {
@@ -41,15 +41,6 @@ def builtin_providers() -> list[Provider]:
     from mprouter.providers.rclone.webdav import WebDav
 
     return [Smb(), WebDav(), Sftp(), Ftp(), S3(), Local(), Remote()]
-
-
-def in_order(providers: Iterable[Provider], names: Sequence[str]) -> list[Provider]:
-    """*providers* as a ``ProviderOrder`` of *names* has them (R1).
-
-    Those that it does not name come after, as they were; a name that no provider has is passed by.
-    """
-    places = {name.lower(): place for place, name in reversed(list(enumerate(names)))}
-    return sorted(providers, key=lambda each: places.get(each.name.lower(), len(names)))
 
 
 def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T]) -> tuple[Provider, T]:

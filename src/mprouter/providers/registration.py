@@ -1,0 +1,293 @@
+"""The network providers that there are: ours, those of drop-in files ``providers.d/NAME.toml`` and of entry points.
+
+Whatever is wrong with one becomes its problem and keeps no other from working. Whose a name is stands in ``order.py``,
+how a stranger is held to the protocol in ``guard.py``; files, targets and trust are those of notifyees.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mprouter.notify import drop_in
+from mprouter.notify import target as targets
+from mprouter.notify.model import Problem
+from mprouter.providers.base import Provider
+from mprouter.providers.guard import Guarded, guarded, problem_of
+from mprouter.status import Status, WNetError
+
+__all__ = ["DIRECTORY", "ENTRY_POINTS", "Known", "Registered", "arranged", "builtin", "load", "of_code", "set_enabled"]
+
+DIRECTORY = "providers.d"
+"""The directory of drop-in files, in the system directory and in the user's."""
+
+ENTRY_POINTS = "mprouter.providers"
+"""The entry-point group by which a Python package registers providers."""
+
+ORDER = 50
+"""Where one stands that does not say."""
+
+FIRST_BUILTIN = 100
+"""The order of the first of ours."""
+
+_KEYS = {key: drop_in.KEYS[key] for key in ("target", "order", "enabled", "sha256", "settings")}
+
+_SOURCES = ("built-in", "code", "system", "user", "entry-point")
+"""Of two providers of one name, the one of the earlier source has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A network provider that is registered.
+
+    name: that of its file or entry point, which is the provider's here, whatever it calls itself. source: "built-in",
+    "code", "system", "user" or "entry-point". get: the provider, loaded at the first call; raises ``WNetError``, each
+    time the same. order: smaller is tried earlier. target, file: as registered. enabled: whether it is asked. problem:
+    why it cannot be.
+    """
+
+    name: str
+    source: str
+    get: Callable[[], Provider] = field(repr=False)
+    order: int = ORDER
+    target: str | None = None
+    file: Path | None = None
+    enabled: bool = True
+    problem: Problem | None = None
+
+    @property
+    def id(self) -> str:
+        """``source/name``."""
+        return f"{self.source}/{self.name}"
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether it is asked."""
+        return self.enabled and self.problem is None
+
+    @property
+    def where(self) -> str:
+        """Its problem, with the place where it is to be mended."""
+        problem = self.problem or Problem("nothing is wrong")
+        line = f", line {problem.line}" if problem.line else ""
+        return f"{self.file or self.target or self.name}{line}: {problem.message}"
+
+
+def builtin() -> list[Registered]:
+    """Ours, in their order."""
+    from mprouter.providers.order import builtin_providers
+
+    return [
+        Registered(each.name, "built-in", partial(_itself, each), FIRST_BUILTIN + place)
+        for place, each in enumerate(builtin_providers())
+    ]
+
+
+def _itself(provider: Provider) -> Provider:
+    return provider
+
+
+def of_code(provider: Provider) -> Registered:
+    """One that a program gives to its router. Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if it is none."""
+    name = getattr(provider, "name", None)
+    problem = problem_of(provider) if isinstance(name, str) and name else "it has no name"
+    if problem:
+        raise _bad(f"{type(provider).__name__} is no network provider: {problem}")
+    kept = guarded(provider)
+    return Registered(str(name), "code", lambda: kept, FIRST_BUILTIN)
+
+
+def load(directories: Iterable[tuple[str, Path]] | None = None, *, entry_points: bool = True) -> list[Registered]:
+    """All that is registered by files and entry points; nothing of it is loaded.
+
+    directories: pairs of source and directory; None = the system's and the user's.
+    """
+    found = [_read(path, source) for source, path, _ in drop_in.files(DIRECTORY, directories)]
+    return found + (_entry_points() if entry_points else [])
+
+
+class Known:
+    """What is registered, for a long-lived router: a file is read again when it changed, and only then.
+
+    What unchanged files name stays loaded. Not for several threads at a time.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[str, Path], tuple[object, Registered]] = {}
+        self._entry_points: list[Registered] | None = None
+
+    def registered(self) -> list[Registered]:
+        """As ``load``."""
+        before, self._files = self._files, {}
+        for source, path, signature in drop_in.files(DIRECTORY):
+            known = before.get((source, path))
+            if known is None or known[0] != signature:
+                known = (signature, _read(path, source))
+            self._files[source, path] = known
+        if self._entry_points is None:
+            self._entry_points = _entry_points()
+        return [each for _, each in self._files.values()] + self._entry_points
+
+
+def arranged(
+    found: Iterable[Registered], *, order: Sequence[str] = (), disabled: Sequence[str] = ()
+) -> list[Registered]:
+    """*found* as they are tried: the enabled ones loaded, what is wrong as their problem.
+
+    order: of names (``ProviderOrder``); those that it does not name come after, by their own order, then source, then
+    name. disabled: names. Of two enabled providers of one name that of the earlier source is it, the other is broken.
+    """
+    off = {name.lower() for name in disabled}
+    places = {name.lower(): place for place, name in reversed(list(enumerate(order)))}
+    taken: dict[str, Registered] = {}
+    looked_at = []
+    for each in sorted(found, key=lambda each: _SOURCES.index(each.source)):
+        key = each.name.lower()
+        if key in off:
+            looked_at.append(replace(each, enabled=False))
+        elif not each.enabled:
+            looked_at.append(each)
+        elif first := taken.get(key):
+            looked_at.append(replace(each, problem=Problem(f"another provider has this name: {first.id}")))
+        else:
+            taken[key] = each
+            looked_at.append(_looked_at(each))
+    return sorted(looked_at, key=lambda each: (places.get(each.name.lower(), len(order)), each.order))
+
+
+def _looked_at(registered: Registered) -> Registered:
+    if registered.problem is None:
+        try:
+            registered.get()
+        except WNetError as error:
+            return replace(registered, problem=_problem(registered, error))
+    return registered
+
+
+def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
+    """Have the provider *name* asked or not, by ``disabled_providers`` of the settings. Returns the file that changed.
+
+    One that its drop-in file disables is enabled there. system: for all users. Raises ``WNetError``: ERROR_BAD_PROVIDER
+    if there is none, ERROR_ACCESS_DENIED, ….
+    """
+    from mprouter import settings
+
+    found = [each for each in builtin() + load() if each.name.lower() == name.lower()]
+    if not found:
+        known = ", ".join(dict.fromkeys(each.name for each in builtin() + load()))
+        raise WNetError(Status.ERROR_BAD_PROVIDER, name=name, hint=f"there are {known}")
+    before = settings.load(system=system).disabled_providers
+    now = [each for each in before if each.lower() != name.lower()] + ([] if enabled else [found[0].name])
+    path = None
+    if len(now) != len(before) or not enabled:
+        path = settings.set_disabled_providers(now, system=system)
+    if enabled and not any(each.enabled for each in found):
+        path = found[0].file
+        drop_in.switch(Path(str(path)), True, _KEYS)
+    return path or found[0].file or settings.path(system=system)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, source: str) -> Registered:
+    """The registration in the file *path*. Never raises: what is wrong with it is its ``problem``."""
+    said = drop_in.read(path, _KEYS)
+    problems = list(said.problems)
+    if not drop_in.NAME.fullmatch(path.stem):
+        problems.append(Problem("its name may have only letters, digits and _.@+- and begins with a letter or digit"))
+    return Registered(
+        path.stem,
+        source,
+        _Loading(path.stem, str(said.values.get("target")), said.values, checked=True),
+        said.values.get("order", ORDER),
+        said.values.get("target"),
+        path,
+        said.values.get("enabled", True),
+        problems[0] if problems else None,
+    )
+
+
+def _entry_points() -> list[Registered]:
+    from importlib import metadata
+
+    found: dict[str, Registered] = {}
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        package = entry.dist.name if entry.dist else "?"
+        name = entry.name if entry.name not in found else f"{package}/{entry.name}"
+        target = f"python:{entry.value.partition('[')[0].strip()}"
+        found[name] = Registered(name, "entry-point", _Loading(name, target, {}, checked=False), target=target)
+    return list(found.values())
+
+
+def _problem(registered: Registered, error: WNetError) -> Problem:
+    """Why it could not be loaded; where its settings or target are to blame, with their line."""
+    from mprouter.notify.configured import PREFIX
+
+    message, line = str(error.strerror), None
+    if registered.file is not None:
+        said = drop_in.read(registered.file, _KEYS)
+        is_setting = message.startswith(PREFIX)
+        line = said.setting_line(message.removeprefix(PREFIX)) if is_setting else said.line("target")
+    return Problem(message, line, error.status)
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+_loading = threading.RLock()
+
+
+class _Loading:
+    """Loads a provider once, and gives it or what was wrong each time."""
+
+    def __init__(self, name: str, target: str, said: Mapping[str, Any], *, checked: bool) -> None:
+        self._name = name
+        self._target = target
+        self._said = said
+        self._checked = checked
+        self._provider: Provider | None = None
+        self._failure: WNetError | None = None
+
+    def __call__(self) -> Provider:
+        with _loading:
+            if self._provider is None and self._failure is None:
+                # should loading it come back to the router, which is against R6, then it is not there yet
+                self._failure = _bad(f"{self._target} is still being loaded")
+                try:
+                    self._provider = self._load()
+                    self._failure = None
+                except WNetError as error:
+                    self._failure = error
+                except BaseException:  # Ctrl-C
+                    self._failure = None
+                    raise
+        if self._provider is None:
+            assert self._failure is not None  # noqa: S101 - one of both there is
+            raise WNetError(self._failure.status, self._failure.strerror, name=self._name) from self._failure
+        return self._provider
+
+    def _load(self) -> Provider:
+        from mprouter.notify.configured import configured
+
+        target = targets.parse(self._target)
+        if not isinstance(target, targets.PythonObject):
+            raise _bad("the target of a provider is python:package.module:attribute or python:/path/file.py:attribute")
+        found = targets.load(target, checked=self._checked, sha256=self._said.get("sha256"))
+        made: Any = configured(found, self._said.get("settings", {}))
+        if inspect.isclass(made):  # one that takes no settings
+            try:
+                made = made()
+            except (Exception, SystemExit) as error:
+                raise _bad(f"{target.attribute} cannot be instantiated: {type(error).__name__}: {error}") from error
+        if problem := problem_of(made):
+            raise _bad(f"{target.attribute} is no network provider: {problem}")
+        return Guarded(made, self._name)
+
+
+def _bad(problem: str) -> WNetError:
+    return WNetError(Status.ERROR_BAD_CONFIGURATION, problem)
