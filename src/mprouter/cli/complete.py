@@ -104,10 +104,10 @@ def notifyees() -> Iterable[_Offer]:
 
 @_completer
 def providers() -> Iterable[_Offer]:
-    """The network providers."""
-    from mprouter.providers.order import builtin_providers
+    """The network providers; those of others are not loaded."""
+    from mprouter.providers import registration
 
-    return [(each.name, "") for each in builtin_providers()]
+    return [(each.name, each.target or "") for each in registration.builtin() + registration.load(entry_points=False)]
 
 
 def net_use(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -23,8 +23,8 @@ SETTINGS = Kind(
 PROVIDER = Kind(
     "provider-unknown",
     Severity.NOTE,
-    "`provider_order` names a network provider that is not there; it is passed by.",
-    "`mpr provider list` shows those that are there, `mpr provider order` writes the key anew",
+    "The settings name a network provider that is not there; it is passed by.",
+    "`mpr provider list` shows those that are there, `mpr provider order`, `enable` and `disable` write the keys anew",
 )
 SHARED = Kind(
     "credentials-shared",
@@ -56,16 +56,21 @@ NO_KEYRING = Kind(
 def settings() -> Iterator[Finding]:
     """The settings files can be understood."""
     from mprouter import settings
-    from mprouter.providers.order import builtin_providers
+    from mprouter.providers import registration
 
     problems = settings.problems()
     for problem in problems:
         yield SETTINGS.found(f"{problem.name}: {problem.strerror}", path=problem.name)
     if not problems:
-        known = {each.name.lower() for each in builtin_providers()}
-        for name in settings.load().provider_order:
-            if name.lower() not in known:
-                yield PROVIDER.found(f"provider_order names {name}")
+        known = {each.name.lower() for each in registration.builtin() + registration.load()}
+        chosen = settings.load()
+        for key, names in (
+            ("provider_order", chosen.provider_order),
+            ("disabled_providers", chosen.disabled_providers),
+        ):
+            for name in names:
+                if name.lower() not in known:
+                    yield PROVIDER.found(f"{key} names {name}")
 
 
 def credentials() -> Iterator[Finding]:

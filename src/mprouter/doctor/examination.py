@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mprouter.doctor import configuration, directories, notifyees, records
+from mprouter.doctor import providers as provider_checks
 from mprouter.errand import Errand, Unfinished
 from mprouter.finding import Check, Finding, Kind, Severity
 
@@ -72,7 +73,7 @@ class Examination:
 def examine(*, fix: bool = False, providers: Sequence[Provider] | None = None) -> Examination:
     """Look at everything. Never raises, and takes no longer than its limits.
 
-    fix: mend what is safe to mend, and then look again. providers: None = the built-in ones.
+    fix: mend what is safe to mend, and then look again. providers: None = all that are registered.
     """
     mended: list[Finding] = []
     failed: list[tuple[Finding, str]] = []
@@ -101,10 +102,9 @@ def _checks(providers: Sequence[Provider] | None) -> Iterator[Check]:
     yield from configuration.CHECKS
     from mprouter.providers.base import Diagnosing
 
+    yield from provider_checks.CHECKS
     if providers is None:
-        from mprouter.providers.order import builtin_providers
-
-        providers = builtin_providers()
+        providers = provider_checks.there_are()
     yield from records.checks(providers)
     # those that share a data plane have one function in common, which is asked once
     for diagnose in dict.fromkeys(each.diagnose for each in providers if isinstance(each, Diagnosing)):

@@ -9,7 +9,7 @@ from mprouter import places
 from mprouter.finding import Check, Finding, Kind, Severity
 from mprouter.notify.model import Problem, Registration
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "unreadable"]
 
 REQUIRED = Kind(
     "notifyee-required-broken",
@@ -50,7 +50,7 @@ def registrations() -> Iterator[Finding]:
 
     for above in (places.system_dir(), places.config_dir()):
         directory = above / registration.DIRECTORY
-        if reason := _unreadable(directory):
+        if reason := unreadable(directory):
             yield UNREADABLE.found(f"{directory} cannot be read: {reason}", path=directory)
     for each in registration.load():
         for problem in _problems(each):
@@ -59,7 +59,8 @@ def registrations() -> Iterator[Finding]:
             yield kind.found(f"{each.id}: {line}{problem.message}", name=each.name)
 
 
-def _unreadable(directory: Path) -> str | None:
+def unreadable(directory: Path) -> str | None:
+    """Why *directory* cannot be read; None if it can, or is not there."""
     try:
         next(directory.iterdir(), None)
     except FileNotFoundError:

@@ -1,0 +1,357 @@
+"""R1 to R6 with providers of strangers: how they are registered, and that none that misbehaves harms the others."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mprouter import Router, Status, WNetError
+from mprouter.credentials import Credentials
+from mprouter.names import parse_remote
+from mprouter.providers import guard
+from mprouter.providers.base import (
+    Added,
+    AddRequest,
+    Caching,
+    Capability,
+    Enumerating,
+    Identifying,
+    Informing,
+    Mounted,
+    Provider,
+    Starting,
+    State,
+)
+from mprouter.providers.guard import Guarded
+from mprouter.providers.order import route
+from mprouter.providers.registration import arranged, builtin, load
+from mprouter.resource import NetResource, ResourceScope, ResourceType, ResourceUsage
+from recorder import Recorder
+from sandbox import Places
+from strangers import Stranger, register
+
+NAME = parse_remote("strange://here/")
+
+
+def routed(providers: list[Provider]) -> str:
+    found, _ = route(providers, NAME, lambda each: each.add_connection(request()))
+    return found.name
+
+
+def request(password: str | None = None, mountpoint: Path = Path("/nowhere")) -> AddRequest:
+    return AddRequest(NAME, mountpoint, Credentials(None, password))
+
+
+def stranger(name: str, **does: Any) -> Guarded:
+    """A guarded provider that connects nothing, and does what is given: methods or attributes."""
+    made = Stranger()
+    for key, value in {"add_connection": lambda _: Added(None, {}), **does}.items():
+        setattr(made, key, value)
+    return Guarded(made, name)
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def raises(*_: object, **__: object) -> None:
+        raise error
+
+    return raises
+
+
+# -- registration --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_registers_a_provider_and_settings_are_its_arguments(router: Router, places: Places) -> None:
+    register(places, "odd", more='order = 7\n[settings]\nscheme = "odd"\n')
+    assert router.providers()[0].name == "odd"  # not as it calls itself
+    with router.connect("odd://there/") as connection:
+        assert connection.provider == "odd"
+        assert (connection.path / "connected").read_text() == "there"
+    assert router.connections() == []
+
+
+def test_a_long_lived_router_sees_what_comes_changes_and_goes(router: Router, places: Places) -> None:
+    before = [each.name for each in router.providers()]
+    file = register(places, "odd")
+    assert [each.name for each in router.providers()] == ["odd", *before]
+    loaded = router.providers()[0]
+    assert router.providers()[0] is loaded
+    file.write_text(file.read_text() + "order = 1000\n")
+    assert [each.name for each in router.providers()] == [*before, "odd"]
+    file.unlink()
+    assert [each.name for each in router.providers()] == before
+
+
+def test_the_system_s_has_the_name_and_ours_cannot_be_taken(router: Router, places: Places) -> None:
+    register(places, "odd", "whose = 'system'", source="system")
+    register(places, "ODD")
+    register(places, "smb", source="system")
+    problems = {each.id: each.problem.message for each in router.registered_providers() if each.problem}
+    assert problems == {
+        "user/ODD": "another provider has this name: system/odd",
+        "system/smb": "another provider has this name: built-in/smb",
+    }
+    assert [each.name for each in router.providers()].count("smb") == 1
+    taken = Stranger()
+    taken.name = "S3"
+    with pytest.raises(WNetError) as refused:
+        router.add_provider(taken)
+    assert refused.value.status is Status.ERROR_ALREADY_ASSIGNED
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "words"),
+    [
+        ("def __init__(self): raise SystemExit('no')", "", "cannot be instantiated: SystemExit"),
+        ("claims = None", "", "is no network provider: it has no claims"),
+        ("capabilities = 'all'", "", "its capabilities are no Capability"),
+        ("", "colour = 1\n", "unknown key colour"),
+        ("", "[settings]\ncolour = 1\n", "line 3: settings: unknown key colour"),
+        ("", "[settings]\nscheme = 1\n", "scheme must be a text"),
+        ("1 / 0", "", "ZeroDivisionError"),
+    ],
+)
+def test_a_broken_one_is_told_and_keeps_nobody_from_working(
+    router: Router, places: Places, body: str, more: str, words: str
+) -> None:
+    register(places, "broken", body, more=more)
+    register(places, "sound")
+    (broken,) = [each for each in router.registered_providers() if each.problem]
+    assert words in broken.where
+    assert str(broken.file) in broken.where
+    with router.connect("strange://here/") as connection:
+        assert connection.provider == "sound"
+    with pytest.raises(WNetError, match="this network provider cannot be used") as refused:
+        router.connect("strange://here/", provider="broken")
+    assert refused.value.status is Status.ERROR_BAD_PROVIDER
+
+
+def test_what_others_could_have_written_is_not_loaded(router: Router, places: Places) -> None:
+    file = register(places, "odd", "open('/proc/self/comm').read()\nwas = sys.modules.setdefault('loaded', 1)")
+    file.with_suffix(".py").chmod(0o666)
+    (broken,) = [each for each in router.registered_providers() if each.problem]
+    assert "can be written by its group and others" in broken.where
+    file.with_suffix(".py").chmod(0o644)
+    file.chmod(0o666)
+    (broken,) = [each for each in router.registered_providers() if each.problem]
+    assert broken.problem is not None
+    assert broken.problem.status is Status.ERROR_ACCESS_DENIED
+
+
+def test_a_disabled_one_connects_nothing_and_still_disconnects(router: Router, places: Places) -> None:
+    file = register(places, "odd")
+    router.connect("strange://here/", "Z:")
+    file.write_text(file.read_text() + "enabled = false\n")
+    with pytest.raises(WNetError) as refused:
+        router.connect("strange://here/", "Y:")
+    assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH
+    with pytest.raises(WNetError, match=r"disabled.*mpr provider enable odd"):
+        router.connect("strange://here/", "Y:", provider="odd")
+    assert [each.state for each in router.connections()] == [State.CONNECTED]
+    router.disconnect("Z:")
+
+
+def test_an_entry_point_registers_a_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "odd_network-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-network\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mprouter.providers]\nodd = strangers:Stranger\nlost = nowhere:Gone\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {each.name: each for each in arranged(load([]))}
+    assert found["odd"].get().name == "odd"
+    assert found["lost"].problem is not None
+    assert found["lost"].problem.status is Status.ERROR_MOD_NOT_FOUND
+    assert found["lost"].where == "python:nowhere:Gone: there is no Python module nowhere"
+
+
+def test_n4_a_name_of_a_scheme_that_nobody_has_is_refused_before_anybody_is_told(
+    router: Router, recorder: Recorder
+) -> None:
+    with pytest.raises(WNetError, match="sftp://") as refused:
+        router.connect("nfs://host/x")
+    assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH
+    assert recorder.told == []
+
+
+# -- routing -------------------------------------------------------------------------------------------------------
+
+
+def test_r1_a_name_is_routed_among_a_hundred() -> None:
+    others: list[Provider] = [stranger(f"p{number}", scheme=f"s{number}") for number in range(99)]
+    assert routed([*others[:60], stranger("mine"), *others[60:]]) == "mine"
+
+
+def test_r3_the_first_significant_error_among_all_kinds_of_mishaps(caplog: pytest.LogCaptureFixture) -> None:
+    def insignificant(_: object) -> None:
+        raise WNetError(Status.ERROR_BAD_NETPATH)
+
+    bad: list[Provider] = [
+        stranger("shrugs", add_connection=insignificant),
+        stranger("cannot", capabilities=Capability.CANCEL_CONNECTION),
+        stranger("exits", claims=raising(SystemExit(3))),
+        stranger("refused", add_connection=raising(ConnectionRefusedError(111, "no"))),
+        stranger("lies", add_connection=lambda _: True),
+    ]
+    with pytest.raises(WNetError) as raised:
+        routed(bad)
+    assert (raised.value.status, raised.value.provider) == (Status.ERROR_EXTENDED_ERROR, "exits")
+    with pytest.raises(WNetError) as raised:
+        routed([bad[0], bad[1], *bad[3:]])
+    assert (raised.value.status, raised.value.provider) == (Status.ERROR_CONNECTION_REFUSED, "refused")
+    with pytest.raises(WNetError, match="returned a bool, not an Added") as raised:
+        routed([bad[0], bad[4]])
+    assert (raised.value.status, raised.value.provider) == (Status.ERROR_INVALID_DATA, "lies")
+    assert routed([*bad, stranger("sound")]) == "sound"
+    assert "the network provider exits failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (PermissionError(13, "no"), Status.ERROR_ACCESS_DENIED),
+        (TimeoutError(), Status.ERROR_TIMEOUT),
+        (NotImplementedError(), Status.ERROR_NOT_SUPPORTED),
+        (MemoryError(), Status.ERROR_NOT_ENOUGH_MEMORY),
+        (OSError(101, "unreachable"), Status.ERROR_NETWORK_UNREACHABLE),
+        (KeyError("x"), Status.ERROR_EXTENDED_ERROR),
+        (WNetError(Status.WN_SUCCESS), Status.ERROR_EXTENDED_ERROR),
+        (WNetError(Status.ERROR_LOGON_FAILURE), Status.ERROR_LOGON_FAILURE),
+    ],
+)
+def test_every_mishap_has_its_status(error: Exception, status: Status) -> None:
+    with pytest.raises(WNetError) as raised:
+        stranger("odd", add_connection=raising(error)).add_connection(request())
+    assert (raised.value.status, raised.value.provider) == (status, "odd")
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """A method that comes back only when the test is over."""
+    monkeypatch.setattr(guard, "PATIENCE", 1.0)
+    over = threading.Event()
+
+    def hang(*_: object) -> bool:
+        over.wait()
+        return False
+
+    yield hang
+    over.set()
+
+
+def test_r2_one_whose_claims_hangs_is_passed_by_and_waited_for_once(hanging: Callable[..., Any]) -> None:
+    asked: list[object] = []
+
+    def hang(name: object) -> Any:
+        asked.append(name)
+        return hanging()
+
+    providers: list[Provider] = [stranger("hangs", claims=hang), stranger("sound")]
+    assert routed(providers) == "sound"
+    assert routed(providers) == "sound"
+    assert len(asked) == 1
+    with pytest.raises(WNetError, match="mpr provider disable hangs") as raised:
+        routed(providers[:1])
+    assert raised.value.status is Status.ERROR_TIMEOUT
+
+
+def test_one_that_hangs_behind_the_one_that_accepts_is_not_waited_for(
+    hanging: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "PATIENCE", 1e6)
+    assert routed([stranger("sound"), stranger("hangs", claims=hanging)]) == "sound"
+
+
+# -- what else is asked --------------------------------------------------------------------------------------------
+
+MOUNTED = Mounted(NAME, Path("/nowhere"), {})
+
+
+@pytest.mark.parametrize("answer", [lambda _: "gone", raising(KeyError("?"))], ids=["rubbish", "raises"])
+def test_what_it_cannot_say_of_a_connection_counts_as_standing(answer: Callable[..., Any]) -> None:
+    assert stranger("odd", state=answer).state(MOUNTED) is State.CONNECTED
+
+
+def test_a_state_that_hangs_is_waited_for_once(hanging: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    odd = stranger("odd", state=hanging)
+    assert [odd.state(MOUNTED), odd.state(MOUNTED)] == [State.CONNECTED, State.CONNECTED]
+    assert caplog.text.count("not answered within") == 1
+
+
+def test_r4_only_what_its_capabilities_say_is_asked() -> None:
+    odd = stranger("odd", capabilities=Capability.ADD_CONNECTION, state=raising(AssertionError()))
+    assert odd.state(MOUNTED) is State.CONNECTED
+    with pytest.raises(WNetError) as raised:
+        odd.cancel_connection(MOUNTED, force=False)
+    assert raised.value.status is Status.ERROR_NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        (Added(None, {"x": b"bytes"}), "cannot be written as JSON"),
+        (Added(None, {"x": float("nan")}), "cannot be written as JSON"),
+        (Added(None, {1: "x"}), "is no mapping of names to JSON values"),  # type: ignore[dict-item]
+        (Added(7, {}), "the user that it connected is a int"),  # type: ignore[arg-type]
+        (Added(None, {"login": 'ana:geh"eim'}), "written the password down"),
+        (Added('geh"eim', {}), "written the password down"),
+    ],
+)
+def test_a_connection_that_cannot_be_kept_is_cancelled(added: Added, words: str) -> None:
+    cancelled: list[Mounted] = []
+    odd = stranger(
+        "odd", add_connection=lambda _: added, cancel_connection=lambda mounted, **_: cancelled.append(mounted)
+    )
+    with pytest.raises(WNetError, match=words) as raised:
+        odd.add_connection(request('geh"eim'))
+    assert raised.value.status is Status.ERROR_INVALID_DATA
+    assert [each.handle for each in cancelled] == [added.handle]
+
+
+def test_n15_what_it_raises_shows_no_password(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for error in (ValueError("bad geheim"), WNetError(Status.ERROR_LOGON_FAILURE, "geheim is wrong")):
+        with pytest.raises(WNetError) as raised:
+            stranger("odd", add_connection=raising(error)).add_connection(request("geheim"))
+        assert "geheim" not in f"{raised.value!r} {raised.value} {raised.value.provider_text} {caplog.text}"
+        assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:
+    made = Stranger()
+    rich = Guarded(made, "plain")
+    for protocol in (Starting, Caching, Enumerating, Identifying, Informing):
+        assert not isinstance(rich, protocol)
+    resources: list[object] = [NetResource("strange://a/"), "rubbish"]
+    does = {
+        "start_up": lambda: "soon",
+        "waiting": raising(KeyError()),
+        "enumerate": lambda *_: iter(resources),
+        "user_of": lambda _: 7,
+        "resource_information": raising(PermissionError(13, "no")),
+    }
+    odd: Any = stranger("odd", **does)
+    for protocol in (Starting, Caching, Enumerating, Identifying, Informing):
+        assert isinstance(odd, protocol)
+    assert odd.start_up() is None
+    assert odd.waiting() == []
+    found = odd.enumerate(ResourceScope.GLOBALNET, ResourceType.ANY, ResourceUsage(0), None)
+    assert next(found) == resources[0]
+    with pytest.raises(WNetError, match="among what it enumerates is a str"):
+        next(found)
+    with pytest.raises(WNetError, match="answered with a int"):
+        odd.user_of(None)
+    with pytest.raises(WNetError) as raised:
+        odd.resource_information(resources[0])
+    assert raised.value.status is Status.ERROR_ACCESS_DENIED
+
+
+def test_r1_ours_and_strangers_go_by_what_the_settings_say(places: Places) -> None:
+    register(places, "odd")
+    names = [each.name for each in arranged(builtin() + load(), order=["ftp", "odd"], disabled=["SMB"])]
+    assert names == ["ftp", "odd", "smb", "webdav", "sftp", "s3", "file", "rclone"]
+    (smb,) = [each for each in arranged(builtin(), disabled=["SMB"]) if not each.takes_part]
+    assert smb.name == "smb"
