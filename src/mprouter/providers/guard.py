@@ -38,7 +38,7 @@ from mprouter.status import Status, WNetError
 if TYPE_CHECKING:
     from mprouter.names import RemoteName
 
-__all__ = ["PATIENCE", "Guarded", "guarded", "mishap", "problem_of"]
+__all__ = ["PATIENCE", "Guarded", "guarded", "mishap", "problem_of", "problem_of_added"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -176,7 +176,7 @@ class Guarded:
     def add_connection(self, request: AddRequest) -> Added:
         """See ``Provider.add_connection``. A connection whose handle cannot be kept is cancelled."""
         added: Any = self._answer(lambda: self.inner.add_connection(request), request)
-        problem = _problem_of(added, _secrets(request))
+        problem = problem_of_added(added, _secrets(request))
         if problem is None:
             return Added(added.user, added.handle)
         handle = added.handle if isinstance(added, Added) and isinstance(added.handle, Mapping) else {}
@@ -295,8 +295,8 @@ def _secrets(request: AddRequest | None) -> tuple[str, ...]:
     return (password.reveal(),) if password is not None and password.reveal() else ()
 
 
-def _problem_of(added: object, secrets: tuple[str, ...]) -> str | None:
-    """What is wrong with what ``add_connection`` returned."""
+def problem_of_added(added: object, secrets: tuple[str, ...]) -> str | None:
+    """What is wrong with what ``add_connection`` returned. secrets: what must not be in it."""
     if not isinstance(added, Added):
         return f"add_connection returned a {type(added).__name__}, not an Added"
     if not isinstance(added.user, str | None):
