@@ -1,0 +1,160 @@
+"""A network provider of its own package: git repositories as network drives.
+
+``mpr connect git:///srv/notes.git Z:`` makes ``Z:`` a working copy. ``mpr disconnect Z:`` commits whatever has changed
+there, pushes it and takes the working copy away; if it cannot be pushed, the connection stands.
+``git://host/notes.git`` and ``git+ssh://ana@host/srv/notes.git`` are repositories elsewhere; ``-o branch=NAME`` is
+another branch than the usual.
+
+git has no empty directories, and keeps of a file neither owner nor time: so it is with what is written here.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from mprouter import Status, WNetError
+from mprouter.names import RemoteName
+from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
+
+__all__ = ["Git"]
+
+_MEANINGS = {  # what git says, in the order to look for it
+    "Remote branch": Status.ERROR_INVALID_PARAMETER,
+    "Could not resolve": Status.WSAHOST_NOT_FOUND,
+    "unable to look up": Status.WSAHOST_NOT_FOUND,
+    "Connection refused": Status.ERROR_CONNECTION_REFUSED,
+    "timed out": Status.ERROR_TIMEOUT,
+    "Host key verification failed": Status.ERROR_MUTUAL_AUTH_FAILED,
+    "Permission denied": Status.ERROR_ACCESS_DENIED,
+    "dubious ownership": Status.ERROR_ACCESS_DENIED,
+    "does not exist": Status.ERROR_BAD_NET_NAME,
+    "not appear to be a git repository": Status.ERROR_BAD_NET_NAME,
+    "not found": Status.ERROR_BAD_NET_NAME,
+}
+
+_DELIVERED = ".git delivered"
+"""What ``.git`` is called when everything is pushed, and only the working copy has to go."""
+
+
+class Git:
+    """The provider. It keeps nothing in itself: another process may be the one that disconnects."""
+
+    name = "git"
+    capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
+
+    def claims(self, name: RemoteName) -> bool:
+        """R2: told by the name alone."""
+        return name.scheme in {"git", "git+ssh"}
+
+    def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
+        """N4: before anybody is told of the connection."""
+        for key, value in options.items():
+            if key != "branch" or not value or value.startswith("-"):
+                hint = "the only option is branch=NAME"
+                raise WNetError(Status.ERROR_INVALID_PARAMETER, f"git has no option {key}", name=name.given, hint=hint)
+
+    def add_connection(self, request: AddRequest) -> Added:
+        """Clone into the mountpoint; git takes away what it has made if that fails."""
+        name, branch = request.name, request.options.get("branch")
+        user = request.credentials.user or name.user
+        url = name.path  # a repository of this machine
+        if name.host is not None:
+            login = f"{quote(user)}@" if user and name.scheme == "git+ssh" else ""
+            host = f"[{name.host}]" if ":" in name.host else name.host
+            port = f":{name.port}" if name.port else ""
+            url = f"{name.scheme.removeprefix('git+')}://{login}{host}{port}{quote(name.path)}"
+        chosen = ["--branch", branch] if branch else []
+        done = _git("clone", "--quiet", *chosen, "--", url, str(request.mountpoint))
+        if done.returncode:
+            raise _failure(done, next((each for words, each in _MEANINGS.items() if words in done.stderr), None))
+        return Added(user, {"url": url})
+
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        """C6: nothing goes before it is pushed, force or not."""
+        del progress  # git does not say how much is left
+        copy = mounted.mountpoint
+        if self.state(mounted) is State.CONNECTED:
+            if not force and (paths := list(_open_below(copy))):
+                raise WNetError(Status.ERROR_OPEN_FILES, f"{paths[0]} is open", hint="close it, or use --force")
+            _deliver(copy)
+            (copy / ".git").rename(copy / _DELIVERED)
+        _clear(copy)
+
+    def state(self, mounted: Mounted) -> State:
+        """Told at once."""
+        return State.CONNECTED if (mounted.mountpoint / ".git").exists() else State.LOST
+
+    def settle(self, mounted: Mounted) -> State:
+        """The process that was disconnecting has died: before all was pushed, or when only the rest had to go."""
+        _clear(mounted.mountpoint)
+        return self.state(mounted)
+
+    def start_up(self) -> float | None:
+        """R7: when the network will be there nobody knows."""
+        return None
+
+
+def _deliver(copy: Path) -> None:
+    """Commit and push everything: what git would ignore, too, and branches that somebody has made."""
+    if any(copy.rglob("*/.git")):
+        raise WNetError(Status.ERROR_WRITE_FAULT, "there is a repository within the repository", hint="move it away")
+    who = [] if _git("config", "user.email", within=copy).stdout else ["-c", "user.name=mpr", "-c", "user.email=mpr@"]
+    while _git("status", "--porcelain", "--ignored", within=copy).stdout:
+        steps = (["add", "--all", "--force", "."], [*who, "commit", "--quiet", "--message", "written through mpr"])
+        for step in steps:
+            if (done := _git(*step, within=copy)).returncode:
+                raise _failure(done, Status.ERROR_WRITE_FAULT)
+    done = _git("push", "--quiet", "origin", "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*", within=copy)
+    if done.returncode:
+        raise _failure(done, Status.ERROR_WRITE_FAULT)
+
+
+def _clear(copy: Path) -> None:
+    """Take a working copy away of which everything is delivered; the mark of that goes last."""
+    if not (copy / _DELIVERED).exists():
+        return
+    for each in sorted(copy.iterdir(), key=lambda path: path.name == _DELIVERED):
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
+
+
+def _open_below(directory: Path) -> Iterator[str]:
+    """The files and directories below *directory* that some process of the user's has open."""
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it is closed by now, or another user's
+            if (path := os.readlink(link)).startswith(f"{directory.resolve()}/"):  # noqa: PTH115 - it may be no path
+                yield path
+
+
+def _git(*arguments: str, within: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run git, which asks nobody anything: who may be asked is in ``AddRequest.conversation``."""
+    environment = {key: value for key, value in os.environ.items() if key not in {"GIT_DIR", "GIT_WORK_TREE"}}
+    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+    place = ["-C", str(within)] if within else []
+    try:
+        return subprocess.run(
+            ["git", *place, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise WNetError(Status.ERROR_SERVICE_NOT_FOUND, "git is not there", hint="apt install git") from None
+
+
+def _failure(done: subprocess.CompletedProcess[str], status: Status | None) -> WNetError:
+    """What git reported, in one line."""
+    lines = [each.strip() for each in done.stderr.splitlines() if each.strip()]
+    words = next((each for each in lines if each.startswith(("fatal:", "error:", " !"))), "it says nothing")
+    return WNetError(status or Status.ERROR_EXTENDED_ERROR, f"git: {words}", provider_text=done.stderr)
