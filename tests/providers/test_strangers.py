@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -318,6 +319,23 @@ def test_n15_what_it_raises_shows_no_password(caplog: pytest.LogCaptureFixture) 
             stranger("odd", add_connection=raising(error)).add_connection(request("geheim"))
         assert "geheim" not in f"{raised.value!r} {raised.value} {raised.value.provider_text} {caplog.text}"
         assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+def test_n15_nor_a_password_that_was_typed(caplog: pytest.LogCaptureFixture) -> None:
+    class Person:
+        def ask_password(self, prompt: str) -> str:
+            return "geheim" if prompt else ""
+
+        def confirm(self, question: str) -> bool:
+            return bool(question)
+
+    def asks(wanted: AddRequest) -> Added:
+        assert wanted.conversation is not None
+        raise RuntimeError(f"{wanted.conversation.ask_password('?')} and {wanted.conversation.confirm('?')}")
+
+    with pytest.raises(WNetError, match=r"RuntimeError: \*\*\* and True") as raised:
+        stranger("odd", add_connection=asks).add_connection(replace(request(), conversation=Person()))
+    assert "geheim" not in f"{raised.value} {raised.value.provider_text} {caplog.text}"
 
 
 def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:

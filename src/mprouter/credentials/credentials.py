@@ -25,14 +25,16 @@ class Credentials:
     """The user name and password that a request gave, and the way to those that are stored.
 
     user, password: None if the request did not give them. save: keep the password that works (CONNECT_CMD_SAVECRED).
+    handed_out: the passwords that whoever has this may know, which are to be taken out of what they say.
     """
 
-    __slots__ = ("_worked", "password", "save", "user")
+    __slots__ = ("_worked", "handed_out", "password", "save", "user")
 
     def __init__(self, user: str | None = None, password: Secret | str | None = None, *, save: bool = False) -> None:
         self.user = user
         self.password = Secret(password) if isinstance(password, str) else password
         self.save = save
+        self.handed_out = [self.password] if self.password is not None else []
         self._worked: tuple[str | None, Secret] | None = None
 
     def stored(self, name: RemoteName, user: str | None) -> Iterator[Found]:
@@ -50,6 +52,7 @@ class Credentials:
             for found in place.find(name, user):
                 if not any((each.user, each.password) == (found.user, found.password) for each in told):
                     told.append(found)
+                    self.handed_out.append(found.password)
                     yield found
 
     def used(self, user: str | None, password: Secret) -> None:

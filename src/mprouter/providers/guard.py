@@ -13,15 +13,17 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mprouter.credentials import Secret
 from mprouter.errand import Errand, Unfinished
 from mprouter.providers.base import (
     Added,
     AddRequest,
     Capability,
+    Conversation,
     Mounted,
     NetworkInformation,
     Performance,
@@ -175,6 +177,9 @@ class Guarded:
 
     def add_connection(self, request: AddRequest) -> Added:
         """See ``Provider.add_connection``. A connection whose handle cannot be kept is cancelled."""
+        if request.conversation is not None:
+            heard = _Overheard(request.conversation, request.credentials.handed_out)
+            request = replace(request, conversation=heard)
         added: Any = self._answer(lambda: self.inner.add_connection(request), request)
         problem = problem_of_added(added, _secrets(request))
         if problem is None:
@@ -290,9 +295,24 @@ def _answered(call: Callable[[], T], provider: str, request: AddRequest | None =
 
 
 def _secrets(request: AddRequest | None) -> tuple[str, ...]:
-    """The passwords that the provider has of the request."""
-    password = request.credentials.password if request is not None else None
-    return (password.reveal(),) if password is not None and password.reveal() else ()
+    """The passwords that a provider may know of the request."""
+    return () if request is None else tuple(filter(None, (each.reveal() for each in request.credentials.handed_out)))
+
+
+class _Overheard:
+    """A conversation of which one knows which passwords the person gave."""
+
+    def __init__(self, conversation: Conversation, handed_out: list[Secret]) -> None:
+        self._conversation = conversation
+        self._handed_out = handed_out
+        self.confirm = conversation.confirm
+
+    def ask_password(self, prompt: str) -> str | None:
+        """See ``Conversation``."""
+        password = self._conversation.ask_password(prompt)
+        if password is not None:
+            self._handed_out.append(Secret(password))
+        return password
 
 
 def problem_of_added(added: object, secrets: tuple[str, ...]) -> str | None:
