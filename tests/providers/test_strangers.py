@@ -367,6 +367,13 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:
     assert raised.value.status is Status.ERROR_ACCESS_DENIED
 
 
+def test_one_that_is_made_of_ours_shares_their_cache(router: Router, places: Places) -> None:
+    file = register(places, "odd")
+    file.with_suffix(".py").write_text("from mprouter.providers.rclone.local import Local as Mine\n")
+    sources = {each.waiting for each in router.providers() if isinstance(each, Caching)}
+    assert len(sources) == 1
+
+
 def test_r1_ours_and_strangers_go_by_what_the_settings_say(places: Places) -> None:
     register(places, "odd")
     names = [each.name for each in arranged(builtin() + load(), order=["ftp", "odd"], disabled=["SMB"])]

@@ -78,9 +78,13 @@ _STATUSES: Mapping[int, Status] = {
 
 def guarded(provider: Provider) -> Provider:
     """*provider* behind a guard, unless it has one or is of this package."""
-    if isinstance(provider, Guarded) or type(provider).__module__.startswith("mprouter."):
+    if isinstance(provider, Guarded) or _is_ours(type(provider)):
         return provider
     return Guarded(provider, str(provider.name))
+
+
+def _is_ours(thing: object) -> bool:
+    return str(getattr(thing, "__module__", "")).startswith("mprouter.")
 
 
 def problem_of(provider: object) -> str | None:
@@ -143,7 +147,8 @@ class Guarded:
             if callable(method := getattr(inner, each, None)):
                 setattr(self, each, _Checked(method, answers, name))
         if callable(method := getattr(inner, "waiting", None)):
-            self.waiting = _Waiting(method, name)
+            # one function of ours, inherited, must stay that one, so that it is called once
+            self.waiting = method if _is_ours(method) else _Waiting(method, name)
         if callable(method := getattr(inner, "diagnose", None)):
             self.diagnose = method  # the doctor has a guard of its own
         for each, own in (("start_up", self._start_up), ("enumerate", self._enumerate)):

@@ -187,9 +187,10 @@ def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
     if len(now) != len(before) or not enabled:
         path = settings.set_disabled_providers(now, system=system)
     if enabled and not any(each.enabled for each in found):
-        path = found[0].file
-        drop_in.switch(Path(str(path)), True, _KEYS)
-    return path or found[0].file or settings.path(system=system)
+        files = {each.source: Path(str(each.file)) for each in found}
+        path = files.get("system" if system else "user") or next(iter(files.values()))
+        drop_in.switch(path, True, _KEYS)
+    return path or settings.path(system=system)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
