@@ -156,7 +156,7 @@ def test_what_was_measured() -> None:
         (disk("", "X:"), Status.ERROR_NOT_CONNECTED),
         (disk("", "Y:"), Status.ERROR_NOT_CONNECTED),
         (disk("file:///one"), Status.ERROR_NOT_CONNECTED),
-        (disk("gopher://one"), Status.ERROR_NO_NET_OR_BAD_PATH),
+        (disk("nonsense"), Status.ERROR_NO_NET_OR_BAD_PATH),
     ],
 )
 def test_what_cannot_be_measured(resource: wnet.NETRESOURCE, status: Status) -> None:
