@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -267,7 +267,9 @@ class Store:
     @contextmanager
     def recovering(self) -> Iterator[None]:
         """Keep every other process from recovering meanwhile."""
-        with places.locked(places.private(self._database.path.parent) / "recovery.lock"):
+        with ExitStack() as lock:
+            with self._database.told():
+                lock.enter_context(places.locked(places.private(self._database.path.parent) / "recovery.lock"))
             yield
 
     def operations(self) -> list[Operation]:

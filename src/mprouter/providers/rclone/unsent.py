@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mprouter import places
+from mprouter import places, reserve
 from mprouter.providers.base import Pending, Waiting
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import Server, is_whole, mend
@@ -54,7 +54,9 @@ def note(cache: Path, fs: str, remote_name: str, user: str | None) -> None:
     """Write down which resource the file system *fs* is of, before anything is written to it."""
     with suppress(OSError):  # what cannot be read later is told by the name of the file system
         file = places.private(cache / "resources") / fs.partition(":")[0]
-        file.write_text(json.dumps({"remote_name": remote_name, "user": user}))
+        said = json.dumps({"remote_name": remote_name, "user": user})
+        if not file.exists() or file.read_text() != said:  # on a full disk it would be gone
+            file.write_text(said)
 
 
 def resource_of(fs: str) -> tuple[str, str | None]:
@@ -104,9 +106,9 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
 
 
 def check_room(cache: Path) -> None:
-    """Raise ``WNetError`` ERROR_DISK_FULL if there is no room for what is written."""
-    disk = os.statvfs(cache)
-    if disk.f_bavail * disk.f_frsize < ROOM or (disk.f_files and not disk.f_favail):
+    """Raise ``WNetError`` ERROR_DISK_FULL if there is no room for what is written, even with the reserve."""
+    reserve.give_up(cache.parent, ROOM)
+    if not reserve.has_room(cache, ROOM):
         raise WNetError(
             Status.ERROR_DISK_FULL,
             f"the disk of {cache}, where what is written waits to be sent, is full",
