@@ -493,6 +493,20 @@ def test_salvage_of_what_is_cut_short_begins_anew_with_what_there_is(tmp_path: P
         assert claim(store, "E:").phase == "adding"
 
 
+@pytest.mark.parametrize(("kept", "perhaps"), [(30_000, True), (60_000, False)])
+def test_salvage_of_what_is_cut_off_where_its_tables_are_described_keeps_what_is_before(
+    tmp_path: Path, sound: Sound, kept: int, perhaps: bool
+) -> None:
+    damaged(tmp_path, sound.file[:kept])
+    with opened(tmp_path) as store:
+        salvaged = store.salvage()
+        assert salvaged is not None
+        assert {each.id: each for each in store.entries()} == sound.said.entries
+        assert {each.local_name: each for each in store.remembered()} == sound.said.remembered
+        assert any("the table events" in each for each in salvaged.lost)
+        assert any("perhaps rows of the table profile" in each for each in salvaged.lost) == perhaps
+
+
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), min_size=1, max_size=8))
 def test_whatever_the_damage_what_salvage_keeps_is_true(tmp_path: Path, sound: Sound, flips: Flips) -> None:
