@@ -393,10 +393,9 @@ def _code(error: _Error, path: Path) -> int:
 
 
 def _is_read_only(path: Path) -> bool:
-    try:
-        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
-    except OSError:
-        return False
+    with suppress(OSError):
+        return hasattr(os, "statvfs") and bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    return False
 
 
 def _is_unwritable(error: _Error, path: Path) -> bool:
