@@ -69,7 +69,8 @@ def test_c4_a_drive_and_its_directory_are_one_place(store: Store) -> None:
     with pytest.raises(WNetError) as caught:
         claim(store, "/home/ana/Network/Z")
     assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
-    assert f"process {os.getpid()} is connecting it" in str(caught.value)
+    assert f"/home/ana/Network/Z: process {os.getpid()} is connecting it" in str(caught.value)
+    assert caught.value.hint == "try again when that is done, or give another local name"
 
 
 def test_c4_a_name_remembered_for_another_resource_is_refused(store: Store) -> None:

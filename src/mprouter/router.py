@@ -631,6 +631,8 @@ class Router:
             except BaseException as error:
                 if history.is_open:
                     self._recovery.take_up(history, error)
+                if not isinstance(error, Exception):
+                    error.add_note(history.left_by_interrupt)
                 raise
 
     def _operate(

@@ -386,6 +386,8 @@ def _described(entry: Entry) -> str:
 
 
 def _way_out(entry: Entry) -> str:
-    if entry.phase != "connected" and not entry.owner_alive():
+    if entry.phase != "connected":
+        if entry.owner_alive():
+            return "try again when that is done, or give another local name"
         return "try again; mpr recover tells if it cannot be settled"
     return f"give another local name, or disconnect this one first: mpr disconnect {entry.local_name or entry.path}"
