@@ -209,6 +209,7 @@ class Router:
                 mountpoints.path_of(0, each.local_name),
                 remembered=True,
                 state=None,
+                options=each.options,
             )
             for each in self._store.remembered()
         ]
@@ -709,6 +710,7 @@ class Router:
             Path(entry.path),
             remembered=entry.local_name is not None and self._remembered(entry.local_name) is not None,
             state=self._state(entry),
+            options=entry.options,
             _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
         )
 

@@ -87,26 +87,32 @@ def _advice(connection: Connection) -> str | None:
     """How to mend what is not as it should be."""
     from shlex import quote
 
-    name, remote = (
-        quote(plain(each)) for each in (connection.local_name or connection.remote_name, connection.remote_name)
-    )
+    name = quote(plain(connection.local_name or connection.remote_name))
     if connection.state is None:
         return f"{name} is not connected; to connect it: mpr restore {name}"
     if connection.state.value == "lost":
-        again = f"mpr connect {remote}" + (f" {name}" if connection.local_name else "")
+        again = f"mpr restore {name}" if connection.remembered else _connect(connection, connection.local_name)
         return f"{name} is lost; to connect it again: {again}; to be rid of it: mpr disconnect {name}"
     return None
 
 
+def _connect(resource: Connection | Waiting, local_name: str | None = None) -> str:
+    """The command that connects *resource* as it was connected, for a shell."""
+    from shlex import join
+
+    from mprouter.again import connect_words
+
+    each = resource
+    words = connect_words(each.remote_name, local_name, user=each.user, provider=each.provider, options=each.options)
+    return f"mpr connect {join(map(plain, words))}"
+
+
 def _say_waiting(waiting: Waiting, *, is_connected: bool) -> None:
     """What is not on the server, and what to do."""
-    from shlex import quote
-
     remote = plain(waiting.remote_name)
     if waiting.pending.files:
         files = f"{counted(waiting.pending.files, 'file')} ({size(waiting.pending.bytes)})"
-        user = f" --user {quote(plain(waiting.user))}" if waiting.user is not None else ""
-        advice = "disconnecting waits for that" if is_connected else f"to send that: mpr connect {quote(remote)}{user}"
+        advice = "disconnecting waits for that" if is_connected else f"to send that: {_connect(waiting)}"
         say(f"{remote}: {files} not on the server yet; {advice}")
     if waiting.aside:
         files = counted(len(waiting.aside), "file")
@@ -122,4 +128,6 @@ def _as_json(waiting: Waiting) -> dict[str, Any]:
         "files": waiting.pending.files,
         "bytes": waiting.pending.bytes,
         "aside": [str(each) for each in waiting.aside],
+        "provider": waiting.provider,
+        "options": dict(waiting.options),
     }

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mprouter.again import connect_words
 from mprouter.finding import Check, Finding, Kind, Severity
 from mprouter.status import Status, WNetError
 
@@ -68,7 +69,7 @@ LOST = Kind(
     "connection-lost",
     Severity.WARNING,
     _LOST,
-    "`mpr connect {remote} {local}` connects it again, `mpr disconnect {name}` is rid of it",
+    "`mpr connect {remote_and_options}` connects it again, `mpr disconnect {name}` is rid of it",
 )
 LOST_REMEMBERED = Kind(
     "connection-lost-remembered",
@@ -205,7 +206,8 @@ def _lost(entry: Entry, *, is_remembered: bool) -> Finding:
         return LOST_DEVICELESS.found(what, remote=remote)
     if is_remembered:
         return LOST_REMEMBERED.found(what, name=local)
-    return LOST.found(what, remote=remote, local=local, name=local)
+    words = connect_words(remote, local, user=entry.user, provider=entry.provider, options=entry.options)
+    return LOST.found(what, remote_and_options=words, name=local)
 
 
 def entries() -> list[Entry]:

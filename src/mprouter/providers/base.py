@@ -115,12 +115,15 @@ class Waiting:
 
     remote_name: as it was connected last. user: the user name on the server. pending: what the connection sends, or
     the next one to that resource as that user. aside: files that cannot be sent, since a part of them is missing.
+    provider, options: as it was connected last, so that it can be connected again; None and none where not known.
     """
 
     remote_name: str
     user: str | None
     pending: Pending
     aside: tuple[Path, ...] = ()
+    provider: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 Progress = Callable[[Pending], None]

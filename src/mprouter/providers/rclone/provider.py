@@ -292,7 +292,14 @@ class RcloneProvider(ABC):
                     name = fs.partition(":")[0]
                     family = self.family(target, logon) if self.adopts else name
                     end_idle(rclone, lambda each: is_member(each, family))
-                    note(rclone.cache, fs, request.name.given, logon.user)
+                    note(
+                        rclone.cache,
+                        fs,
+                        request.name.given,
+                        logon.user,
+                        provider=self.name,
+                        options=request.options,
+                    )
                     adopt(rclone, family, fs)
                 rclone.call(
                     "mount/mount",

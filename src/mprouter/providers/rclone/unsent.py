@@ -13,10 +13,11 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mprouter import places, reserve
 from mprouter.providers.base import Pending, Waiting
@@ -50,23 +51,41 @@ def is_member(name: str, family: str) -> bool:
     return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
 
 
-def note(cache: Path, fs: str, remote_name: str, user: str | None) -> None:
-    """Write down which resource the file system *fs* is of, before anything is written to it."""
+def note(
+    cache: Path,
+    fs: str,
+    remote_name: str,
+    user: str | None,
+    *,
+    provider: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> None:
+    """Write down which resource the file system *fs* is of, before anything is written to it.
+
+    provider, options: with which it was connected; no option is a secret.
+    """
     with suppress(OSError):  # what cannot be read later is told by the name of the file system
         file = places.private(cache / "resources") / fs.partition(":")[0]
-        said = json.dumps({"remote_name": remote_name, "user": user})
+        what = {"remote_name": remote_name, "user": user, "provider": provider, "options": dict(options or {})}
+        said = json.dumps(what)
         if not file.exists() or file.read_text() != said:  # on a full disk it would be gone
             file.write_text(said)
 
 
 def resource_of(fs: str) -> tuple[str, str | None]:
     """The remote name and the user that ``note`` wrote down of the file system *fs*, or what of them is in its name."""
+    said = _noted(fs)
+    return said["remote_name"], said["user"]
+
+
+def _noted(fs: str) -> dict[str, Any]:
+    """What ``note`` wrote down, or as much of it as is known; an earlier version did not write all."""
     name = fs.partition(":")[0]
-    try:
+    known: dict[str, Any] = {"remote_name": name, "user": None, "provider": None, "options": {}}
+    with suppress(OSError, ValueError, AttributeError):
         said = json.loads((places.state_dir() / "cache" / "resources" / name).read_bytes())
-        return said["remote_name"], said["user"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return name, None
+        known |= {key: said.get(key, usual) for key, usual in known.items()}
+    return known
 
 
 def waiting() -> list[Waiting]:
@@ -77,7 +96,7 @@ def waiting() -> list[Waiting]:
         aside = tuple(sorted(each for each in (cache / "damaged" / name).rglob("*") if each.is_file()))
         if files or aside:
             pending = Pending(len(files), sum(each.size for each in files))
-            found.append(Waiting(*resource_of(name), pending, aside))
+            found.append(Waiting(pending=pending, aside=aside, **_noted(name)))
     return found
 
 
