@@ -12,7 +12,7 @@ import click
 from mprouter.cli.output import OutputLost, is_terminal, plain, say_json
 from mprouter.status import Status, WNetError, subject_of
 
-__all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "tell"]
+__all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "interrupted", "tell"]
 
 DEBUG_VARIABLE = "MPROUTER_DEBUG"
 """Set to anything, it has the traceback of an unexpected error shown."""
@@ -39,14 +39,19 @@ def tell(error: BaseException, *, json: bool) -> int:
         number = error.number if isinstance(error, Ended) else signal.SIGINT
         if is_terminal(sys.stderr):
             click.echo(err=True)  # the line that shows ^C, or a question, ends here
-        outcome, name = _left_by(error)
-        message = f"interrupted; {outcome}" if outcome else "interrupted"
-        line = (subject_of(plain(name)) if name else "") + message
-        _tell(line, WNetError(Status.WN_CANCEL, message, name=name), json=json, outcome=outcome)
+        told = interrupted(error)
+        line = (subject_of(told.name) if told.name else "") + str(told.strerror)
+        _tell(line, told, json=json, outcome=_left_by(error)[0])
         return 128 + number
     known = error if isinstance(error, WNetError) else _unexpected(error)
     _tell(str(known), known, json=json)
     return _FAILED
+
+
+def interrupted(interrupt: KeyboardInterrupt) -> WNetError:
+    """*interrupt* as an error, which says what became of the connection that was worked at."""
+    outcome, name = _left_by(interrupt)
+    return WNetError(Status.WN_CANCEL, f"interrupted; {outcome}" if outcome else "interrupted", name=name)
 
 
 def _left_by(interrupt: KeyboardInterrupt) -> tuple[str | None, str | None]:

@@ -94,11 +94,16 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A connection as the store knows it: what ``cancel_connection`` and ``state`` get."""
+    """A connection as the store knows it: what ``cancel_connection`` and ``state`` get.
+
+    later: for a cancel that need not deliver: what is written and not sent may stay where it waits, and is told by
+    ``Caching.waiting``. A provider without a cache has nothing to do for it.
+    """
 
     name: RemoteName
     mountpoint: Path
     handle: Mapping[str, Any]
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,7 @@ class Provider(Protocol):
         """
 
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
-        """Deliver what was written and closed, then disconnect (``NPCancelConnection``, C6).
+        """Deliver what was written and closed, then disconnect (``NPCancelConnection``, C6); see ``Mounted.later``.
 
         A lost connection is cleaned up. Raises ``WNetError`` ERROR_OPEN_FILES while files are open and *force* is
         not set, ERROR_WRITE_FAULT if written data cannot be delivered; the connection then stands as it was.

@@ -24,7 +24,7 @@ from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, settle
+from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, leave, settle
 from mprouter.providers.rclone.failures import Failure, meaning
 from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
@@ -204,8 +204,11 @@ class RcloneProvider(ABC):
             if rclone is not None and not handle.pid:  # it was being made when its process died
                 _take_back(rclone, handle.mountpoint)
             if rclone is None or not handle.is_of(rclone):
-                check_forgotten(handle)
+                if not mounted.later:
+                    check_forgotten(handle)
                 clean_up(handle, mounted.name)
+            elif mounted.later:
+                leave(rclone, handle, mounted.name, force=force)
             elif handle.is_connected:
                 disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)
             else:
