@@ -28,6 +28,7 @@ from mprouter.providers.base import (
     Caching,
     Capability,
     Conversation,
+    Discarding,
     Mounted,
     Progress,
     Provider,
@@ -225,6 +226,14 @@ class Router:
         """What was written to resources and is not on their servers yet, whether they are connected now or not."""
         sources = {each.waiting: None for each in self.providers() if isinstance(each, Caching)}
         return [found for source in sources for found in source()]
+
+    def discard(self, waiting: Waiting) -> None:
+        """Give up for good the files that *waiting*, one of ``waiting()``, names. Nothing brings them back.
+
+        Raises ``WNetError`` ERROR_BUSY, and removes nothing, while a connection uses them.
+        """
+        for discard in dict.fromkeys(each.discard for each in self.providers() if isinstance(each, Discarding)):
+            discard(waiting)
 
     def restore(
         self,

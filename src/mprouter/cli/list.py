@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mprouter.connection import Connection
     from mprouter.providers.base import Waiting
 
-__all__ = ["command"]
+__all__ = ["command", "waiting_as_json"]
 
 
 @click.command(
@@ -43,7 +43,9 @@ def command(remembered: bool, unsent: bool, as_json: bool) -> None:
         found = router.connections(remembered=remembered)
         waiting = [] if remembered or (as_json and not unsent) else router.waiting()
     if as_json:
-        say_json([_as_json(each) for each in waiting] if unsent else [connection.as_json(each) for each in found])
+        say_json(
+            [waiting_as_json(each) for each in waiting] if unsent else [connection.as_json(each) for each in found]
+        )
         return
     if unsent:
         if not waiting:
@@ -121,7 +123,8 @@ def _say_waiting(waiting: Waiting, *, is_connected: bool) -> None:
             say(f"  {plain(file)}")
 
 
-def _as_json(waiting: Waiting) -> dict[str, Any]:
+def waiting_as_json(waiting: Waiting) -> dict[str, Any]:
+    """What ``--json`` shows of what waits."""
     return {
         "remote_name": waiting.remote_name,
         "user": waiting.user,
@@ -130,4 +133,5 @@ def _as_json(waiting: Waiting) -> dict[str, Any]:
         "aside": [str(each) for each in waiting.aside],
         "provider": waiting.provider,
         "options": dict(waiting.options),
+        "names": list(waiting.names),
     }

@@ -23,6 +23,7 @@ __all__ = [
     "Capability",
     "Conversation",
     "Diagnosing",
+    "Discarding",
     "Mounted",
     "Pending",
     "Progress",
@@ -120,7 +121,8 @@ class Waiting:
 
     remote_name: as it was connected last. user: the user name on the server. pending: what the connection sends, or
     the next one to that resource as that user. aside: files that cannot be sent, since a part of them is missing.
-    provider, options: as it was connected last, so that it can be connected again; None and none where not known.
+    names: of the pending files, for a person. provider, options: as it was connected last, so that it can be connected
+    again; None and none where not known.
     """
 
     remote_name: str
@@ -129,6 +131,7 @@ class Waiting:
     aside: tuple[Path, ...] = ()
     provider: str | None = None
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    names: tuple[str, ...] = ()
 
 
 Progress = Callable[[Pending], None]
@@ -188,6 +191,17 @@ class Caching(Protocol):
 
     def waiting(self) -> list[Waiting]:
         """All that waits. Providers that share a cache have one function in common, which is called once."""
+
+
+@runtime_checkable
+class Discarding(Protocol):
+    """What a ``Caching`` provider may have besides: what waits can be given up for good."""
+
+    def discard(self, waiting: Waiting) -> None:
+        """Remove the files that *waiting*, one of its own, names, and no others; do nothing if they are gone.
+
+        Raises ``WNetError`` ERROR_BUSY if a connection uses them. Providers that share a cache have one in common.
+        """
 
 
 @runtime_checkable

@@ -24,6 +24,7 @@ from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.discard import discard
 from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, leave, settle
 from mprouter.providers.rclone.failures import Failure, meaning
 from mprouter.providers.rclone.flush import STALL
@@ -110,6 +111,7 @@ class RcloneProvider(ABC):
         Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS | Capability.REPLACE
     )
     waiting = staticmethod(waiting)  # one for all networks: they share the cache
+    discard = staticmethod(discard)
     diagnose = staticmethod(diagnose)  # one for all networks: they share the data plane
 
     def __init__(self, *, stall: float = STALL) -> None:

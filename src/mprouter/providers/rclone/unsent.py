@@ -96,7 +96,8 @@ def waiting() -> list[Waiting]:
         aside = tuple(sorted(each for each in (cache / "damaged" / name).rglob("*") if each.is_file()))
         if files or aside:
             pending = Pending(len(files), sum(each.size for each in files))
-            found.append(Waiting(pending=pending, aside=aside, **_noted(name)))
+            names = tuple(sorted(each.path for each in files))
+            found.append(Waiting(pending=pending, aside=aside, names=names, **_noted(name)))
     return found
 
 
