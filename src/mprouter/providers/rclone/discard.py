@@ -44,13 +44,17 @@ def _check_idle(waiting: Waiting, meant: set[str]) -> None:
     rclone, known = daemon.running(), daemon.recorded()
     if rclone is not None:
         end_idle(rclone, lambda fs: fs.partition(":")[0] in meant)
-        if meant.isdisjoint(fs.partition(":")[0] for fs in rclone.call("vfs/list")["vfses"]):
-            return
-    elif not daemon.strays() and (known is None or not daemon.is_running(known.pid, known.started)):
-        return
-    raise WNetError(
-        Status.ERROR_BUSY,
-        "it is connected, and may be sent any moment" if rclone else "an rclone has it that does not answer",
-        name=waiting.remote_name,
-        hint="disconnect it first: mpr disconnect NAME --later" if rclone else "see mpr doctor",
-    )
+        if not meant.isdisjoint(fs.partition(":")[0] for fs in rclone.call("vfs/list")["vfses"]):
+            raise WNetError(
+                Status.ERROR_BUSY,
+                "it is connected, and may be sent any moment",
+                name=waiting.remote_name,
+                hint="disconnect it first: mpr disconnect NAME --later",
+            )
+    if daemon.strays() or (rclone is None and known is not None and daemon.is_running(known.pid, known.started)):
+        raise WNetError(
+            Status.ERROR_BUSY,
+            "an rclone may have it that does not answer",
+            name=waiting.remote_name,
+            hint="see what mpr doctor says of it",
+        )
