@@ -56,6 +56,13 @@ def write_until_full(drive: Path) -> dict[str, bytes]:
     return written
 
 
+def kill_rclone() -> None:
+    found = daemon.running()
+    assert found is not None
+    os.kill(found.pid, signal.SIGKILL)
+    end([found.pid])
+
+
 def fill(disk: Path) -> None:
     with suppress(OSError), (disk / "something else").open("wb", buffering=0) as file:
         while True:
@@ -73,10 +80,7 @@ def test_c6_what_fills_the_disk_can_be_seen_and_sent(
     wanted = write_until_full(places.drives / "X")
     cut_off = f"t{len(wanted) + 1}"
     if way != "disconnect":
-        found = daemon.running()
-        assert found is not None
-        os.kill(found.pid, signal.SIGKILL)
-        end([found.pid])
+        kill_rclone()
     fill(disk)
     assert "X:" in mpr("events").stdout
     (shown,) = json.loads(mpr("list", "--json").stdout)
@@ -88,6 +92,43 @@ def test_c6_what_fills_the_disk_can_be_seen_and_sent(
     wait_for(lambda: not unsent.waiting(), "the files to be sent", 60)
     assert {name: (server.root / name).read_bytes() for name in wanted} == wanted
     assert {each.name for each in server.root.iterdir()} - wanted.keys() <= {cut_off}  # what there was of it
+    assert not (disk / "cache" / "damaged").exists()
+
+
+def test_c6_a_file_whose_rest_has_no_room_keeps_no_other_from_being_sent(
+    mpr: Command, places: Places, disk: Path, server: SftpServer
+) -> None:
+    old = os.urandom(3 << 19)
+    (server.root / "log").write_bytes(old)
+    access = ["-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}"]
+    assert mpr("connect", server.url(), "X:", *access, "--persist").returncode == 0
+    drive = places.drives / "X"
+    assert [each.name for each in drive.iterdir()] == ["log"]
+    log = os.open(drive / "log", os.O_WRONLY | os.O_APPEND)
+    os.write(log, b"appended")
+    server.stop()
+    (drive / "report").write_bytes(b"whole")
+    kill_rclone()
+    with suppress(OSError):
+        os.close(log)
+    fill(disk)
+    server.start()
+    ran = mpr("restore")
+    assert ran.returncode == 0
+    assert "log: no room to fetch the rest of it" in ran.stderr
+    wait_for((server.root / "report").exists, "the file that has room")
+    (waiting,) = json.loads(mpr("list", "--unsent", "--json").stdout)
+    assert (waiting["remote_name"], waiting["files"]) == (server.url(), 1)
+    assert (server.root / "log").read_bytes() == old
+    assert mpr("disconnect", "X:").returncode == 0
+    os.truncate(disk / "something else", (disk / "something else").stat().st_size - (1 << 20))
+    assert mpr("restore").returncode == 0  # there is room to fetch the rest, and not to put it into the file
+    assert mpr("disconnect", "X:").returncode == 0
+    assert (server.root / "log").read_bytes() == old
+    (disk / "something else").unlink()
+    assert mpr("restore").returncode == 0
+    wait_for(lambda: not unsent.waiting(), "the rest to be sent", 60)
+    assert (server.root / "log").read_bytes() == old + b"appended"
     assert not (disk / "cache" / "damaged").exists()
 
 

@@ -223,10 +223,17 @@ def _fill(content: Path, said: _Description, server: Server, name: str) -> bool:
                         if old == new:
                             continue
                         if writing:
-                            os.pwrite(ours.fileno(), new[: len(old)], at)
+                            _write(ours.fileno(), new[: len(old)], at)
                         elif len(new) < len(old) or not _is_part(old, new):
                             return False
     return True
+
+
+def _write(descriptor: int, content: bytes, at: int) -> None:
+    """All of *content*, or ``OSError``: on a disk that becomes full the system writes a part and does not complain."""
+    while content:
+        written = os.pwrite(descriptor, content, at)
+        content, at = content[written:], at + written
 
 
 def _is_part(old: bytes, new: bytes) -> bool:

@@ -52,7 +52,11 @@ _WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
 """What ends one way to log on, so that the next one is tried."""
 
 _MOUNTING = (
-    Failure("no space left|quota exceeded", Status.ERROR_DISK_FULL, "the disk of rclone's cache is full"),
+    Failure(
+        "no space left|quota exceeded|remaining disk space",
+        Status.ERROR_DISK_FULL,
+        "the disk of rclone's cache is full",
+    ),
     Failure("executable file not found", Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there"),
     Failure("is not empty|already mounted", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
     Failure("too many FUSE filesystems", Status.ERROR_BUSY, "no more mounts are allowed", "see mount_max in fuse.conf"),

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from mprouter import places, reserve
 from mprouter.providers.base import Pending, Waiting
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import Server, is_whole, mend
+from mprouter.providers.rclone.rc import Refused
 from mprouter.status import Status, WNetError
 
 __all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "note", "resource_of", "unsent", "waiting"]
@@ -31,6 +32,9 @@ log = logging.getLogger("mprouter.providers")
 
 ROOM = 1 << 20
 """Bytes that must be free on the cache's disk: an rclone that cannot describe an unsent file deletes it."""
+
+
+_NO_ROOM = re.compile("no space left|remaining disk space|quota exceeded", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,12 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
         return 0
     check_room(cache)
     server = Server(rclone, fs)
-    _mend(cache, name, root, server, name)
+    _put_off(cache, name, f"{family}-0", _mend(cache, name, root, server, name))
     moved = 0
     with suppress(FileNotFoundError):
         for left in sorted((cache / "vfsMeta").iterdir()):
             if left.name not in living and left.name != name and is_member(left.name, family):
-                _mend(cache, left.name, root, server, name)
-                moved += _move(cache, left.name, name)
+                moved += _move(cache, left.name, name, but=_mend(cache, left.name, root, server, name))
     if moved:
         log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
     return moved
@@ -143,10 +146,28 @@ def clear(cache: Path, fs: str) -> None:
         _drop(cache, name)
 
 
-def _move(cache: Path, old: str, new: str) -> int:
-    """Move the dirty files of *old* to *new*, then drop the rest of *old*: copies of what the server has."""
+def _put_off(cache: Path, name: str, later: str, descriptions: Collection[Path]) -> None:
+    """Give what cannot be mended now to the file system *later*, from which another connection adopts it."""
+    import shutil
+
+    for file in descriptions:
+        inner = file.relative_to(cache / "vfsMeta" / name)
+        meta, data = (cache / kind / later / inner for kind in ("vfsMeta", "vfs"))
+        for each in (meta, data):
+            each.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(cache / "resources" / name, cache / "resources" / later)
+        shutil.copy2(file, meta)  # in this order, since data without a description would be dropped
+        (cache / "vfs" / name / inner).replace(data)
+        file.unlink()
+
+
+def _move(cache: Path, old: str, new: str, *, but: Collection[Path]) -> int:
+    """Move the dirty files of *old* to *new*, then drop the rest of *old*: copies of what the server has.
+
+    but: descriptions of what stays.
+    """
     moved = 0
-    for file in list(_dirty(cache / "vfsMeta" / old)):
+    for file in set(_dirty(cache / "vfsMeta" / old)) - set(but):
         inner = file.relative_to(cache / "vfsMeta" / old)
         meta, data = (cache / kind / new / inner for kind in ("vfsMeta", "vfs"))
         if meta.exists() and meta.stat().st_mtime_ns > file.stat().st_mtime_ns:
@@ -157,7 +178,8 @@ def _move(cache: Path, old: str, new: str) -> int:
             (cache / "vfs" / old / inner).replace(data)
         file.replace(meta)
         moved += 1
-    _drop(cache, old)
+    if not but:
+        _drop(cache, old)
     return moved
 
 
@@ -171,11 +193,24 @@ def _drop(cache: Path, name: str) -> None:
         (cache / "resources" / name).unlink(missing_ok=True)
 
 
-def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> None:
-    """Set right what a killed rclone has left of the file system *name*, for the file system *new*."""
+def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> list[Path]:
+    """Set right what a killed rclone has left of the file system *name*, for the file system *new*.
+
+    Returns the descriptions of the files for whose rest, which is on the server, there is no room.
+    """
     meta, data = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
+    stuck = []
     for each in unsent(meta):
-        mend(meta, data, cache / "damaged" / new, server, each.path)
+        try:
+            mend(meta, data, cache / "damaged" / new, server, each.path)
+        except (Refused, OSError) as error:
+            if _NO_ROOM.search(str(error)) is None:
+                raise
+            stuck.append(meta / each.path)
+            log.warning(
+                "%s: no room to fetch the rest of it: it is sent by a later connection, when there is", each.path
+            )
+    return stuck
 
 
 def _dirty(meta: Path) -> Iterator[Path]:
