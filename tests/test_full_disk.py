@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mprouter.providers.rclone import daemon, unsent
+from mprouter.providers.rclone import daemon, mend, unsent
 from servers import sftp
 from servers.daemon import Fresh, end, wait_for
 
@@ -130,6 +130,14 @@ def test_c6_a_file_whose_rest_has_no_room_keeps_no_other_from_being_sent(
     wait_for(lambda: not unsent.waiting(), "the rest to be sent", 60)
     assert (server.root / "log").read_bytes() == old + b"appended"
     assert not (disk / "cache" / "damaged").exists()
+
+
+def test_what_the_disk_takes_only_in_part_is_not_taken_for_written(disk: Path) -> None:
+    """Zeros would be sent in place of the rest."""
+    fill(disk)
+    os.truncate(disk / "something else", (disk / "something else").stat().st_size - (1 << 16))
+    with (disk / "file").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        mend._write(file.fileno(), bytes(1 << 20), 0)
 
 
 def test_on_a_disk_that_is_read_only_all_can_be_seen(mpr: Command, places: Places, local_root: Path) -> None:
