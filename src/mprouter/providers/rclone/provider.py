@@ -210,8 +210,7 @@ class RcloneProvider(ABC):
             if rclone is not None and not handle.pid:  # it was being made when its process died
                 _take_back(rclone, handle.mountpoint)
             if rclone is None or not handle.is_of(rclone):
-                if not mounted.later:
-                    check_forgotten(handle)
+                check_forgotten(handle)
                 clean_up(handle, mounted.name)
             elif mounted.later:
                 leave(rclone, handle, mounted.name, force=force)
