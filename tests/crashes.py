@@ -93,6 +93,8 @@ class World:
     options: tuple[str, ...]
     root: Path
     log: Path = field(init=False)
+    printed: str = field(init=False, default="")  # by the command that was struck last
+    said: str = field(init=False, default="")  # the same, on standard error
 
     def __post_init__(self) -> None:
         self.log = self.places.home / "told"
@@ -137,7 +139,7 @@ class World:
     def struck(self, crash: Crash, number: signal.Signals, *arguments: str) -> int:
         """Run a command that gets a signal at *crash*; its exit code."""
         with self.started(crash, number, *arguments) as command:
-            command.communicate()
+            self.printed, self.said = command.communicate()
             return command.returncode
 
     def started(self, crash: Crash, number: signal.Signals, *arguments: str) -> subprocess.Popen[str]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -117,7 +117,9 @@ class Connections:
         os.kill(found.pid, signal.SIGKILL)
         end([found.pid])
 
-    def disconnect(self, mounted: Mounted, *, force: bool = False, progress: Progress | None = None) -> None:
+    def disconnect(
+        self, mounted: Mounted, *, force: bool = False, later: bool = False, progress: Progress | None = None
+    ) -> None:
         provider = next(provider for provider, each in self._made if each is mounted)
-        provider.cancel_connection(mounted, force=force, progress=progress)
+        provider.cancel_connection(replace(mounted, later=later), force=force, progress=progress)
         mounted.mountpoint.rmdir()

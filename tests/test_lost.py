@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -65,6 +66,7 @@ def test_what_a_killed_rclone_served_is_lost_and_restore_leaves_no_dead_mount(
     kill_rclone()
     assert {each["state"] for each in json.loads(mpr("list", "--json").stdout)} == {"lost"}
     assert len(places.mounts()) == 3
+    assert "\nZ: is lost; to connect it again: mpr restore Z:; to be rid of it: " in mpr("list").stdout
     ran = mpr("restore")
     assert ran.returncode == 0
     assert "Y: was lost and is not remembered" in ran.stderr
@@ -113,17 +115,25 @@ def test_c6_what_waits_is_told_until_the_next_connection_sends_it(
 def test_c6_what_waits_is_told_when_the_lost_connection_is_gone_too(
     mpr: Command, places: Places, server: SftpServer
 ) -> None:
-    options = access(server)
+    options = access(server)[:2]
+    options += ["-o", f"key_file={shutil.copy(server.key, places.home / 'my key')}"]
     assert mpr("connect", server.url(), "Z:", *options).returncode == 0
     assert list((places.drives / "Z").iterdir()) == []
     server.stop()
     (places.drives / "Z" / "report").write_text("important")
     assert "disconnecting waits for that" in mpr("list").stdout
     kill_rclone()
+    again = mpr("list").stdout.partition("to connect it again: mpr ")[2].partition("; to be rid of it")[0]
+    assert set(options) < set(shlex.split(again))
     assert "kept, and sent by the next connection to it: report" in mpr("disconnect", "Z:").stderr
     ran = mpr("list")
     assert ran.stdout.startswith("Nothing is connected.\n")
     assert "1 file (9 bytes) not on the server yet" in ran.stdout
+    server.start()
+    assert mpr(*shlex.split(again)).returncode == 0  # what is told is the command that does it
+    assert mpr("disconnect", "Z:").returncode == 0
+    assert (server.root / "report").read_text() == "important"
+    assert mpr(*shlex.split(ran.stdout.partition("to send that: mpr ")[2])).returncode == 0
 
 
 def test_c6_a_reported_file_is_shown_safely_whatever_is_written_down_of_it(mpr: Command, places: Places) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mprouter import reserve
 from mprouter.names import DRIVE_LETTERS
 from mprouter.status import Status, WNetError
 from mprouter.store import FILE_NAME, Entry, Remembered, Store, database, events
@@ -68,7 +69,8 @@ def test_c4_a_drive_and_its_directory_are_one_place(store: Store) -> None:
     with pytest.raises(WNetError) as caught:
         claim(store, "/home/ana/Network/Z")
     assert caught.value.status is Status.ERROR_ALREADY_ASSIGNED
-    assert f"process {os.getpid()} is connecting it" in str(caught.value)
+    assert f"/home/ana/Network/Z: process {os.getpid()} is connecting it" in str(caught.value)
+    assert caught.value.hint == "try again when that is done, or give another local name"
 
 
 def test_c4_a_name_remembered_for_another_resource_is_refused(store: Store) -> None:
@@ -485,7 +487,7 @@ def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
         store.close()
-    assert modes == {FILE_NAME: 0o600, f"{FILE_NAME}-wal": 0o600, f"{FILE_NAME}-shm": 0o600}
+    assert modes == dict.fromkeys((FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", reserve.FILE_NAME), 0o600)
     assert (tmp_path / "made" / "here").stat().st_mode & 0o777 == 0o700
 
 
@@ -493,7 +495,7 @@ def test_the_default_place_is_the_state_directory(places: Places) -> None:
     store = Store()
     claim(store)
     store.close()
-    assert [each.name for each in places.state.iterdir()] == [FILE_NAME]
+    assert {each.name for each in places.state.iterdir()} == {FILE_NAME, reserve.FILE_NAME}
 
 
 def test_n15_there_is_no_column_for_a_password(store: Store) -> None:

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from mprouter import reserve
 from mprouter.status import Status, WNetError
 from mprouter.store import FILE_NAME, Entry, EventRecord, Operation, Owed, Remembered, Store, owner
 from stores import OTHER, REMOTE, claim, complete, event, in_another_process
@@ -332,9 +333,9 @@ def test_a_full_disk_is_told_as_such_and_what_failed_changed_nothing(tmp_path: P
         fill_up(disk, but=free)
         model = deepcopy(sound.said)
         with opened(disk) as store:
-            check(store, model, full)
+            assert check(store, model) == 6  # no room is needed
             changes = change(store, model, full)
-            check(store, model, full)
+            assert check(store, model) == 6
         if free in {0, 1 << 19}:
             assert changes == (9 if free else 0)
         (disk / "ballast").unlink()
@@ -342,12 +343,72 @@ def test_a_full_disk_is_told_as_such_and_what_failed_changed_nothing(tmp_path: P
             assert check(store, model) == 6
 
 
+def test_a_full_disk_hides_nothing_that_is_only_in_the_log(tmp_path: Path, logged: Logged) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        (disk / FILE_NAME).write_bytes(logged.file)
+        (disk / f"{FILE_NAME}-wal").write_bytes(logged.log)
+        fill_up(disk, but=0)
+        with opened(disk) as store:
+            assert [each.local_name for each in store.entries()] == [f"{letter}:" for letter in LETTERS]
+            (disk / "ballast").unlink()
+            made = claim(store, "E:")  # on the disk, not in what was read
+        with opened(disk) as store:
+            assert store.entries()[-1] == made
+
+
+def test_a_full_disk_has_room_in_reserve_for_changes(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 8 << 20) as disk:
+        with opened(disk) as store:
+            claim(store)
+            assert (disk / reserve.FILE_NAME).stat().st_blocks * 512 == reserve.SIZE
+        for letter in LETTERS[1:]:
+            fill_up(disk, but=0)  # a program that takes whatever there is
+            with opened(disk) as store:
+                complete(store, claim(store, f"{letter}:"), remember=True)
+            (disk / "ballast").rename(disk / f"ballast {letter}")
+            if letter == "T":
+                break
+        assert 0 < (disk / reserve.FILE_NAME).stat().st_size < reserve.SIZE
+        for each in disk.glob("ballast*"):
+            each.unlink()
+        with opened(disk) as store:  # which takes it again
+            assert len(store.remembered()) == 6
+            assert (disk / reserve.FILE_NAME).stat().st_size == reserve.SIZE
+
+
+def test_a_disk_without_another_file_is_full(tmp_path: Path, sound: Sound) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        (disk / FILE_NAME).write_bytes(sound.file)
+        subprocess.run(["mount", "-o", "remount,nr_inodes=2", disk], check=True)
+        with opened(disk) as store:
+            assert check(store, sound.said) == 6
+            with pytest.raises(WNetError) as caught:
+                claim(store, "E:")
+        assert caught.value.status is Status.ERROR_DISK_FULL
+
+
+def test_a_disk_that_is_mounted_read_only_can_be_read_and_is_told_as_such(tmp_path: Path, logged: Logged) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        (disk / FILE_NAME).write_bytes(logged.file)
+        (disk / f"{FILE_NAME}-wal").write_bytes(logged.log)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with opened(disk) as store:
+            assert len(store.entries()) == len(LETTERS)
+            with pytest.raises(WNetError, match="mounted read-only") as caught:
+                claim(store, "E:")
+            assert caught.value.status is Status.ERROR_CANNOT_OPEN_PROFILE
+            assert "remount,rw" in str(caught.value.hint)
+            assert store.events() == []
+
+
 @pytest.mark.parametrize("free", [0, 4096, 16384, 65536])
 def test_a_store_that_has_no_room_is_not_begun(tmp_path: Path, free: int) -> None:
     with small_disk(tmp_path / "disk", 1 << 20) as disk:
         fill_up(disk, but=free)
-        with opened(disk) as store, pytest.raises(WNetError) as caught:
-            claim(store)
+        with opened(disk) as store:
+            assert store.entries() == []
+            with pytest.raises(WNetError) as caught:
+                claim(store)
         assert caught.value.status is Status.ERROR_DISK_FULL
         assert caught.value.name == str(disk / FILE_NAME)
         assert [each.name for each in disk.iterdir()] == ["ballast"]
@@ -391,7 +452,12 @@ def test_salvage_keeps_all_but_the_damaged_row_and_the_damaged_file(tmp_path: Pa
         assert claim(store, "W:").id > 14  # no id is used twice
         assert store.salvage() is None
     assert salvaged.aside.read_bytes() == before
-    assert sorted(each.name for each in tmp_path.iterdir()) == [FILE_NAME, salvaged.aside.name, "recovery.lock"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        FILE_NAME,
+        salvaged.aside.name,
+        reserve.FILE_NAME,
+        "recovery.lock",
+    ]
 
 
 def test_salvage_of_a_store_without_its_first_page_keeps_all(tmp_path: Path, sound: Sound) -> None:
@@ -425,6 +491,20 @@ def test_salvage_of_what_is_cut_short_begins_anew_with_what_there_is(tmp_path: P
         assert salvaged.aside.read_bytes() == sound.file[:kept]
         assert {each.id: each for each in store.entries()}.items() <= sound.said.entries.items()
         assert claim(store, "E:").phase == "adding"
+
+
+@pytest.mark.parametrize(("kept", "perhaps"), [(30_000, True), (60_000, False)])
+def test_salvage_of_what_is_cut_off_where_its_tables_are_described_keeps_what_is_before(
+    tmp_path: Path, sound: Sound, kept: int, perhaps: bool
+) -> None:
+    damaged(tmp_path, sound.file[:kept])
+    with opened(tmp_path) as store:
+        salvaged = store.salvage()
+        assert salvaged is not None
+        assert {each.id: each for each in store.entries()} == sound.said.entries
+        assert {each.local_name: each for each in store.remembered()} == sound.said.remembered
+        assert any("the table events" in each for each in salvaged.lost)
+        assert any("perhaps rows of the table profile" in each for each in salvaged.lost) == perhaps
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

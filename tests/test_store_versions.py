@@ -65,7 +65,7 @@ def check_content(store: Store, version: int) -> None:
 
 def content(directory: Path) -> dict[str, bytes]:
     """The store's file, and its log if there is one with something in it."""
-    read = {each.name: each.read_bytes() for each in directory.iterdir() if not each.name.endswith("-shm")}
+    read = {each.name: each.read_bytes() for each in directory.glob(f"{FILE_NAME}*") if each.suffix != ".db-shm"}
     return {name: found for name, found in read.items() if found}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,8 @@ class Connection:
 
     remote_name, local_name: as the request gave them; a deviceless connection has no local name. provider: who made
     it. user: the user name on the server. path: a directory that programs can use. remembered: whether it is
-    restored at login. state: CONNECTED, LOST, or None for one that is only remembered.
+    restored at login. state: CONNECTED, LOST, or None for one that is only remembered. options: as the request gave
+    them, ``-o``; none of them is a secret.
     """
 
     remote_name: str
@@ -29,6 +30,7 @@ class Connection:
     path: Path
     remembered: bool = False
     state: State | None = State.CONNECTED
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
     _cancel: Callable[[Connection, bool, bool], None] | None = field(default=None, repr=False, compare=False)
 
     def close(self, force: bool = False, forget: bool = False) -> None:

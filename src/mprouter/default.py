@@ -29,9 +29,9 @@ def connect(remote: str, local: str | Path | None = None, **arguments: Any) -> C
     return default_router().connect(remote, local, **arguments)
 
 
-def disconnect(name: str | Path, force: bool = False, forget: bool = False) -> None:
+def disconnect(name: str | Path, force: bool = False, forget: bool = False, *, later: bool = False) -> None:
     """``Router.disconnect`` of the default router."""
-    default_router().disconnect(name, force, forget)
+    default_router().disconnect(name, force, forget, later=later)
 
 
 def connections(*, remembered: bool = False) -> list[Connection]:

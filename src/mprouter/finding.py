@@ -57,10 +57,11 @@ class Kind:
     fix: str = ""
 
     def found(self, what: str, *, fix: Callable[[], None] | None = None, **words: object) -> Finding:
-        """A finding of this kind. words: those in the braces of ``mend``, each as a shell takes it."""
-        from shlex import quote
+        """A finding of this kind. words: those in the braces of ``mend``; for a shell, a tuple as several."""
+        from shlex import join
 
-        mend = self.mend.format_map({name: quote(str(word)) for name, word in words.items()})
+        listed = {name: word if isinstance(word, tuple) else (str(word),) for name, word in words.items()}
+        mend = self.mend.format_map({name: join(each) for name, each in listed.items()})
         return Finding(self.code, self.severity, what, self.meaning, mend, fix)
 
 

@@ -120,6 +120,18 @@ class History:
         """What tells the operation from every other, in the journal and in its events."""
         return self._record.operation_id
 
+    @property
+    def left_by_interrupt(self) -> str:
+        """What became of the connection, and its name: the note that the interrupt gets, once all is settled."""
+        is_add = isinstance(self._event, AddConnect)
+        if self._status is None and self.is_open:
+            outcome = "not settled yet, which the next command tries again"
+        elif self._status == Status.WN_SUCCESS:
+            outcome = "the connection stands" if is_add else "it is disconnected"
+        else:
+            outcome = "undone" if is_add else "the connection stands"
+        return f"{outcome}: {self._record.local_name or self._record.remote_name}"
+
     def operation(
         self, *, entries: Iterable[int] = (), provider: str | None = None, forget: str | None = None
     ) -> Operation:

@@ -29,6 +29,7 @@ from mprouter.providers.base import (
     Caching,
     Capability,
     Conversation,
+    Discarding,
     Measuring,
     Mounted,
     Performance,
@@ -164,13 +165,20 @@ class Router:
         return self._connection(entry)
 
     def disconnect(
-        self, name: str | Path, force: bool = False, forget: bool = False, *, progress: Progress | None = None
+        self,
+        name: str | Path,
+        force: bool = False,
+        forget: bool = False,
+        *,
+        later: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Cancel a connection (``WNetCancelConnection2``; N2, C5, C6).
 
         name: a local name, or a remote name for all deviceless connections to it. force: in spite of open files.
-        forget: no longer remember it (CONNECT_UPDATE_PROFILE). progress: hears how much written data is still on
-        its way.
+        forget: no longer remember it (CONNECT_UPDATE_PROFILE). later: at once, without delivering what is not sent
+        yet: that is kept, ``waiting`` tells of it, and the next connection to the resource sends it. progress: hears
+        how much written data is still on its way.
 
         Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, ERROR_WRITE_FAULT, or a notifyee's veto.
         """
@@ -187,13 +195,13 @@ class Router:
                     function="disconnect",
                     hint="it is remembered: --forget ends that" if remembered else "mpr list shows what is connected",
                 )
-            self._cancel(name, [entry] if entry else [], force, local if forget else None, progress)
+            self._cancel(name, [entry] if entry else [], force, local if forget else None, progress, later=later)
         else:
             remote = parse_remote(name)
             entries = self._store.by_remote(remote.canonical)
             if not entries:
                 raise self._no_deviceless(name)
-            self._cancel(remote.told, entries, force, None, progress)
+            self._cancel(remote.told, entries, force, None, progress, later=later)
 
     # -- what exists -------------------------------------------------------------------------------------------
 
@@ -292,6 +300,14 @@ class Router:
         """What was written to resources and is not on their servers yet, whether they are connected now or not."""
         sources = {each.waiting: None for each in self.providers() if isinstance(each, Caching)}
         return [found for source in sources for found in source()]
+
+    def discard(self, waiting: Waiting) -> None:
+        """Give up for good the files that *waiting*, one of ``waiting()``, names. Nothing brings them back.
+
+        Raises ``WNetError`` ERROR_BUSY, and removes nothing, while a connection uses them.
+        """
+        for discard in dict.fromkeys(each.discard for each in self.providers() if isinstance(each, Discarding)):
+            discard(waiting)
 
     def restore(
         self,
@@ -583,7 +599,14 @@ class Router:
     # -- the steps of disconnect -------------------------------------------------------------------------------
 
     def _cancel(
-        self, name: str, entries: Sequence[Entry], force: bool, forget: str | None, progress: Progress | None
+        self,
+        name: str,
+        entries: Sequence[Entry],
+        force: bool,
+        forget: str | None,
+        progress: Progress | None,
+        *,
+        later: bool = False,
     ) -> None:
         """One cancel operation, of one connection or of all deviceless ones to a resource."""
         event = CancelConnect(name, None, ConnectFlag.UPDATE_PROFILE if forget else ConnectFlag(0), force)
@@ -600,7 +623,8 @@ class Router:
 
             def attempt() -> Event:
                 for entry in entries:
-                    self._cancel_one(entry, force, forget, progress, history.id if entry is entries[-1] else None)
+                    last = history.id if entry is entries[-1] else None
+                    self._cancel_one(entry, force, forget, progress, last, later=later)
                 if not entries:
                     self._store.forget(str(forget), operation=history.id)
                 return done()
@@ -619,7 +643,14 @@ class Router:
             history.ended(Status.WN_SUCCESS)
 
     def _cancel_one(
-        self, entry: Entry, force: bool, forget: str | None, progress: Progress | None, operation: str | None
+        self,
+        entry: Entry,
+        force: bool,
+        forget: str | None,
+        progress: Progress | None,
+        operation: str | None,
+        *,
+        later: bool = False,
     ) -> None:
         """Have the provider disconnect. If that fails the connection stands as it was.
 
@@ -632,7 +663,8 @@ class Router:
             raise _busy(current)
         faults.reached("cancelling")
         try:
-            self._provider(entry).cancel_connection(_mounted(entry), force=force, progress=progress)
+            mounted = replace(_mounted(entry), later=later)
+            self._provider(entry).cancel_connection(mounted, force=force, progress=progress)
         except WNetError:
             self._store.keep(entry.id)
             raise
@@ -727,6 +759,8 @@ class Router:
             except BaseException as error:
                 if history.is_open:
                     self._recovery.take_up(history, error)
+                if not isinstance(error, Exception):
+                    error.add_note(history.left_by_interrupt)
                 raise
 
     def _operate(
@@ -841,6 +875,7 @@ class Router:
             Path(entry.path),
             remembered=entry.local_name is not None and self._remembered(entry.local_name) is not None,
             state=self._state(entry),
+            options=entry.options,
             _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
         )
 
@@ -854,6 +889,7 @@ def _only_remembered(remembered: Remembered) -> Connection:
         mountpoints.path_of(0, remembered.local_name),
         remembered=True,
         state=None,
+        options=remembered.options,
     )
 
 

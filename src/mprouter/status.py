@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-__all__ = ["Cancel", "Status", "WNetError"]
+__all__ = ["Cancel", "Status", "WNetError", "subject_of"]
 
 
 class Status(IntEnum):
@@ -313,12 +313,17 @@ class WNetError(OSError):
         return None if self.filename is None else str(self.filename)
 
     def __str__(self) -> str:
-        subject = f"{self.name}: " if self.name else ""
+        subject = subject_of(self.name) if self.name else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{subject}{self.strerror} ({self.status.name}, {self.winerror}){hint}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (int(self.status), self.strerror, {key: getattr(self, key) for key in _FIELDS})
+
+
+def subject_of(name: str) -> str:
+    """*name* as a message begins with it, which is about it: a drive letter has its colon already."""
+    return f"{name} " if name.endswith(":") else f"{name}: "
 
 
 _FIELDS = ("name", "function", "provider", "provider_code", "provider_text", "hint")

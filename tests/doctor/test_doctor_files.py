@@ -76,7 +76,9 @@ def test_a_place_that_cannot_be_made_is_reported(ordinary_doctor: Examine, ordin
 
 def test_a_full_disk_and_one_that_is_nearly_full(doctor: Examine, places: Places) -> None:
     mount = f"mount -t tmpfs -o mode=700,{{}} none {places.state}"
-    assert doctor(commands=mount.format("size=4m")).codes == {"disk-full"}
+    full = doctor(commands=f"{mount.format('size=4m')}; head -c 4M /dev/zero > {places.state}/ballast")
+    assert full.codes == {"disk-full"}
+    assert doctor(commands=mount.format("size=4m")).codes == {"disk-low"}  # nothing fails yet
     assert doctor(commands=mount.format("size=64m")).codes == {"disk-low"}
     assert doctor(commands=mount.format("size=1g,nr_inodes=1")).codes == {"disk-full"}
 
@@ -84,10 +86,29 @@ def test_a_full_disk_and_one_that_is_nearly_full(doctor: Examine, places: Places
 def test_a_file_where_a_drive_goes_is_reported_and_kept(doctor: Examine, places: Places) -> None:
     drive = places.drives / "Z"
     drive.mkdir()
-    assert doctor().codes == set()
+    assert doctor("--fix").codes == {"drive-left"}
+    assert drive.exists()  # somebody may have made it
     (drive / "thesis").touch()
     assert doctor("--fix").codes == {"drive-occupied"}
     assert (drive / "thesis").exists()
+
+
+def test_a_file_where_a_remembered_directory_is_connected_is_reported_and_kept(
+    doctor: Examine, mpr: Command, places: Places, resource: str
+) -> None:
+    there = places.base / "work"
+    assert mpr("connect", resource, there, "--persist").returncode == 0
+    subprocess.run(["fusermount3", "-u", there], check=True)
+    (there / "thesis").touch()
+    assert doctor("--fix").codes == {"connection-lost-remembered", "path-occupied"}
+    assert (there / "thesis").exists()
+
+
+def test_a_place_that_is_mounted_read_only_is_reported_once(doctor: Examine, mpr: Command, places: Places) -> None:
+    assert mpr("list").returncode == 0
+    commands = f"mount --bind {places.state} {places.state}; mount -o remount,bind,ro {places.state}"
+    found = doctor("--fix", commands=commands).one("directory-read-only")
+    assert f"remount,rw {places.state}`" in found["mend"]
 
 
 def test_what_was_written_where_a_lost_connection_was_mounted_is_reported(

@@ -147,6 +147,40 @@ def test_c6_a_cancel_fails_while_the_server_is_gone(fresh: Fresh, connect: Conne
     assert (server.root / "report").read_text() == "important"
 
 
+def test_c6_a_cancel_that_may_deliver_later_keeps_what_is_not_sent(
+    fresh: Fresh, connections: Connections, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = fresh(sftp.serve)
+    options = {"known_hosts": str(server.known_hosts)}
+    share = Share(Sftp(), server.url(), server.root, None, server.password, options)
+    share.put("table", "the server's")
+    first, second = connections.connect(share), connections.connect(share)
+    assert (first.mountpoint / "table").read_text() == "the server's"
+    server.stop()
+    (first.mountpoint / "report").write_text("important")
+    with (first.mountpoint / "table").open("w") as table:
+        table.write("all of it")
+        table.flush()
+        with pytest.raises(WNetError) as refused:
+            connections.disconnect(first, later=True)
+        assert refused.value.status is Status.ERROR_OPEN_FILES
+    (first.mountpoint / "table").write_text("closed just now")
+    connections.disconnect(first, later=True)  # the second sends it, and goes on trying
+    assert (second.mountpoint / "report").read_text() == "important"
+    connections.disconnect(second, later=True)
+    assert "kept, and sent by the next connection to it: report, table" in caplog.text
+    assert connections.rclone().call("vfs/list")["vfses"] == []
+    (waiting,) = share.provider.waiting()
+    assert (waiting.pending, waiting.options, waiting.provider) == (Pending(2, 24), options, "sftp")
+    server.start()
+    connections.disconnect(connections.connect(share))
+    assert {each.name: each.read_text() for each in server.root.iterdir()} == {
+        "report": "important",
+        "table": "closed just now",
+    }
+    assert share.provider.waiting() == []
+
+
 def test_c6_an_interrupted_cancel_leaves_the_connection_as_it_was(sftp_share: Share, connections: Connections) -> None:
     mounted = connections.connect(sftp_share)
     (mounted.mountpoint / "file").write_text("pending")

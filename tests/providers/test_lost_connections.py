@@ -205,6 +205,8 @@ def test_an_rclone_that_hangs_is_told_from_a_server_that_does(sftp_share: Share,
     mounted = connections.connect(sftp_share)
     rclone = connections.rclone()
     os.kill(rclone.pid, signal.SIGSTOP)
+    threads = list(Path(f"/proc/{rclone.pid}/task").glob("*/stat"))
+    wait_for(lambda: all(each.read_text().rpartition(")")[2].split()[0] == "T" for each in threads), "rclone to stop")
     try:
         with pytest.raises(WNetError, match="rclone itself does not answer"):
             rclone.call("vfs/list", timeout=0.2)

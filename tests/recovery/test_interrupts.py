@@ -46,12 +46,15 @@ def check(world: World, crash: Crash, operation: str, *, connected: bool) -> Non
 @pytest.mark.parametrize("crash", POINTS_OF_ADD, ids=str)
 def test_n19_an_interrupted_add_is_undone(world: World, crash: Crash) -> None:
     assert world.struck(crash, signal.SIGINT, *world.connect()) == 130
+    assert world.said.endswith("mpr: Z: interrupted; undone\n")
     check(world, crash, "add", connected=False)
 
 
 @pytest.mark.parametrize("crash", POINTS_OF_ADD_DONE, ids=str)
 def test_n19_an_add_that_is_interrupted_after_it_is_done_stands(world: World, crash: Crash) -> None:
-    assert world.struck(crash, signal.SIGINT, *world.connect()) == 130
+    assert world.struck(crash, signal.SIGINT, *world.connect("*"), "--json") == 130
+    told = {"name": "Z:", "message": "interrupted; the connection stands", "outcome": "the connection stands"}
+    assert json.loads(world.printed).items() >= told.items()
     check(world, crash, "add", connected=True)
 
 
@@ -60,6 +63,7 @@ def test_n19_an_interrupted_cancel_leaves_the_connection(world: World, crash: Cr
     world.mpr(*world.connect())
     (world.places.drives / "Z" / "data").write_bytes(bytes(1 << 20))
     assert world.struck(crash, signal.SIGTERM, "disconnect", "Z:") == 143
+    assert world.said.endswith("mpr: Z: interrupted; the connection stands\n")
     check(world, crash, "cancel", connected=True)
     world.mpr("disconnect", "Z:")
     assert (world.root / "data").read_bytes() == bytes(1 << 20)
@@ -70,6 +74,7 @@ def test_n19_a_cancel_that_is_interrupted_after_the_mount_went_is_finished(world
     world.mpr(*world.connect())
     (world.places.drives / "Z" / "data").write_bytes(bytes(1 << 20))
     assert world.struck(crash, signal.SIGTERM, "disconnect", "Z:") == 143
+    assert world.said.endswith("mpr: Z: interrupted; it is disconnected\n")
     check(world, crash, "cancel", connected=False)
     assert (world.root / "data").read_bytes() == bytes(1 << 20)
 

@@ -16,6 +16,7 @@ import pytest
 
 from crashes import Crash, World
 from mprouter import Router, Status
+from mprouter.names import parse_remote
 from mprouter.providers.rclone import daemon
 from mprouter.store import Store
 from servers.daemon import end, wait_for
@@ -87,7 +88,10 @@ def test_n19_the_posts_are_made_before_a_new_operation_on_that_name(world: World
 
 def test_n8_recovered_posts_come_in_reverse_order(world: World) -> None:
     world.killed(CONNECTED, *world.connect())
-    world.mpr("recover")
+    first, second = world.mpr("recover").splitlines()
+    assert first == f"Z:  {parse_remote(world.resource).told}"  # as docs/recovery.md shows it
+    assert second.startswith("    process ")
+    assert " died while connecting it; finished: the connection stands. Told after: user/command, " in second
     assert [each.who for each in world.told("add", phase="post")] == ["isolated", "inline", "command"]
 
 

@@ -29,4 +29,5 @@ def as_json(connection: Connection) -> dict[str, Any]:
         "path": str(connection.path),
         "remembered": connection.remembered,
         "state": connection.state.value if connection.state else None,
+        "options": dict(connection.options),
     }

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from mprouter.cli.output import OutputLost, is_terminal, plain, say_json
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, subject_of
 
-__all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "tell"]
+__all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "interrupted", "tell"]
 
 DEBUG_VARIABLE = "MPROUTER_DEBUG"
 """Set to anything, it has the traceback of an unexpected error shown."""
@@ -39,11 +39,26 @@ def tell(error: BaseException, *, json: bool) -> int:
         number = error.number if isinstance(error, Ended) else signal.SIGINT
         if is_terminal(sys.stderr):
             click.echo(err=True)  # the line that shows ^C, or a question, ends here
-        _tell("interrupted", WNetError(Status.WN_CANCEL, "interrupted"), json=json)
+        told = interrupted(error)
+        line = (subject_of(told.name) if told.name else "") + str(told.strerror)
+        _tell(line, told, json=json, outcome=_left_by(error)[0])
         return 128 + number
     known = error if isinstance(error, WNetError) else _unexpected(error)
     _tell(str(known), known, json=json)
     return _FAILED
+
+
+def interrupted(interrupt: KeyboardInterrupt) -> WNetError:
+    """*interrupt* as an error, which says what became of the connection that was worked at."""
+    outcome, name = _left_by(interrupt)
+    return WNetError(Status.WN_CANCEL, f"interrupted; {outcome}" if outcome else "interrupted", name=name)
+
+
+def _left_by(interrupt: KeyboardInterrupt) -> tuple[str | None, str | None]:
+    """What became of the connection that was worked at, and its name; see ``History.left_by_interrupt``."""
+    notes: list[str] = getattr(interrupt, "__notes__", [])
+    outcome, colon, name = notes[-1].partition(": ") if notes else ("", "", "")  # the last is the outermost operation's
+    return (outcome, name) if colon else (None, None)
 
 
 def as_json(error: WNetError) -> dict[str, str | int | None]:
@@ -57,12 +72,12 @@ def as_json(error: WNetError) -> dict[str, str | int | None]:
     }
 
 
-def _tell(line: str, error: WNetError, *, json: bool) -> None:
+def _tell(line: str, error: WNetError, *, json: bool, **more: str | None) -> None:
     if not json:
         click.echo(f"mpr: {plain(line)}", err=True)
         return
     try:
-        say_json(as_json(error))
+        say_json(as_json(error) | more)
     except OutputLost:
         click.echo(f"mpr: {plain(line)}", err=True)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mprouter.connection import Connection
     from mprouter.providers.base import Waiting
 
-__all__ = ["command"]
+__all__ = ["command", "waiting_as_json"]
 
 
 @click.command(
@@ -43,7 +43,9 @@ def command(remembered: bool, unsent: bool, as_json: bool) -> None:
         found = router.connections(remembered=remembered)
         waiting = [] if remembered or (as_json and not unsent) else router.waiting()
     if as_json:
-        say_json([_as_json(each) for each in waiting] if unsent else [connection.as_json(each) for each in found])
+        say_json(
+            [waiting_as_json(each) for each in waiting] if unsent else [connection.as_json(each) for each in found]
+        )
         return
     if unsent:
         if not waiting:
@@ -87,26 +89,32 @@ def _advice(connection: Connection) -> str | None:
     """How to mend what is not as it should be."""
     from shlex import quote
 
-    name, remote = (
-        quote(plain(each)) for each in (connection.local_name or connection.remote_name, connection.remote_name)
-    )
+    name = quote(plain(connection.local_name or connection.remote_name))
     if connection.state is None:
         return f"{name} is not connected; to connect it: mpr restore {name}"
     if connection.state.value == "lost":
-        again = f"mpr connect {remote}" + (f" {name}" if connection.local_name else "")
+        again = f"mpr restore {name}" if connection.remembered else _connect(connection, connection.local_name)
         return f"{name} is lost; to connect it again: {again}; to be rid of it: mpr disconnect {name}"
     return None
 
 
+def _connect(resource: Connection | Waiting, local_name: str | None = None) -> str:
+    """The command that connects *resource* as it was connected, for a shell."""
+    from shlex import join
+
+    from mprouter.again import connect_words
+
+    each = resource
+    words = connect_words(each.remote_name, local_name, user=each.user, provider=each.provider, options=each.options)
+    return f"mpr connect {join(map(plain, words))}"
+
+
 def _say_waiting(waiting: Waiting, *, is_connected: bool) -> None:
     """What is not on the server, and what to do."""
-    from shlex import quote
-
     remote = plain(waiting.remote_name)
     if waiting.pending.files:
         files = f"{counted(waiting.pending.files, 'file')} ({size(waiting.pending.bytes)})"
-        user = f" --user {quote(plain(waiting.user))}" if waiting.user is not None else ""
-        advice = "disconnecting waits for that" if is_connected else f"to send that: mpr connect {quote(remote)}{user}"
+        advice = "disconnecting waits for that" if is_connected else f"to send that: {_connect(waiting)}"
         say(f"{remote}: {files} not on the server yet; {advice}")
     if waiting.aside:
         files = counted(len(waiting.aside), "file")
@@ -115,11 +123,15 @@ def _say_waiting(waiting: Waiting, *, is_connected: bool) -> None:
             say(f"  {plain(file)}")
 
 
-def _as_json(waiting: Waiting) -> dict[str, Any]:
+def waiting_as_json(waiting: Waiting) -> dict[str, Any]:
+    """What ``--json`` shows of what waits."""
     return {
         "remote_name": waiting.remote_name,
         "user": waiting.user,
         "files": waiting.pending.files,
         "bytes": waiting.pending.bytes,
         "aside": [str(each) for each in waiting.aside],
+        "provider": waiting.provider,
+        "options": dict(waiting.options),
+        "names": list(waiting.names),
     }

@@ -287,7 +287,7 @@ def _disconnect(name: str, words: Words, router: Router) -> None:
     for force in (False, True):
         with Waiting() as waiting:
             try:
-                router.disconnect(name, force, forget=True, progress=waiting.show)
+                router.disconnect(name, force, forget=True, progress=waiting.of(name))
             except WNetError as error:
                 if force or error.status is not Status.ERROR_OPEN_FILES:
                     raise

@@ -24,6 +24,7 @@ COMMANDS = {
     "service": "Have connections restored at login.",
     "recover": "Settle what was cut off when a process died.",
     "salvage": "Begin a damaged store anew, with what is good of it.",
+    "discard": "Give up for good what is not on a server.",
     "events": "Show what happened, call by call.",
     "notify": "Say who is told of connections.",
     "provider": "Show and order the network providers.",

@@ -8,6 +8,7 @@ import click
 
 from mprouter.cli.command import Command
 from mprouter.cli.output import json_option, plain, say, say_json
+from mprouter.status import subject_of
 
 if TYPE_CHECKING:
     from mprouter.recovery import Recovered
@@ -50,15 +51,17 @@ def command(ctx: click.Context, as_json: bool) -> None:
 def _say(recovered: Recovered) -> None:
     each = recovered
     what = "connecting" if each.operation == "add" else "disconnecting"
-    name = plain(each.local_name or each.remote_name)
-    line = f"{name}: process {each.process} died while {what} it"
+    happened = f"process {each.process} died while {what} it"
     if each.error is not None:
-        click.echo(f"mpr: {line}; it cannot be settled yet: {plain(each.error)}", err=True)
+        name = subject_of(plain(each.local_name or each.remote_name))
+        click.echo(f"mpr: {name}{happened}; it cannot be settled yet: {plain(each.error)}", err=True)
         return
-    say(f"{line}; {each.outcome}")
-    for ids, text in ((each.told, "told"), (each.lost, "no longer registered, not told")):
+    say("  ".join(plain(name) for name in (each.local_name, each.remote_name) if name))
+    line = f"    {happened}; {each.outcome}"
+    for ids, text in ((each.told, "Told after"), (each.lost, "No longer registered, not told")):
         if ids:
-            say(f"  {text}: {plain(', '.join(ids))}")
+            line += f". {text}: {plain(', '.join(ids))}"
+    say(line)
 
 
 def _as_json(recovered: Recovered) -> dict[str, Any]:

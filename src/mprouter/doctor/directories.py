@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,8 @@ from mprouter.status import WNetError
 
 __all__ = ["CHECKS"]
 
-FULL, LOW = 8 << 20, 128 << 20
-"""Bytes of free space below which nothing works any more, and below which a larger file no longer fits."""
+FULL, LOW = 1 << 20, 128 << 20
+"""Bytes of free space below which nothing is written any more, and below which a larger file no longer fits."""
 
 NOWHERE = Kind(
     "place-unknown",
@@ -58,11 +58,17 @@ UNUSABLE = Kind(
     "`chmod 700 {path}`; if that does not help, its file system may be read-only",
     "gives you the rights, if the directory is yours",
 )
+READ_ONLY = Kind(
+    "directory-read-only",
+    Severity.ERROR,
+    "Nothing can be written there, so that nothing can be connected or disconnected.",
+    "as root: `mount -o remount,rw {place}`; the kernel mounts a disk with errors so, of which `dmesg` tells",
+)
 DISK_FULL = Kind(
     "disk-full",
     Severity.ERROR,
     "What programs write to connections waits there until it is sent, and connections are noted there. Both fail.",
-    "make room: `df -h {path}`, and `du -sh {path}`",
+    "make room: `df -h {path}`, `du -sh {path}`; what waits makes room when it is sent: `mpr list --unsent`",
 )
 DISK_LOW = Kind(
     "disk-low",
@@ -74,6 +80,18 @@ OCCUPIED = Kind(
     "drive-occupied",
     Severity.WARNING,
     "Programs have written there when the drive was not connected. Until it is empty the drive cannot be connected.",
+    "see what is there, and move it away: `ls -la {path}`",
+)
+DRIVE_LEFT = Kind(
+    "drive-left",
+    Severity.NOTE,
+    "Somebody has made the directory, or it was left behind. What programs write there now is not on any server.",
+    "if it is not yours: `rmdir {path}`; the next connection makes it again",
+)
+PATH_OCCUPIED = Kind(
+    "path-occupied",
+    Severity.WARNING,
+    "Programs have written there when it was not connected. Until it is empty it cannot be connected again.",
     "see what is there, and move it away: `ls -la {path}`",
 )
 LEFT_EMPTY = Kind(
@@ -155,6 +173,10 @@ def _usable(path: Path, access: int) -> Iterator[Finding]:
         return
     if not stat.S_ISDIR(found.st_mode):
         yield NO_DIRECTORY.found(f"{path} is not a directory", path=path)
+    elif access & os.W_OK and os.statvfs(path).f_flag & os.ST_RDONLY:
+        there = path.resolve()
+        place = next((each for each in (there, *there.parents) if mountinfo.at(each) is not None), Path("/"))
+        yield READ_ONLY.found(f"the file system of {path} is mounted read-only", place=place)
     elif not os.access(path, access):
         mine = found.st_uid == os.getuid() and found.st_mode & 0o700 != 0o700
         fix = partial(_restrict, path.resolve(), 0) if mine else None
@@ -197,20 +219,33 @@ def _mib(size: int) -> str:
 
 
 def leftovers() -> Iterator[Finding]:
-    """No directory is left of a connection without a local name, and nothing blocks a drive."""
-    for path in _listed(places.drives_dir()):
-        if len(path.name) == 1 and "D" <= path.name <= "Z" and _content(path) and not path.is_symlink():
-            yield OCCUPIED.found(f"nothing is mounted on {path}, and files are in it", path=path)
+    """No directory is left of a connection that is gone, and nothing blocks a drive or what is remembered."""
+    unmounted = {path: _content(path) for path in _listed(places.drives_dir()) if _is_drive(path.name)}
+    drives = {path: found for path, found in unmounted.items() if found is not None and not path.is_symlink()}
+    for path in (path for path, found in drives.items() if found):
+        yield OCCUPIED.found(f"nothing is mounted on {path}, and files are in it", path=path)
     left = [path for path in _listed(places.runtime_dir() / "mounts") if path.name.isdecimal()]
-    if not left:
-        return
     try:
         known = {Path(entry.path) for entry in records.entries()}
+        remembered = [Path(each.local_name) for each in records.remembered() if each.local_name.startswith("/")]
     except WNetError:
-        yield records.unread()
+        if left or drives:
+            yield records.unread()
         return
+    for path in filter(_content, remembered):
+        yield PATH_OCCUPIED.found(f"nothing is mounted on {path}, which is remembered: files are in it", path=path)
+    for path in (path for path, found in drives.items() if not found and path not in known):
+        yield DRIVE_LEFT.found(f"{path} is empty, and nothing is mounted on it", path=path)
+    yield from _left_of_deviceless(path for path in left if path not in known)
+
+
+def _is_drive(name: str) -> bool:
+    return len(name) == 1 and "D" <= name <= "Z"
+
+
+def _left_of_deviceless(left: Iterable[Path]) -> Iterator[Finding]:
     for path in left:
-        content = None if path in known else _content(path)
+        content = _content(path)
         if content:
             yield LEFT_FULL.found(f"{path} is left of a connection that is gone, with files in it", path=path)
         elif content is not None:

@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mprouter.again import connect_words
 from mprouter.finding import Check, Finding, Kind, Severity
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
     from mprouter.providers.base import Mounted, Provider
-    from mprouter.store import Entry, Operation
+    from mprouter.store import Entry, Operation, Remembered
 
-__all__ = ["checks", "entries", "known", "unread"]
+__all__ = ["checks", "entries", "known", "remembered", "unread"]
 
 DAMAGED = Kind(
     "store-damaged",
@@ -68,7 +69,7 @@ LOST = Kind(
     "connection-lost",
     Severity.WARNING,
     _LOST,
-    "`mpr connect {remote} {local}` connects it again, `mpr disconnect {name}` is rid of it",
+    "`mpr connect {remote_and_options}` connects it again, `mpr disconnect {name}` is rid of it",
 )
 LOST_REMEMBERED = Kind(
     "connection-lost-remembered",
@@ -115,7 +116,7 @@ def integrity() -> Iterator[Finding]:
 
 
 def _unusable(error: WNetError, path: Path) -> Finding:
-    if error.status is Status.ERROR_ACCESS_DENIED:  # it is the directory, which is looked at elsewhere
+    if error.status in {Status.ERROR_ACCESS_DENIED, Status.ERROR_DISK_FULL}:  # these are looked at elsewhere
         return unread()
     damage = DAMAGED if error.__cause__ is not None else FOREIGN  # the store has judged, or SQLite has failed
     kinds = {Status.ERROR_BAD_PROFILE: damage, Status.ERROR_REVISION_MISMATCH: NEWER}
@@ -123,8 +124,13 @@ def _unusable(error: WNetError, path: Path) -> Finding:
 
 
 def _is_barred(file: Path) -> bool:
-    """Whether it may not be written. The files beside the store come and go with the processes that use it."""
+    """Whether it may not be written, for what is its own and not the file system's, which is looked at elsewhere.
+
+    The files beside the store come and go with the processes that use it.
+    """
     try:  # it is not opened: to close it would take SQLite's locks away
+        if os.statvfs(file).f_flag & os.ST_RDONLY:
+            return False
         before = file.stat()
         return not os.access(file, os.R_OK | os.W_OK) and file.stat().st_ino == before.st_ino
     except FileNotFoundError:
@@ -200,7 +206,8 @@ def _lost(entry: Entry, *, is_remembered: bool) -> Finding:
         return LOST_DEVICELESS.found(what, remote=remote)
     if is_remembered:
         return LOST_REMEMBERED.found(what, name=local)
-    return LOST.found(what, remote=remote, local=local, name=local)
+    words = connect_words(remote, local, user=entry.user, provider=entry.provider, options=entry.options)
+    return LOST.found(what, remote_and_options=words, name=local)
 
 
 def entries() -> list[Entry]:
@@ -209,6 +216,14 @@ def entries() -> list[Entry]:
 
     with closing(Store(as_is=True)) as store:
         return store.entries()
+
+
+def remembered() -> list[Remembered]:
+    """What the store says is restored at login. Raises ``WNetError``."""
+    from mprouter.store import Store
+
+    with closing(Store(as_is=True)) as store:
+        return store.remembered()
 
 
 def unread() -> Finding:

@@ -27,6 +27,7 @@ __all__ = [
     "Conversation",
     "Describing",
     "Diagnosing",
+    "Discarding",
     "Enumerating",
     "Identifying",
     "Informing",
@@ -124,11 +125,16 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A connection as the store knows it: what ``cancel_connection`` and ``state`` get."""
+    """A connection as the store knows it: what ``cancel_connection`` and ``state`` get.
+
+    later: for a cancel that need not deliver: what is written and not sent may stay where it waits, and is told by
+    ``Caching.waiting``. A provider without a cache has nothing to do for it.
+    """
 
     name: RemoteName
     mountpoint: Path
     handle: Mapping[str, Any]
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +151,17 @@ class Waiting:
 
     remote_name: as it was connected last. user: the user name on the server. pending: what the connection sends, or
     the next one to that resource as that user. aside: files that cannot be sent, since a part of them is missing.
+    names: of the pending files, for a person. provider, options: as it was connected last, so that it can be connected
+    again; None and none where not known.
     """
 
     remote_name: str
     user: str | None
     pending: Pending
     aside: tuple[Path, ...] = ()
+    provider: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    names: tuple[str, ...] = ()
 
 
 Progress = Callable[[Pending], None]
@@ -183,7 +194,7 @@ class Provider(Protocol):
         """
 
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
-        """Deliver what was written and closed, then disconnect (``NPCancelConnection``, C6).
+        """Deliver what was written and closed, then disconnect (``NPCancelConnection``, C6); see ``Mounted.later``.
 
         A lost connection is cleaned up. Raises ``WNetError`` ERROR_OPEN_FILES while files are open and *force* is
         not set, ERROR_WRITE_FAULT if written data cannot be delivered; the connection then stands as it was.
@@ -213,6 +224,17 @@ class Caching(Protocol):
 
     def waiting(self) -> list[Waiting]:
         """All that waits. Providers that share a cache have one function in common, which is called once."""
+
+
+@runtime_checkable
+class Discarding(Protocol):
+    """What a ``Caching`` provider may have besides: what waits can be given up for good."""
+
+    def discard(self, waiting: Waiting) -> None:
+        """Remove the files that *waiting*, one of its own, names, and no others; do nothing if they are gone.
+
+        Raises ``WNetError`` ERROR_BUSY if a connection uses them. Providers that share a cache have one in common.
+        """
 
 
 @runtime_checkable

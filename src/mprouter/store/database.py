@@ -7,6 +7,9 @@ have remembered, and, before an attempt begins, that somebody is owed a post for
 
 A transaction is only made on the file that has its name now, if it is of this program's version and what matters in it
 is as it was written: since it was opened, others may have put it aside, brought it up to date or damaged it.
+
+To be read, the file needs no room on its disk, nor that anything may be written there: SQLite, which does, is given a
+copy then. To be changed, it is given some of the reserve.
 """
 
 from __future__ import annotations
@@ -15,24 +18,31 @@ import os
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from mprouter import places
+from mprouter import places, reserve
 from mprouter.status import Status, WNetError
 from mprouter.store import schema, sealed
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    _Error = sqlite3.Error | sealed.Damaged | UnicodeDecodeError | OSError
 
 __all__ = ["BUSY_SECONDS", "Database", "connect", "fill"]
 
 BUSY_SECONDS = 30.0
 """How long an operation waits for other processes. A transaction takes well under a millisecond."""
 
+ROOM = 256 << 10
+"""Bytes that a transaction may need for the log and what is beside it. One of this program's needs a tenth of that."""
+
 _SMALLEST = 512  # bytes of a file of SQLite
+_COPY = (-1, -1)  # no file is this one: what is open is not the file that has the name
 
 _all: WeakSet[Database] = WeakSet()
 _all_guard = threading.Lock()
@@ -64,7 +74,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """For queries, which all see one state. Raises ``WNetError``."""
-        with self._transaction("BEGIN") as db:
+        with self._transaction(self._begun_or_copied) as db:
             yield db
 
     @contextmanager
@@ -73,7 +83,8 @@ class Database:
 
         durable: the commit is on the disk when the block ends, even if the power fails then.
         """
-        with self._transaction("BEGIN IMMEDIATE", synchronous="FULL" if durable else "NORMAL") as db:
+        begun = partial(self._begun, "BEGIN IMMEDIATE", "FULL" if durable else "NORMAL")
+        with self._transaction(begun) as db:
             yield db
 
     @contextmanager
@@ -87,6 +98,8 @@ class Database:
             if isinstance(error, WNetError):
                 raise
             self._leave()  # the next use may find the file mended
+            if not self._as_is and _code(error, self.path) & 0xFF == sqlite3.SQLITE_FULL:
+                reserve.give_up(self.path.parent)  # for that next use
             raise _in_words(error, self.path) from error
         except UnicodeEncodeError as error:
             raise WNetError(
@@ -101,10 +114,10 @@ class Database:
                 connection.close()
 
     @contextmanager
-    def _transaction(self, begin: str, *, synchronous: str = "NORMAL") -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begun: Callable[[], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
         with self._lock, self.told():
             try:
-                db = self._begun(begin, synchronous)
+                db = begun()
                 self._verify(db)
                 yield db
                 db.execute("COMMIT")
@@ -113,8 +126,26 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _begun(self, begin: str, synchronous: str) -> sqlite3.Connection:
+    def _begun_or_copied(self) -> sqlite3.Connection:
+        """A transaction to read in: on the file, or on a copy where SQLite may not write what it needs for that."""
+        import sqlite3
+
+        try:
+            return self._begun("BEGIN")
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, WNetError) or not _is_unwritable(error, self.path):
+                raise
+            self._leave()
+            db = self._connection = self._looked_at()
+            self._file = _COPY
+            self._changes = None
+            db.execute("BEGIN")
+            return db
+
+    def _begun(self, begin: str, synchronous: str = "NORMAL") -> sqlite3.Connection:
         """A transaction on the file that is there now, which is looked at when nobody can replace it any more."""
+        if begin != "BEGIN":
+            reserve.give_up(self.path.parent, ROOM)
         for _ in range(5):
             db = self._opened()
             db.execute(f"PRAGMA synchronous = {synchronous}")
@@ -168,7 +199,35 @@ class Database:
                 raise
             self._connection = connection
             self._changes = None
+            if not self._as_is:
+                reserve.keep(path.parent)
         return self._connection
+
+    def _looked_at(self) -> sqlite3.Connection:
+        """What is in the file and its log, in memory. Raises ``sqlite3.Error``, ``OSError`` and ``WNetError``."""
+        import shutil
+        from tempfile import TemporaryDirectory
+
+        path, memory = self.path, Path("/dev/shm")  # noqa: S108 - in it a directory that is this user's alone
+        if _identity(path) is None:
+            return _copied(None)
+        with TemporaryDirectory(prefix="mprouter-", dir=memory if os.access(memory, os.W_OK) else None) as directory:
+            copy = Path(directory, path.name)
+            before = None
+            while before != (before := _written(path)):  # by another process, for which there is room again
+                for suffix in ("", "-wal"):
+                    with suppress(FileNotFoundError):
+                        Path(f"{copy}{suffix}").unlink(missing_ok=True)
+                        shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+            db = connect(copy)
+            try:
+                self._version(db)
+                db = _copied(db)
+                self._prepare(db, path)
+            except BaseException:
+                db.close()
+                raise
+            return db
 
     def _prepare(self, db: sqlite3.Connection, path: Path) -> None:
         version = self._version(db)
@@ -231,7 +290,9 @@ def _copied(db: sqlite3.Connection | None) -> sqlite3.Connection:
     if db is not None:
         with closing(db):
             db.backup(copy)
-    schema.migrate(copy, copy.execute("PRAGMA user_version").fetchone()[0])
+    version = copy.execute("PRAGMA user_version").fetchone()[0]
+    if version < schema.VERSION:
+        schema.migrate(copy, version)
     return copy
 
 
@@ -270,6 +331,19 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _written(path: Path) -> list[tuple[int, int, int] | None]:
+    """What differs when the file or its log is written to."""
+    found: list[tuple[int, int, int] | None] = []
+    for each in (path, Path(f"{path}-wal")):
+        try:
+            now = each.stat()
+        except FileNotFoundError:
+            found.append(None)
+        else:
+            found.append((now.st_ino, now.st_size, now.st_mtime_ns))
+    return found
+
+
 def _close_unchanged(db: sqlite3.Connection, path: Path) -> None:
     """Close *db* and leave its log as it is: SQLite takes it away when the last connection that may write is closed."""
     import sqlite3
@@ -300,19 +374,52 @@ def _use_log(db: sqlite3.Connection) -> None:
             return
 
 
-def _in_words(error: sqlite3.Error | sealed.Damaged | UnicodeDecodeError | OSError, path: Path) -> WNetError:
+def _code(error: _Error, path: Path) -> int:
+    """What has happened, as SQLite numbers it; the low byte is the kind of error."""
     import errno
     import sqlite3
 
-    name = str(path)
-    code = getattr(error, "sqlite_errorcode", -1)
+    code = int(getattr(error, "sqlite_errorcode", -1))
     if code == -1 and isinstance(error, sealed.Damaged | UnicodeDecodeError | sqlite3.OperationalError):
-        code = sqlite3.SQLITE_CORRUPT  # the last two: a text in it is no UTF-8
-    elif isinstance(error, OSError):
-        code = sqlite3.SQLITE_FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else sqlite3.SQLITE_CANTOPEN
+        return sqlite3.SQLITE_CORRUPT  # the last two: a text in it is no UTF-8
+    if isinstance(error, OSError):
+        return sqlite3.SQLITE_FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else sqlite3.SQLITE_CANTOPEN
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the file beside the log could not grow
-        code = sqlite3.SQLITE_FULL
-    match code & 0xFF:  # the low byte is the kind of error
+        return sqlite3.SQLITE_FULL
+    with suppress(OSError):
+        if code & 0xFF == sqlite3.SQLITE_CANTOPEN and not reserve.has_room(path.parent, 0):  # for one more file
+            return sqlite3.SQLITE_FULL
+    return code
+
+
+def _is_read_only(path: Path) -> bool:
+    with suppress(OSError):
+        return hasattr(os, "statvfs") and bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    return False
+
+
+def _is_unwritable(error: _Error, path: Path) -> bool:
+    """Whether nothing can be written to the disk, which is full or mounted read-only."""
+    import sqlite3
+
+    kind = _code(error, path) & 0xFF
+    return kind == sqlite3.SQLITE_FULL or (
+        kind in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} and _is_read_only(path)
+    )
+
+
+def _in_words(error: _Error, path: Path) -> WNetError:
+    import sqlite3
+
+    name = str(path)
+    match _code(error, path) & 0xFF:
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY if _is_read_only(path):
+            return WNetError(
+                Status.ERROR_CANNOT_OPEN_PROFILE,
+                "the file system of the store of connections is mounted read-only, so nothing can be changed",
+                name=name,
+                hint=f"see where it is and why: findmnt -T {path.parent}, dmesg; as root: mount -o remount,rw",
+            )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY:
             return WNetError(
                 Status.ERROR_CANNOT_OPEN_PROFILE,

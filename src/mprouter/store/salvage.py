@@ -15,17 +15,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mprouter import reserve
 from mprouter.store import sealed
 from mprouter.store.database import connect, fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Salvaged", "damage", "salvage"]
 
 _TABLES = (*sealed.TABLES, "events")
 _FIRST_WITH_SUMS = 3
 _PAGE = 4096
+_INNER = 5  # the first byte of a page of a table that only leads to others
 _MOST = 10  # of SQLite's complaints
 _BELIEVABLE = 1 << 40  # the number of a connection or an event
 _Errors = (sqlite3.Error, UnicodeDecodeError)  # the second: SQLite's complaint repeats a broken name
@@ -64,14 +66,15 @@ def salvage(path: Path) -> Salvaged:
     permission, or another process is at work on it; the damaged file is then where it was.
     """
     path.touch(0o600)  # it may be gone, and only its log there
+    reserve.give_up(path.parent, 8 * path.stat().st_size)
     aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
     with TemporaryDirectory(prefix="salvage-", dir=path.parent) as directory, _alone(path):
         new = Path(directory, "new.db")
         fill(new)
         found = _read(_copied(path, Path(directory, "as-it-is.db")), new)
         if found.broken:
-            # the first page says where the tables are, and is the same in all stores that began with this version
-            again = _read(_copied(path, Path(directory, "another-first-page.db"), new.read_bytes()[:_PAGE]), new)
+            # where the tables are is the same in all stores that began with this version
+            again = _read(_copied(path, Path(directory, "other-schema.db"), _schema_pages(new.read_bytes())), new)
             found = max(found, again, key=lambda each: sum(map(len, each.rows.values())))
         salvaged = _write(new, found, aside)
         _swap(path, aside, new)
@@ -103,17 +106,37 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _copied(path: Path, copy: Path, first_page: bytes = b"") -> Path:
-    """A copy of the file and its log to read from, since reading may write. first_page: in place of its own."""
+def _copied(path: Path, copy: Path, pages: Mapping[int, bytes] | None = None) -> Path:
+    """A copy of the file and its log to read from, since reading may write. pages: in place of its own, by number."""
     shutil.copyfile(path, copy)
-    if first_page:
+    if pages:
         with copy.open("r+b") as file:
-            pages = path.stat().st_size // _PAGE
-            file.write(first_page[:28] + pages.to_bytes(4, "big") + bytes(8) + first_page[40:])  # and none of them free
+            for number, page in pages.items():
+                file.seek((number - 1) * _PAGE)
+                file.write(page)
+            count = -(-file.seek(0, os.SEEK_END) // _PAGE)
+            file.truncate(count * _PAGE)
+            file.seek(28)
+            file.write(count.to_bytes(4, "big") + bytes(8))  # and none of them free
     log = Path(f"{path}-wal")
     if log.exists() and copy.stat().st_size:
         shutil.copyfile(log, f"{copy}-wal")
     return copy
+
+
+def _schema_pages(store: bytes) -> dict[int, bytes]:
+    """The pages of *store* that say which tables there are and where, by number: the tree that begins on the first."""
+    pages: dict[int, bytes] = {}
+    wanted = [1]
+    while wanted:
+        number = wanted.pop()
+        page = pages[number] = store[(number - 1) * _PAGE : number * _PAGE]
+        header = 100 if number == 1 else 0  # after that of the file
+        if page[header] == _INNER:  # its cells begin with the number of a page; that of the last page is in the header
+            cells = int.from_bytes(page[header + 3 : header + 5], "big")
+            places = (int.from_bytes(page[at : at + 2], "big") for at in range(header + 12, header + 12 + 2 * cells, 2))
+            wanted += [int.from_bytes(page[at : at + 4], "big") for at in (header + 8, *places)]
+    return pages
 
 
 def _read(copy: Path, new: Path) -> _Found:
@@ -156,11 +179,19 @@ def _read_table(db: sqlite3.Connection, table: str, columns: Sequence[str], foun
         lost.append(f"damaged events: {len(rows) - len(good)}")
     elif len(good) < len(rows):
         lost += [_damaged_row(table, columns, row[:-1]) for row in rows if row not in good]
+    if with_sums and not lost and table in sealed.TABLES:
+        lost = _missing_rows(db, table, good)
+    found.lost += lost
+
+
+def _missing_rows(db: sqlite3.Connection, table: str, good: Sequence[tuple[Any, ...]]) -> list[str]:
+    """What the seal of *table* says of rows that are not there at all, in words."""
+    seal = None
     with suppress(*_Errors):
         seal = db.execute("SELECT sum FROM seals WHERE name = ?", [table]).fetchone()
-        if with_sums and not lost and seal and seal[0] != sum(row[-1] for row in good):
-            lost = [f"rows that are missing from the table {table}"]
-    found.lost += lost
+    if seal is None:
+        return [f"perhaps rows of the table {table}: what tells is lost too"]
+    return [] if seal[0] == sum(row[-1] for row in good) else [f"rows that are missing from the table {table}"]
 
 
 def _damaged_row(table: str, columns: Sequence[str], values: Sequence[object]) -> str:

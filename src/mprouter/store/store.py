@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -277,7 +277,9 @@ class Store:
     @contextmanager
     def recovering(self) -> Iterator[None]:
         """Keep every other process from recovering meanwhile."""
-        with places.locked(places.private(self._database.path.parent) / "recovery.lock"):
+        with ExitStack() as lock:
+            with self._database.told():
+                lock.enter_context(places.locked(places.private(self._database.path.parent) / "recovery.lock"))
             yield
 
     def operations(self) -> list[Operation]:
@@ -394,6 +396,8 @@ def _described(entry: Entry) -> str:
 
 
 def _way_out(entry: Entry) -> str:
-    if entry.phase != "connected" and not entry.owner_alive():
+    if entry.phase != "connected":
+        if entry.owner_alive():
+            return "try again when that is done, or give another local name"
         return "try again; mpr recover tells if it cannot be settled"
     return f"give another local name, or disconnect this one first: mpr disconnect {entry.local_name or entry.path}"

@@ -14,7 +14,7 @@ from mprouter.names import RemoteName
 from mprouter.providers.base import Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.flush import NotQueued, deliver
+from mprouter.providers.rclone.flush import NotQueued, await_queued, deliver
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.hold import (
     end_idle,
@@ -30,7 +30,7 @@ from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import adopt, check_room, clear, unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "settle"]
+__all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "leave", "settle"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -61,6 +61,25 @@ def disconnect(
                 raise
     if not opened:
         _end(rclone, handle)
+
+
+def leave(rclone: Daemon, handle: Handle, name: RemoteName, *, force: bool) -> None:
+    """Take the mount away at once; what is not sent stays in the cache, and is sent by the next connection.
+
+    force: as in ``disconnect``. Raises ``WNetError`` (ERROR_OPEN_FILES); the connection then stands as it was.
+    """
+    opened = mounts.openers(handle.mountpoint)
+    if opened and not force:
+        raise _in_use(opened)
+    if handle.meta is not None:
+        with suppress(Refused):  # the file system has ended
+            await_queued(rclone, handle.fs, handle.meta, is_open=lambda: _open_on(rclone, handle.fs))
+    if mounts.is_mounted(handle.mountpoint):
+        _unmount(handle.mountpoint, force)
+    faults.reached("unmounted")
+    if not opened:
+        _end(rclone, handle)
+    _tell_kept(handle, name)
 
 
 def _deliver_and_unmount(

@@ -17,7 +17,7 @@ from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import Unsent, unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["STALL", "NotQueued", "deliver"]
+__all__ = ["STALL", "NotQueued", "await_queued", "deliver"]
 
 STALL = 30.0
 """Seconds without any progress after which waiting is given up."""
@@ -82,6 +82,16 @@ def deliver(
         pause = min(pause * 1.5, 0.25)
 
 
+def await_queued(daemon: Daemon, fs: str, meta: Path, *, is_open: Callable[[], Collection[str]]) -> None:
+    """Let rclone hear of what was closed just now, a second at most: whatever it has not heard of looks unfinished."""
+    deadline = monotonic() + _CLOSE
+    while monotonic() < deadline:
+        queued = {item["name"] for item in daemon.call("vfs/queue", fs=fs).get("queue") or []}
+        if all(each.path in queued for each in _not_queued(meta, is_open)):
+            return
+        sleep(0.01)
+
+
 def _not_queued(meta: Path, is_open: Callable[[], Collection[str]]) -> list[Unsent]:
     """Closed files on their way into the queue.
 
@@ -138,7 +148,7 @@ def _undelivered(
         Status.ERROR_WRITE_FAULT,
         f"not yet on the server: {shown}{why}",
         provider_text=reason,
-        hint="nothing is lost: the data is kept and sent when the server takes it; then disconnect again",
+        hint="nothing is lost: it is kept, and sent when the server takes it; disconnect then, or now with --later",
     )
 
 

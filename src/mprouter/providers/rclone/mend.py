@@ -74,6 +74,11 @@ class _Description:
             at = max(at, end)
         return gaps
 
+    @property
+    def lacks(self) -> bool:
+        """Whether parts of it are, or were, on the server alone. Of a new file, what was not written is nowhere."""
+        return bool(self.fingerprint and self.gaps)
+
     def is_finished(self, data: os.stat_result) -> bool:
         """Whether *data* was closed when this was written: rclone then sets its time to the one described."""
         return self.size == data.st_size and not self.gaps and _seconds(self.modified) == _seconds(_time(data))
@@ -131,10 +136,11 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
     if said is not None and said.is_finished(found):
         return
     whole = _Description(_time(found), found.st_size, [(0, found.st_size)])
-    if said is not None and said.gaps and _fill(content, said, server, name):
+    lacks = said.lacks if said is not None else _has_holes(content)
+    if said is not None and lacks and _fill(content, said, server, name):
         os.utime(content, ns=(found.st_atime_ns, found.st_mtime_ns))
         whole.write(description)
-    elif said.gaps if said is not None else _has_holes(content):
+    elif lacks:
         kept = _free(name, lambda each: (aside / each).exists())
         (aside / kept).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content.replace(aside / kept)
@@ -159,7 +165,7 @@ def is_whole(content: bytes) -> bool:
 def lacks_parts(description: Path) -> bool:
     """Whether parts of the file are on the server alone, as far as rclone has written that down."""
     said = _Description.read(description)
-    return said is not None and bool(said.gaps)
+    return said is not None and said.lacks
 
 
 def _free(name: str, is_taken: Callable[[str], bool]) -> str:
@@ -217,10 +223,17 @@ def _fill(content: Path, said: _Description, server: Server, name: str) -> bool:
                         if old == new:
                             continue
                         if writing:
-                            os.pwrite(ours.fileno(), new[: len(old)], at)
+                            _write(ours.fileno(), new[: len(old)], at)
                         elif len(new) < len(old) or not _is_part(old, new):
                             return False
     return True
+
+
+def _write(descriptor: int, content: bytes, at: int) -> None:
+    """All of *content*, or ``OSError``: on a disk that becomes full the system writes a part and does not complain."""
+    while content:
+        written = os.pwrite(descriptor, content, at)
+        content, at = content[written:], at + written
 
 
 def _is_part(old: bytes, new: bytes) -> bool:

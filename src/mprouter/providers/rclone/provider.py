@@ -24,7 +24,8 @@ from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, settle
+from mprouter.providers.rclone.discard import discard
+from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, leave, settle
 from mprouter.providers.rclone.failures import Failure, meaning
 from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
@@ -51,7 +52,11 @@ _WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
 """What ends one way to log on, so that the next one is tried."""
 
 _MOUNTING = (
-    Failure("no space left|quota exceeded", Status.ERROR_DISK_FULL, "the disk of rclone's cache is full"),
+    Failure(
+        "no space left|quota exceeded|remaining disk space",
+        Status.ERROR_DISK_FULL,
+        "the disk of rclone's cache is full",
+    ),
     Failure("executable file not found", Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there"),
     Failure("is not empty|already mounted", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
     Failure("too many FUSE filesystems", Status.ERROR_BUSY, "no more mounts are allowed", "see mount_max in fuse.conf"),
@@ -110,6 +115,7 @@ class RcloneProvider(ABC):
         Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS | Capability.REPLACE
     )
     waiting = staticmethod(waiting)  # one for all networks: they share the cache
+    discard = staticmethod(discard)
     diagnose = staticmethod(diagnose)  # one for all networks: they share the data plane
 
     def __init__(self, *, stall: float = STALL) -> None:
@@ -206,6 +212,8 @@ class RcloneProvider(ABC):
             if rclone is None or not handle.is_of(rclone):
                 check_forgotten(handle)
                 clean_up(handle, mounted.name)
+            elif mounted.later:
+                leave(rclone, handle, mounted.name, force=force)
             elif handle.is_connected:
                 disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)
             else:
@@ -292,7 +300,14 @@ class RcloneProvider(ABC):
                     name = fs.partition(":")[0]
                     family = self.family(target, logon) if self.adopts else name
                     end_idle(rclone, lambda each: is_member(each, family))
-                    note(rclone.cache, fs, request.name.given, logon.user)
+                    note(
+                        rclone.cache,
+                        fs,
+                        request.name.given,
+                        logon.user,
+                        provider=self.name,
+                        options=request.options,
+                    )
                     adopt(rclone, family, fs)
                 rclone.call(
                     "mount/mount",

@@ -13,15 +13,17 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from mprouter import places
+from mprouter import places, reserve
 from mprouter.providers.base import Pending, Waiting
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import Server, is_whole, mend
+from mprouter.providers.rclone.rc import Refused
 from mprouter.status import Status, WNetError
 
 __all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "note", "resource_of", "unsent", "waiting"]
@@ -30,6 +32,9 @@ log = logging.getLogger("mprouter.providers")
 
 ROOM = 1 << 20
 """Bytes that must be free on the cache's disk: an rclone that cannot describe an unsent file deletes it."""
+
+
+_NO_ROOM = re.compile("no space left|remaining disk space|quota exceeded", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +55,41 @@ def is_member(name: str, family: str) -> bool:
     return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
 
 
-def note(cache: Path, fs: str, remote_name: str, user: str | None) -> None:
-    """Write down which resource the file system *fs* is of, before anything is written to it."""
+def note(
+    cache: Path,
+    fs: str,
+    remote_name: str,
+    user: str | None,
+    *,
+    provider: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> None:
+    """Write down which resource the file system *fs* is of, before anything is written to it.
+
+    provider, options: with which it was connected; no option is a secret.
+    """
     with suppress(OSError):  # what cannot be read later is told by the name of the file system
         file = places.private(cache / "resources") / fs.partition(":")[0]
-        file.write_text(json.dumps({"remote_name": remote_name, "user": user}))
+        what = {"remote_name": remote_name, "user": user, "provider": provider, "options": dict(options or {})}
+        said = json.dumps(what)
+        if not file.exists() or file.read_text() != said:  # on a full disk it would be gone
+            file.write_text(said)
 
 
 def resource_of(fs: str) -> tuple[str, str | None]:
     """The remote name and the user that ``note`` wrote down of the file system *fs*, or what of them is in its name."""
+    said = _noted(fs)
+    return said["remote_name"], said["user"]
+
+
+def _noted(fs: str) -> dict[str, Any]:
+    """What ``note`` wrote down, or as much of it as is known; an earlier version did not write all."""
     name = fs.partition(":")[0]
-    try:
+    known: dict[str, Any] = {"remote_name": name, "user": None, "provider": None, "options": {}}
+    with suppress(OSError, ValueError, AttributeError):
         said = json.loads((places.state_dir() / "cache" / "resources" / name).read_bytes())
-        return said["remote_name"], said["user"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return name, None
+        known |= {key: said.get(key, usual) for key, usual in known.items()}
+    return known
 
 
 def waiting() -> list[Waiting]:
@@ -75,7 +100,8 @@ def waiting() -> list[Waiting]:
         aside = tuple(sorted(each for each in (cache / "damaged" / name).rglob("*") if each.is_file()))
         if files or aside:
             pending = Pending(len(files), sum(each.size for each in files))
-            found.append(Waiting(*resource_of(name), pending, aside))
+            names = tuple(sorted(each.path for each in files))
+            found.append(Waiting(pending=pending, aside=aside, names=names, **_noted(name)))
     return found
 
 
@@ -91,22 +117,21 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
         return 0
     check_room(cache)
     server = Server(rclone, fs)
-    _mend(cache, name, root, server, name)
+    _put_off(cache, name, f"{family}-0", _mend(cache, name, root, server, name))
     moved = 0
     with suppress(FileNotFoundError):
         for left in sorted((cache / "vfsMeta").iterdir()):
             if left.name not in living and left.name != name and is_member(left.name, family):
-                _mend(cache, left.name, root, server, name)
-                moved += _move(cache, left.name, name)
+                moved += _move(cache, left.name, name, but=_mend(cache, left.name, root, server, name))
     if moved:
         log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
     return moved
 
 
 def check_room(cache: Path) -> None:
-    """Raise ``WNetError`` ERROR_DISK_FULL if there is no room for what is written."""
-    disk = os.statvfs(cache)
-    if disk.f_bavail * disk.f_frsize < ROOM or (disk.f_files and not disk.f_favail):
+    """Raise ``WNetError`` ERROR_DISK_FULL if there is no room for what is written, even with the reserve."""
+    reserve.give_up(cache.parent, ROOM)
+    if not reserve.has_room(cache, ROOM):
         raise WNetError(
             Status.ERROR_DISK_FULL,
             f"the disk of {cache}, where what is written waits to be sent, is full",
@@ -121,10 +146,28 @@ def clear(cache: Path, fs: str) -> None:
         _drop(cache, name)
 
 
-def _move(cache: Path, old: str, new: str) -> int:
-    """Move the dirty files of *old* to *new*, then drop the rest of *old*: copies of what the server has."""
+def _put_off(cache: Path, name: str, later: str, descriptions: Collection[Path]) -> None:
+    """Give what cannot be mended now to the file system *later*, from which another connection adopts it."""
+    import shutil
+
+    for file in descriptions:
+        inner = file.relative_to(cache / "vfsMeta" / name)
+        meta, data = (cache / kind / later / inner for kind in ("vfsMeta", "vfs"))
+        for each in (meta, data):
+            each.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(cache / "resources" / name, cache / "resources" / later)
+        shutil.copy2(file, meta)  # in this order, since data without a description would be dropped
+        (cache / "vfs" / name / inner).replace(data)
+        file.unlink()
+
+
+def _move(cache: Path, old: str, new: str, *, but: Collection[Path]) -> int:
+    """Move the dirty files of *old* to *new*, then drop the rest of *old*: copies of what the server has.
+
+    but: descriptions of what stays.
+    """
     moved = 0
-    for file in list(_dirty(cache / "vfsMeta" / old)):
+    for file in set(_dirty(cache / "vfsMeta" / old)) - set(but):
         inner = file.relative_to(cache / "vfsMeta" / old)
         meta, data = (cache / kind / new / inner for kind in ("vfsMeta", "vfs"))
         if meta.exists() and meta.stat().st_mtime_ns > file.stat().st_mtime_ns:
@@ -135,7 +178,8 @@ def _move(cache: Path, old: str, new: str) -> int:
             (cache / "vfs" / old / inner).replace(data)
         file.replace(meta)
         moved += 1
-    _drop(cache, old)
+    if not but:
+        _drop(cache, old)
     return moved
 
 
@@ -149,11 +193,24 @@ def _drop(cache: Path, name: str) -> None:
         (cache / "resources" / name).unlink(missing_ok=True)
 
 
-def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> None:
-    """Set right what a killed rclone has left of the file system *name*, for the file system *new*."""
+def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> list[Path]:
+    """Set right what a killed rclone has left of the file system *name*, for the file system *new*.
+
+    Returns the descriptions of the files for whose rest, which is on the server, there is no room.
+    """
     meta, data = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
+    stuck = []
     for each in unsent(meta):
-        mend(meta, data, cache / "damaged" / new, server, each.path)
+        try:
+            mend(meta, data, cache / "damaged" / new, server, each.path)
+        except (Refused, OSError) as error:
+            if _NO_ROOM.search(str(error)) is None:
+                raise
+            stuck.append(meta / each.path)
+            log.warning(
+                "%s: no room to fetch the rest of it: it is sent by a later connection, when there is", each.path
+            )
+    return stuck
 
 
 def _dirty(meta: Path) -> Iterator[Path]:

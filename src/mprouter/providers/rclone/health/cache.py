@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from mprouter import places
+from mprouter.again import connect_words
 from mprouter.finding import Finding, Kind, Severity
 from mprouter.providers.base import Waiting
 from mprouter.providers.rclone import daemon, rc
@@ -31,13 +32,7 @@ KEPT = Kind(
     "unsent-kept",
     Severity.NOTE,
     "No rclone that answers has it. The next connection to the same resource as the same user sends it.",
-    "`mpr connect {remote}`; until then do not remove {cache}",
-)
-KEPT_AS = Kind(
-    "unsent-kept-as",
-    Severity.NOTE,
-    "No rclone that answers has it. The next connection to the same resource as the same user sends it.",
-    "`mpr connect {remote} --user {user}`; until then do not remove {cache}",
+    "`mpr connect {remote_and_options}`; until then do not remove {cache}",
 )
 ASIDE = Kind(
     "unsent-aside",
@@ -69,8 +64,8 @@ def _unsent(each: Waiting, running: Sequence[str]) -> Finding:
         return FAILING.found(f"{what}: the server does not take it", log=daemon.log_file(), cache=cache)
     if running:
         return WAITING.found(f"{what}: on its way, or still open")
-    kind = KEPT if each.user is None else KEPT_AS
-    return kind.found(f"{what}: not sent", remote=each.remote_name, user=each.user, cache=cache)
+    words = connect_words(each.remote_name, user=each.user, provider=each.provider, options=each.options)
+    return KEPT.found(f"{what}: not sent", remote_and_options=words, cache=cache)
 
 
 def _live() -> dict[tuple[str, str | None], list[str]]:

@@ -1,0 +1,80 @@
+"""``mpr discard``: what cannot be sent is given up, exactly what was named, and never what a connection uses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pseudo_terminal import PseudoTerminal
+from sandbox import Command, Places
+
+REMOTE = "sftp://ana@files.example.com/srv"
+
+
+def waits(places: Places, fs: str, remote: str, user: str, *names: str) -> list[Path]:
+    """Leave what an rclone leaves that could not send the files *names*; where it all is."""
+    cache, made = places.state / "cache", []
+    for name in names:
+        for kind, content in (("vfs", "important"), ("vfsMeta", "")):
+            made.append(cache / kind / fs / "srv" / name)
+            made[-1].parent.mkdir(parents=True, exist_ok=True)
+            made[-1].write_text(content)
+    (cache / "resources").mkdir(exist_ok=True)
+    made.append(cache / "resources" / fs)
+    made[-1].write_text(json.dumps({"remote_name": remote, "user": user}))
+    return made
+
+
+@pytest.fixture
+def anas(places: Places) -> list[Path]:
+    return waits(places, "mpr-sftp ana@files 0123456789ab{x}", REMOTE, "ana", "report", "table")
+
+
+def test_what_is_named_goes_and_nothing_else(mpr: Command, places: Places, anas: list[Path]) -> None:
+    aside = places.state / "cache" / "damaged" / anas[-1].name / "srv" / "half"
+    aside.parent.mkdir(parents=True)
+    aside.write_text("half")
+    others = waits(places, "mpr-sftp bob@files ba9876543210{x}", REMOTE, "bob", "report")
+    ran = mpr("discard", "SFTP://ana@FILES.example.com/srv", "--user", "ana", "--yes")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        f"{REMOTE}, to be sent as ana: 18 bytes",
+        "  srv/report",
+        "  srv/table",
+        f"  {aside}",
+        "3 files removed",
+    ]
+    assert not any(each.exists() for each in (*anas, aside, aside.parent.parent))
+    assert all(each.exists() for each in others)
+    (left,) = json.loads(mpr("list", "--unsent", "--json").stdout)
+    assert (left["user"], left["names"]) == ("bob", ["srv/report"])
+
+
+def test_nothing_goes_without_a_yes(mpr: Command, terminal: PseudoTerminal, anas: list[Path]) -> None:
+    assert mpr("discard", REMOTE).returncode == 2
+    terminal.start("discard", REMOTE)
+    terminal.expect("Remove these files for good?")
+    terminal.enter("n\n")
+    assert terminal.end()[0] == 1
+    assert all(each.exists() for each in anas)
+
+
+def test_what_is_not_there_is_said(mpr: Command, anas: list[Path]) -> None:
+    ran = mpr("discard", "sftp://ana@files.example.com/other", "--yes")
+    assert ran.returncode == 1
+    assert "nothing of it waits to be sent (ERROR_NOT_FOUND, 1168)" in ran.stderr
+    assert all(each.exists() for each in anas)
+
+
+def test_c6_what_a_connection_uses_is_left_alone(mpr: Command, places: Places, resource: str) -> None:
+    assert mpr("connect", resource, "Z:").returncode == 0
+    with (places.drives / "Z" / "report").open("w") as report:
+        report.write("important")
+        report.flush()
+        ran = mpr("discard", resource, "--yes")
+        assert ran.returncode == 1
+        assert "(ERROR_BUSY, 170); disconnect it first" in ran.stderr
+    assert mpr("disconnect", "Z:").returncode == 0
+    assert (Path(resource.removeprefix("file://").replace("%20", " ")) / "report").read_text() == "important"
