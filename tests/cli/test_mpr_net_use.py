@@ -39,7 +39,7 @@ class Files:
     """The network of ``\\\\files``: every share is there; ``closed`` wants a password, which is SECRET."""
 
     name: str = "smb"
-    capabilities: Capability = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION
+    capabilities: Capability = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
     requests: list[AddRequest] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     in_use: set[str] = field(default_factory=set)
@@ -260,7 +260,7 @@ def test_delete_with_a_remote_name_is_of_that_connection_only(net_use: Use) -> N
     net_use("Z:", PROJECTS)
     other = net_use("Z:", r"\\files\other", "/delete")
     assert other.exit_code == 2
-    assert other.stderr.startswith(f"{NOT_FOUND}Z:: it is connected to {PROJECTS}")
+    assert other.stderr.startswith(f"{NOT_FOUND}Z: it is connected to {PROJECTS}")
     assert done(net_use("Z:", "//files/projects", "/delete")) == "Z: was deleted successfully.\n\n"
 
 
@@ -319,7 +319,7 @@ def test_delete_all(net_use: Use, files: Files, store: Store) -> None:
             r"\\nowhere\x: the host name nowhere is not known",
         ),
         (["Z:", r"\\files\closed"], 1326, "The user name or password is incorrect.", r"\\files\closed: "),
-        (["A:", PROJECTS], 1200, "The specified device name is invalid.", "A:: A: cannot be redirected"),
+        (["A:", PROJECTS], 1200, "The specified device name is invalid.", "A: A: cannot be redirected"),
         (["Z:", r"\\files"], 67, "The network name cannot be found.", r"\\files: this names a server, but no share"),
         (["Z:", "sftp://ana:hunter2@files/x"], 87, "The parameter is incorrect.", "sftp://ana:***@files/x: a password"),
         (["Z:", "/home"], 50, "The request is not supported.", "/HOME means nothing here"),

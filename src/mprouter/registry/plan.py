@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mprouter.names import is_drive, parse_local, parse_remote
+from mprouter.names import RemoteName, is_drive, parse_local, parse_remote
 from mprouter.notify import drop_in
 from mprouter.providers.base import Provider
+from mprouter.providers.claims import claimants
 from mprouter.registry import state as kept
 from mprouter.registry.reg_file import Key, Value, at
 from mprouter.registry.state import Notifyee, State
@@ -396,15 +397,22 @@ class _Reading:
             raise at(line, f"the table of {local} has something that is no option: KEY = text")
         try:
             name = parse_remote(remote)
-            for each in self.providers:
-                if options and each.claims(name):
-                    each.check_options(name, options)
+            claiming = self._claiming(name)
+            for each in claiming if options else ():
+                each.check_options(name, options)
         except WNetError as error:
             if error.status is not Status.ERROR_NO_NET_OR_BAD_PATH:
                 raise at(line, f"{local}: {error.strerror}") from None
             self.notes.append(Note(local, line, f"not imported: {error.strerror}"))
             return None
         return Remembered(local, remote, name.canonical, provider, user, int(ResourceType.DISK), options, time.time())
+
+    def _claiming(self, name: RemoteName) -> list[Provider]:
+        """The providers whose *name* is. Raises ``WNetError`` if it is nobody's."""
+        found = [each for each, problem in claimants(self.providers, name) if problem is None]
+        if not found:
+            raise WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, "no network here has names of this form")
+        return found
 
     def _provider(self, local: str, name: str, number: int, line: int) -> str | None:
         """Our provider for a connection. Its name depends on the language of Windows, the *number* of its type not."""
