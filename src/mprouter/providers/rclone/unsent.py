@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,18 @@ from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import Server, is_whole, mend
 from mprouter.status import Status, WNetError
 
-__all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "note", "resource_of", "unsent", "waiting"]
+__all__ = [
+    "Unsent",
+    "adopt",
+    "check_room",
+    "clear",
+    "is_member",
+    "note",
+    "options_of",
+    "resource_of",
+    "unsent",
+    "waiting",
+]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -50,11 +61,14 @@ def is_member(name: str, family: str) -> bool:
     return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
 
 
-def note(cache: Path, fs: str, remote_name: str, user: str | None) -> None:
-    """Write down which resource the file system *fs* is of, before anything is written to it."""
+def note(cache: Path, fs: str, remote_name: str, user: str | None, options: Mapping[str, str] | None = None) -> None:
+    """Write down which resource the file system *fs* is of, before anything is written to it.
+
+    options: with which it was connected, for who asks the same server something else.
+    """
     with suppress(OSError):  # what cannot be read later is told by the name of the file system
         file = places.private(cache / "resources") / fs.partition(":")[0]
-        file.write_text(json.dumps({"remote_name": remote_name, "user": user}))
+        file.write_text(json.dumps({"remote_name": remote_name, "user": user, "options": dict(options or {})}))
 
 
 def resource_of(fs: str) -> tuple[str, str | None]:
@@ -65,6 +79,15 @@ def resource_of(fs: str) -> tuple[str, str | None]:
         return said["remote_name"], said["user"]
     except (OSError, ValueError, LookupError, TypeError):
         return name, None
+
+
+def options_of(fs: str) -> dict[str, str]:
+    """The options that ``note`` wrote down of the file system *fs*; none if it did not."""
+    try:
+        said = json.loads((places.state_dir() / "cache" / "resources" / fs.partition(":")[0]).read_bytes())
+        return dict(said["options"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 def waiting() -> list[Waiting]:
