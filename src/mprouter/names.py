@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import NoReturn
@@ -27,8 +27,10 @@ __all__ = [
     "looks_local",
     "match_pattern",
     "nobodys",
+    "parse_container",
     "parse_local",
     "parse_remote",
+    "spelled",
 ]
 
 DRIVE_LETTERS: tuple[str, ...] = tuple(f"{letter}:" for letter in "ZYXWVUTSRQPONMLKJIHGFED")
@@ -102,6 +104,11 @@ class RemoteName:
         return self.scheme not in _OWN
 
     @property
+    def service(self) -> int | None:
+        """The port that it means, the scheme's own where it gives none; None where that says nothing certain."""
+        return self.port or _PORTS.get("smb" if self.scheme == "unc" else self.scheme)
+
+    @property
     def told(self) -> str:
         """*given* without the user: what notifyees and the record of events are told (N14 within N15)."""
         return self.given if self.user is None else _USER.sub(r"\1", self.given, count=1)
@@ -148,6 +155,42 @@ def parse_remote(text: str) -> RemoteName:
 def nobodys(name: RemoteName) -> WNetError:
     """The error for a name of a form that no provider knows (R3)."""
     return WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, _NOBODYS, name=_shown(name.given), hint=_KNOWN)
+
+
+def parse_container(text: str) -> RemoteName:
+    r"""Read the name of what can be browsed: a remote name, or a server alone, ``\\server`` or ``smb://server``.
+
+    A server alone has no path; its ``canonical`` and ``forms``, by which passwords are found, are those of the share
+    IPC$, which stands for the server itself. Raises ``WNetError`` as ``parse_remote`` does.
+    """
+    alone = re.fullmatch(r"(?i)((?:smb:)?[\\/]{2}[^\\/]+)[\\/]*", text)
+    if alone is None:
+        return parse_remote(text)
+    try:
+        name = _parse(f"{alone[1]}/IPC$")
+    except _Refused as error:
+        status, why, hint = error.args
+    else:
+        return replace(name, given=text, path="" if name.scheme in {"unc", "smb"} else "/")
+    raise WNetError(status, why, name=_shown(text), hint=hint)
+
+
+def spelled(name: RemoteName, path: str) -> str:
+    r"""The name of *path*, which is as in ``RemoteName``, on the server of *name*, in its form and with its user.
+
+    Without a path it is the server's own: ``\\server``, ``sftp://server``.
+    """
+    if name.scheme == "unc":
+        return _unc(_unc_host(str(name.host)), path)
+    if name.remote is not None:
+        return f"rclone:{name.remote}:{path}"
+    if name.host is None:
+        return f"{name.scheme}://{_encoded(path, _RESERVED_IN_PATH)}"
+    port = None if name.port == _PORTS.get(name.scheme) else name.port
+    url = _url(name.scheme, name.host, port, name.user, path)
+    if name.scheme == "sftp":
+        return url if path else url.removesuffix("/~")
+    return url.removesuffix("/") if path in {"", "/"} and not url.endswith("%2F") else url
 
 
 def parse_local(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from servers.daemon import Daemon, Server, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from servers.account import Account
@@ -46,8 +46,18 @@ class SmbServer(Server):
 
 
 @contextmanager
-def serve(place: Path, account: Account, *, host: str = "127.0.0.1", port: int | None = None) -> Iterator[SmbServer]:
-    r"""Run one in *place*, an empty directory. A UNC name leads to port 445: give it a loopback address of its own."""
+def serve(
+    place: Path,
+    account: Account,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Iterator[SmbServer]:
+    r"""Run one in *place*, an empty directory. A UNC name leads to port 445: give it a loopback address of its own.
+
+    more: further shares, each with its rules; they show the files of ``projects``.
+    """
     port = port or free_port(host)
     shares = {share: place / "shares" / str(number) for number, share in enumerate(SHARES)}
     for directory in shares.values():
@@ -82,6 +92,7 @@ dns proxy = no
 unix charset = UTF-8
 """
         + "".join(f"[{share}]\npath = {shares[share]}\n{rules}\n" for share, rules in SHARES.items())
+        + "".join(f"[{share}]\npath = {shares['projects']}\n{rules}\n" for share, rules in (more or {}).items())
     )
     subprocess.run(
         ["smbpasswd", "-c", settings, "-a", "-s", account.name],

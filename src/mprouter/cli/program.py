@@ -19,6 +19,7 @@ COMMANDS = {
     "connect": "Connect a network resource.",
     "disconnect": "Disconnect, after what was written has arrived.",
     "list": "Show the connections and how they are.",
+    "browse": "Show what there is to connect.",
     "restore": "Connect again what is remembered.",
     "net": "Connect as with Windows' own command.",
     "service": "Have connections restored at login.",

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar
 
 from mprouter.credentials import Secret
+from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import Failure
@@ -35,6 +36,7 @@ class Ftp(RcloneProvider):
     backend = "ftp"
     schemes = frozenset({"ftp", "ftps"})
     retries = 1  # servers count wrong passwords
+    services: ClassVar[Mapping[str, str]] = {"_ftp._tcp": "ftp"}
     options: ClassVar[Mapping[str, Option]] = {
         "tls": Option("explicit: on request; implicit: from the start", choice("explicit", "implicit"))
     }
@@ -89,6 +91,11 @@ class Ftp(RcloneProvider):
             default=None,
             guest=None if named else anonymous,
         )
+
+    def servers(self, name: RemoteName) -> list[tuple[str, int]]:
+        """``ftps://`` may mean either of two ports."""
+        ports = [name.service] if name.service is not None else [990, 21]
+        return [(str(name.host), port) for port in ports]
 
     def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
         """Tell a file from nothing, which many servers do not."""

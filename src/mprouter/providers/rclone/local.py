@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mprouter.providers.base import AddRequest
+from mprouter.names import RemoteName
+from mprouter.providers.base import AddRequest, Capability
 from mprouter.providers.rclone.logons import Logon
 from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.resource import NetResource, ResourceScope
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.providers.rclone.browsing.look import Seen
 
 __all__ = ["Local"]
 
@@ -25,14 +31,7 @@ class Local(RcloneProvider):
     def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
         """The directory, which must not be above or below the place where it is to appear."""
         directory = Path(request.name.path)
-        try:
-            os.scandir(directory).close()
-        except FileNotFoundError:
-            raise WNetError(Status.ERROR_PATH_NOT_FOUND, f"there is no directory {directory}") from None
-        except NotADirectoryError:
-            raise WNetError(Status.ERROR_DIRECTORY, f"{directory} is a file, not a directory") from None
-        except OSError as error:
-            raise WNetError(Status.ERROR_ACCESS_DENIED, f"{directory} cannot be read: {error.strerror}") from error
+        _scanned(directory).close()
         real, mountpoint = directory.resolve(), request.mountpoint.resolve()
         if mountpoint.is_relative_to(real) or real.is_relative_to(mountpoint):
             raise WNetError(
@@ -49,6 +48,21 @@ class Local(RcloneProvider):
             read_only=bool(options.get("read_only")),
         )
 
+    capabilities = RcloneProvider.capabilities & ~(Capability.ENUMERATE_CONTEXT | Capability.GET_PERFORMANCE)
+
+    def near(self, scope: ResourceScope) -> Iterator[NetResource]:
+        """What is in the root directory."""
+        from mprouter.providers.rclone.browsing.browse import inside
+
+        return inside(self, "file:///", scope)
+
+    def look(self, name: RemoteName) -> Sequence[Seen]:
+        """The directories in a directory."""
+        from mprouter.providers.rclone.browsing.look import visible
+
+        with _scanned(Path(name.path)) as found:
+            return visible(sorted(each.name for each in found if each.is_dir()))
+
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """Everybody is who they are."""
         del request, target
@@ -57,3 +71,15 @@ class Local(RcloneProvider):
     def start_up(self) -> float | None:
         """A directory of this machine needs no network (R7)."""
         return 0.0
+
+
+def _scanned(directory: Path) -> Any:
+    """What ``os.scandir`` returns; ``WNetError`` if that is not possible."""
+    try:
+        return os.scandir(directory)
+    except FileNotFoundError:
+        raise WNetError(Status.ERROR_PATH_NOT_FOUND, f"there is no directory {directory}") from None
+    except NotADirectoryError:
+        raise WNetError(Status.ERROR_DIRECTORY, f"{directory} is a file, not a directory") from None
+    except OSError as error:
+        raise WNetError(Status.ERROR_ACCESS_DENIED, f"{directory} cannot be read: {error.strerror}") from error

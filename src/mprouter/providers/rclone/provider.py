@@ -12,16 +12,26 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mprouter import faults
 from mprouter.names import RemoteName
-from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
+from mprouter.providers.base import (
+    Added,
+    AddRequest,
+    Capability,
+    Mounted,
+    NetworkInformation,
+    Performance,
+    Progress,
+    ResourceInformation,
+    State,
+)
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.discard import discard
@@ -35,9 +45,16 @@ from mprouter.providers.rclone.logons import Logon
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import adopt, is_member, note, waiting
+from mprouter.resource import NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status, WNetError
 
-__all__ = ["RcloneProvider", "Target", "quoted"]
+if TYPE_CHECKING:
+    from mprouter.providers.rclone.browsing.look import Seen
+
+__all__ = ["BROWSABLE", "RcloneProvider", "Target", "quoted"]
+
+BROWSABLE = Capability.ENUMERATE_GLOBAL | Capability.RESOURCE_INFORMATION | Capability.RESOURCE_PARENT
+"""What every network on rclone can tell of itself."""
 
 FRESH = "5s"
 """How long a directory's listing is used before the server is asked again: changes by others show within that time."""
@@ -89,6 +106,10 @@ class Target:
     read_only: bool = False
 
 
+Probe = Callable[[Daemon, Target, Logon, str], None]
+"""As ``RcloneProvider.probe``."""
+
+
 class RcloneProvider(ABC):
     """A network provider on rclone. Subclasses set the class attributes and override what their network needs.
 
@@ -97,7 +118,8 @@ class RcloneProvider(ABC):
     errors mean, before the common ones. retries: how often rclone itself tries to open a session. case_insensitive:
     file names are. silence: how long a server may be silent in the middle of something, None for ``daemon.SILENCE``.
     adopts: the names of its file systems in rclone change with the password, so that what was left unsent has to be
-    looked for.
+    looked for. services: the kinds of DNS-SD by which its servers announce themselves, each with the scheme of a URL.
+    net_type: its WNNC_NET_*, 0 = none of them.
     """
 
     name: str
@@ -110,9 +132,17 @@ class RcloneProvider(ABC):
     case_insensitive: ClassVar[bool] = False
     silence: ClassVar[str | None] = None
     adopts: ClassVar[bool] = True
+    services: ClassVar[Mapping[str, str]] = {}
+    net_type: ClassVar[int] = 0
 
     capabilities = (
-        Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS | Capability.REPLACE
+        Capability.ADD_CONNECTION
+        | Capability.CANCEL_CONNECTION
+        | Capability.GET_CONNECTIONS
+        | Capability.GET_PERFORMANCE
+        | Capability.ENUMERATE_CONTEXT
+        | Capability.REPLACE
+        | BROWSABLE
     )
     waiting = staticmethod(waiting)  # one for all networks: they share the cache
     discard = staticmethod(discard)
@@ -148,6 +178,27 @@ class RcloneProvider(ABC):
             "share": target.root.partition("/")[0],
         }
         return meaning(text, self.failures, words)
+
+    def near(self, scope: ResourceScope) -> Iterator[NetResource]:
+        """The servers at the top of this network, as far as anybody can say which there are."""
+        from mprouter.providers.rclone.browsing.browse import announced_hosts
+
+        return announced_hosts(self, scope)
+
+    def look(self, name: RemoteName) -> Sequence[Seen]:
+        """What can be connected in *name*, of a server alone too; ``WNetError`` soon if the server does not answer."""
+        from mprouter.providers.rclone.browsing.look import look, visible
+
+        seen, _ = look(self, name)
+        return visible(seen)
+
+    def servers(self, name: RemoteName) -> list[tuple[str, int]]:
+        """The host and port that *name* is connected to; where a name does not say which, those that may be meant."""
+        return [(name.host, name.service)] if name.host is not None and name.service is not None else []
+
+    def place(self, name: RemoteName) -> tuple[str, str]:
+        """What is part of the server's address for rclone, and the path there."""
+        return "", name.path
 
     def config(self, target: Target) -> dict[str, Any]:
         """Settings of rclone itself while it opens a session."""
@@ -186,7 +237,7 @@ class RcloneProvider(ABC):
 
     def add_connection(self, request: AddRequest) -> Added:
         """Connect (``NPAddConnection3``); see ``Provider.add_connection``."""
-        with self._reporting(request.name):
+        with self._reporting(request.name.given):
             mounts.check_fuse()  # the order is R5's
             options = read_options(
                 {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
@@ -195,7 +246,7 @@ class RcloneProvider(ABC):
             target = self.target(request, options)
             if not mounts.is_mounted(mounts.real_path(request.mountpoint)):
                 request.clear()  # the file system may still be there, and is to be ended before another is looked for
-            fs, logon = self._log_on(rclone, request, target)
+            fs, logon = self.log_on(rclone, request, target)
             faults.reached("logged on")
             request.clear()
             handle = self._mount(rclone, request, target, logon, fs)
@@ -205,7 +256,7 @@ class RcloneProvider(ABC):
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
         """Disconnect (``NPCancelConnection``, C6); see ``Provider.cancel_connection``."""
         handle = Handle.read(mounted)
-        with self._reporting(mounted.name):
+        with self._reporting(mounted.name.given):
             rclone = daemon.running()
             if rclone is not None and not handle.pid:  # it was being made when its process died
                 _take_back(rclone, handle.mountpoint)
@@ -226,7 +277,7 @@ class RcloneProvider(ABC):
     def settle(self, mounted: Mounted) -> State:
         """Clear what a disconnect has left whose process died; see ``Provider.settle``."""
         handle = Handle.read(mounted)
-        with self._reporting(mounted.name):
+        with self._reporting(mounted.name.given):
             rclone = daemon.running()
             if rclone is None or not handle.is_of(rclone):
                 return State.LOST
@@ -236,21 +287,77 @@ class RcloneProvider(ABC):
         """Unknown: rclone starts when it is needed, but when the machine gets its network nobody can say (R7)."""
         return None
 
+    # -- browsing ------------------------------------------------------------------------------------------------
+
+    def enumerate(
+        self,
+        scope: ResourceScope,
+        type: ResourceType,  # noqa: A002 - NETRESOURCE's word
+        usage: ResourceUsage,
+        container: NetResource | None,
+    ) -> Iterator[NetResource]:
+        """What there is (``NPOpenEnum``); see ``Enumerating.enumerate``."""
+        from mprouter.providers.rclone.browsing.browse import inside
+
+        if scope not in {ResourceScope.GLOBALNET, ResourceScope.CONTEXT}:
+            raise WNetError(Status.ERROR_NOT_SUPPORTED, "the router itself knows what is connected")
+        given = None if container is None else container.remote_name
+        with self._reporting(given):
+            for each in self.near(scope) if given is None else inside(self, given, scope):
+                if (not usage or each.usage & usage) and type in {ResourceType.ANY, each.type}:
+                    yield each
+
+    def resource_information(self, resource: NetResource) -> ResourceInformation:
+        """What a name stands for (``NPGetResourceInformation``); see ``Informing``."""
+        from mprouter.providers.rclone.browsing.browse import information
+
+        with self._reporting(resource.remote_name):
+            return information(self, resource)
+
+    def resource_parent(self, resource: NetResource) -> NetResource | None:
+        """What contains a resource (``NPGetResourceParent``); see ``Ascending``."""
+        from mprouter.providers.rclone.browsing.browse import container
+
+        with self._reporting(resource.remote_name):
+            return container(self, resource)
+
+    def network_information(self) -> NetworkInformation:
+        """Of which type the network is, and the version of this package, 1.2 as 0x00010002; see ``Describing``."""
+        from mprouter._version import __version__
+
+        major, minor = (int(each) for each in re.findall(r"\d+", __version__)[:2])
+        return NetworkInformation(major << 16 | minor, self.net_type)
+
+    def performance_of(self, mounted: Mounted) -> Performance:
+        """How fast a connection is (``NPGetConnectionPerformance``), measured; see ``Measuring``."""
+        from mprouter.providers.rclone.browsing.speed import performance
+
+        handle = Handle.read(mounted)
+        if not handle.is_connected:
+            raise WNetError(Status.ERROR_NOT_CONNECTED, name=mounted.name.given, provider=self.name)
+        with self._reporting(mounted.name.given):
+            return performance(handle.pid, self.servers(mounted.name))
+
     # -- the steps of connecting ---------------------------------------------------------------------------------
 
-    def _log_on(self, rclone: Daemon, request: AddRequest, target: Target) -> tuple[str, Logon]:
-        """The name of the file system in rclone, and the way to log on that worked."""
+    def log_on(
+        self, rclone: Daemon, request: AddRequest, target: Target, probe: Probe | None = None
+    ) -> tuple[str, Logon]:
+        """The name of the file system in rclone, and the way to log on that worked.
+
+        probe: what must succeed, in place of the method ``probe``. Raises ``WNetError``.
+        """
         refused = WNetError(
             Status.ERROR_LOGON_FAILURE,
             f"no password is known for {request.credentials.user or request.name.user or 'this user'}",
         )
         for logon in self.logons(request, target):
             try:
-                fs = self._open(rclone, target, logon)
+                fs = self._open(rclone, target, logon, probe)
                 for number in count(1):  # not one that has to be left alone
                     if not is_detached(rclone, fs):
                         break
-                    fs = self._open(rclone, replace(target, variant=f"{target.variant}-{number:x}"), logon)
+                    fs = self._open(rclone, replace(target, variant=f"{target.variant}-{number:x}"), logon, probe)
             except WNetError as error:
                 if logon.is_guest and error.status in {*_WRONG, Status.ERROR_ACCESS_DENIED}:
                     wanted = f"{target.host or target.shown} wants a user name and a password"
@@ -266,14 +373,14 @@ class RcloneProvider(ABC):
         refused.hint = refused.hint or "give another password with --password-stdin, another user with --user"
         raise refused
 
-    def _open(self, rclone: Daemon, target: Target, logon: Logon) -> str:
+    def _open(self, rclone: Daemon, target: Target, logon: Logon, probe: Probe | None) -> str:
         """Have rclone open a session and look at the directory; the name of the file system."""
         config = self.config(target)
         string = self.connection_string(rclone, target, logon)
         try:
             info = rclone.call("operations/fsinfo", fs=string, _config=config)
             fs = f"{info['Name']}:{info['Root']}"
-            self.probe(rclone, target, logon, fs)
+            (probe or self.probe)(rclone, target, logon, fs)
         except Refused as refusal:
             text = refusal.text
             for secret in (*logon.obscured.values(), *logon.plain.values()):
@@ -329,19 +436,19 @@ class RcloneProvider(ABC):
         return Handle(rclone.pid, rclone.started, fs, mountpoint, meta)
 
     @contextmanager
-    def _reporting(self, name: RemoteName) -> Iterator[None]:
+    def _reporting(self, name: str | None) -> Iterator[None]:
         """Let errors tell the provider and the name that they are about."""
         try:
             yield
         except WNetError as error:
             error.provider = error.provider or self.name
-            error.filename = error.filename or name.given
+            error.filename = error.filename or name
             raise
         except Refused as refusal:
             unexpected = WNetError(
                 Status.ERROR_EXTENDED_ERROR,
                 f"rclone reported: {refusal.text}",
-                name=name.given,
+                name=name,
                 provider=self.name,
                 provider_text=refusal.text,
             )

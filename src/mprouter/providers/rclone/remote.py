@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from mprouter.credentials import Secret
+from mprouter.credentials import Credentials, Secret
+from mprouter.names import parse_remote
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import ASKED, Logon
 from mprouter.providers.rclone.provider import RcloneProvider, Target, quoted
+from mprouter.resource import NetResource, ResourceScope
 from mprouter.status import Status, WNetError
 
 __all__ = ["Remote"]
@@ -50,6 +54,17 @@ class Remote(RcloneProvider):
         return Target(
             name, None, None, name.path, f"{name.remote}:{name.path}", read_only=bool(options.get("read_only"))
         )
+
+    def near(self, scope: ResourceScope) -> Iterator[NetResource]:
+        """The remotes of the configuration."""
+        from mprouter.providers.rclone.browsing.browse import named
+
+        if not daemon.user_config().exists():
+            return
+        rclone = daemon.obtain()
+        _unlock(rclone, AddRequest(parse_remote("rclone:any:"), Path(os.devnull), Credentials()))
+        for each in rclone.call("config/listremotes")["remotes"] or []:
+            yield from named(self, f"rclone:{each}:", scope)
 
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """As the configuration says."""

@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from mprouter.providers.base import AddRequest
+from mprouter.names import parse_remote
+from mprouter.providers.base import AddRequest, Capability
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import Logon, by_password
 from mprouter.providers.rclone.options import Option, certificate_file, fingerprint_of, word, yes_or_no
 from mprouter.providers.rclone.provider import RcloneProvider, Target
 from mprouter.providers.rclone.reach import reach
+from mprouter.resource import NetResource, ResourceScope
 from mprouter.status import Status, WNetError
 
 __all__ = ["S3"]
@@ -58,6 +60,8 @@ class S3(RcloneProvider):
         Failure("InvalidBucketName", Status.ERROR_BAD_NET_NAME, "{share} is not the name of a bucket"),
     )
 
+    capabilities = RcloneProvider.capabilities & ~Capability.ENUMERATE_CONTEXT
+
     def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
         """The bucket and the prefix."""
         name = request.name
@@ -91,6 +95,15 @@ class S3(RcloneProvider):
             variant=f"-{fingerprint_of(ca)}" if ca else "",
             read_only=bool(options.get("read_only")),
         )
+
+    def near(self, scope: ResourceScope) -> Iterator[NetResource]:
+        """The buckets of those whose key is stored for ``s3://*``: on servers that are connected, else on Amazon's."""
+        from mprouter.providers.rclone.browsing.browse import named
+        from mprouter.providers.rclone.browsing.look import look_around
+
+        everything = replace(parse_remote("s3://any"), given="s3://", path="")
+        for bucket in look_around(self, everything):
+            yield from named(self, f"s3://{bucket}", scope)
 
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """With an access key; with a profile; else as nobody, for what is public."""

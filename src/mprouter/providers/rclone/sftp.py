@@ -23,6 +23,7 @@ from mprouter.providers.rclone.options import Option, existing_file
 from mprouter.providers.rclone.provider import RcloneProvider, Target
 from mprouter.providers.rclone.reach import reach, resolve
 from mprouter.providers.rclone.sshconfig import SshHost
+from mprouter.resource import NetResource, ResourceScope
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Sftp(RcloneProvider):
     backend = "sftp"
     schemes = frozenset({"sftp"})
     retries = 1  # OpenSSH counts attempts against whoever makes many
+    services: ClassVar[Mapping[str, str]] = {"_sftp-ssh._tcp": "sftp"}
     options: ClassVar[Mapping[str, Option]] = {
         "known_hosts": Option("the file with the host keys to trust, instead of ~/.ssh/known_hosts", existing_file),
         "key_file": Option("the private key to log on with, instead of those in ~/.ssh", existing_file),
@@ -128,6 +130,20 @@ class Sftp(RcloneProvider):
         if request.credentials.password is None:
             yield from _by_key(ssh, user)
         yield from _by_secret(request, ssh, user)
+
+    def near(self, scope: ResourceScope) -> Iterator[NetResource]:
+        """The hosts that ``~/.ssh/config`` names, and those that announce themselves."""
+        from mprouter.providers.neighbourhood.ssh_hosts import ssh_hosts
+        from mprouter.providers.rclone.browsing.browse import named
+
+        for each in ssh_hosts(sshconfig.config_file()):
+            yield from named(self, f"sftp://{each}", scope)
+        yield from super().near(scope)
+
+    def servers(self, name: RemoteName) -> list[tuple[str, int]]:
+        """As ``~/.ssh/config`` says; what ssh alone can get to cannot be measured."""
+        ssh = sshconfig.look_up(str(name.host), name.port, name.user)
+        return [] if ssh.by_ssh else [(ssh.host, ssh.port)]
 
     def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
         """Add where the recorded keys stand to what is said of a changed one."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from mprouter.credentials import Secret
+from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, word
 from mprouter.providers.rclone.provider import RcloneProvider, Target
 from mprouter.providers.rclone.reach import reach
+from mprouter.resource import ResourceType
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.providers.rclone.browsing.look import Seen
 
 __all__ = ["Smb"]
 
@@ -31,8 +36,11 @@ class Smb(RcloneProvider):
     schemes = frozenset({"unc", "smb"})
     retries = 1  # Windows locks an account after a few wrong passwords
     case_insensitive = True
+    services: ClassVar[Mapping[str, str]] = {"_smb._tcp": "smb"}
+    net_type = 0x00020000  # WNNC_NET_LANMAN, as of Windows' own SMB client
     options: ClassVar[Mapping[str, Option]] = {"domain": Option("the Windows domain of the user", word)}
     failures = (
+        Failure("i/o timeout", Status.ERROR_TIMEOUT, "{host} does not answer"),
         Failure("network name not found|bad network name", Status.ERROR_BAD_NET_NAME, "{host} has no share {share}"),
         Failure("wrong password", Status.ERROR_INVALID_PASSWORD, "the password of {user} is wrong"),
         Failure(
@@ -76,6 +84,28 @@ class Smb(RcloneProvider):
         user = request.credentials.user or request.name.user
         guest = _logon(user, None) if user else Logon(None, {"user": "guest"}, is_guest=True)
         yield from by_password(request, _logon, default=local_user(), guest=guest)
+
+    def look(self, name: RemoteName) -> Sequence[Seen]:
+        """The shares of a server, those aside whose names end in $, with what it says of them; or directories."""
+        if name.path:
+            return super().look(name)
+        from mprouter.providers.rclone.browsing.look import Seen, look
+        from mprouter.providers.rclone.browsing.remarks import remarks
+
+        address = str(name.host), name.service or 445
+        try:
+            shares, logon = look(self, name)
+        except WNetError as error:
+            said = remarks(*address, None, None) if error.status is Status.ERROR_LOGON_FAILURE else {}
+            if not said:
+                raise
+            shares = list(said)  # a server may tell nobody in particular what it has
+        else:
+            user, password = (None, None) if logon is None else (logon.user, logon.password)
+            said = remarks(*address, user, password)
+        unsaid = ResourceType.DISK, ""
+        seen = [(each, *said.get(each, unsaid)) for each in shares if not each.endswith("$")]
+        return [Seen(each, type_, comment or None) for each, type_, comment in seen]
 
     def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
         """For a UNC name a server that does not speak SMB is none of this network's."""

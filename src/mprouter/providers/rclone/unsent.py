@@ -26,7 +26,18 @@ from mprouter.providers.rclone.mend import Server, is_whole, mend
 from mprouter.providers.rclone.rc import Refused
 from mprouter.status import Status, WNetError
 
-__all__ = ["Unsent", "adopt", "check_room", "clear", "is_member", "note", "resource_of", "unsent", "waiting"]
+__all__ = [
+    "Unsent",
+    "adopt",
+    "check_room",
+    "clear",
+    "is_member",
+    "note",
+    "options_of",
+    "resource_of",
+    "unsent",
+    "waiting",
+]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -90,6 +101,11 @@ def _noted(fs: str) -> dict[str, Any]:
         said = json.loads((places.state_dir() / "cache" / "resources" / name).read_bytes())
         known |= {key: said.get(key, usual) for key, usual in known.items()}
     return known
+
+
+def options_of(fs: str) -> dict[str, str]:
+    """The options that ``note`` wrote down of the file system *fs*; none if it did not."""
+    return dict(_noted(fs)["options"])
 
 
 def waiting() -> list[Waiting]:

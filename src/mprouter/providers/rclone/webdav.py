@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
@@ -33,6 +34,8 @@ class WebDav(RcloneProvider):
     backend = "webdav"
     schemes = frozenset({"dav", "davs", "unc"})
     silence = "5m"  # some put a large file together before they answer
+    services: ClassVar[Mapping[str, str]] = {"_webdav._tcp": "dav", "_webdavs._tcp": "davs"}
+    net_type = 0x002E0000  # WNNC_NET_DAV, as of Windows' own WebDAV client
     options: ClassVar[Mapping[str, Option]] = {
         "ca_cert": Option("the file with the certificates to trust, in place of the system's", certificate_file),
         "vendor": Option(
@@ -61,10 +64,7 @@ class WebDav(RcloneProvider):
             scheme, port = ("https", name.port or 443) if name.scheme == "davs" else ("http", name.port or 80)
             reach(str(name.host), port).close()
         host = f"[{name.host}]" if ":" in str(name.host) else str(name.host)
-        # What Nextcloud and its kin have before a user's files is for rclone part of the server's address.
-        base, root = "", name.path.lstrip("/")
-        if found := re.fullmatch(r"(.*/dav/files/[^/]+)(?:/(.*))?", name.path):
-            base, root = found[1], found[2] or ""
+        base, root = self.place(name)
         config: dict[str, Any] = {"CaCert": [ca]} if ca and scheme == "https" else {}
         return Target(
             name,
@@ -77,6 +77,16 @@ class WebDav(RcloneProvider):
             variant=f"-{fingerprint_of(ca)}" if ca else "",
             read_only=bool(options.get("read_only")),
         )
+
+    def place(self, name: RemoteName) -> tuple[str, str]:
+        """What Nextcloud and its kin have before a user's files is for rclone part of the server's address."""
+        if found := re.fullmatch(r"(.*/dav/files/[^/]+)(?:/(.*))?", name.path):
+            return found[1], found[2] or ""
+        return "", name.path.lstrip("/")
+
+    def servers(self, name: RemoteName) -> list[tuple[str, int]]:
+        """For a UNC name either of two ports."""
+        return [(str(name.host), port) for port in (443, 80)] if name.scheme == "unc" else super().servers(name)
 
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """Without a name or password first as nobody: what is public needs none."""

@@ -1,0 +1,96 @@
+"""``mpr browse``: what there is to connect: servers that are near or were used, what is on them, directories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mprouter.cli.command import Command
+from mprouter.cli.output import json_option, plain, say, say_json, say_table
+
+if TYPE_CHECKING:
+    from mprouter.resource import NetResource
+    from mprouter.router import Router
+
+__all__ = ["command", "contents", "record"]
+
+
+@click.command(
+    cls=Command,
+    arguments={
+        "NAME": "A server, a share, a directory, or a network as 'mpr provider list' names it. None: what is near."
+    },
+    examples=[
+        ("mpr browse", "Servers that announce themselves, hosts of ~/.ssh/config, what was connected."),
+        (r"mpr browse '\\nas'", "The shares of an SMB server; //nas is the same."),
+        ("mpr browse sftp://files.example.com/srv", "The directories there."),
+        ("mpr browse rclone", "The remotes of your rclone configuration."),
+    ],
+)
+@click.argument("name", required=False)
+@json_option
+def command(name: str | None, as_json: bool) -> None:
+    """Show what there is to connect.
+
+    Servers are asked with what is connected, with stored passwords, else as nobody in particular; a server that does
+    not answer is left out or given up after seconds. Looking connects nothing and tells no notifyee.
+    """
+    from mprouter.router import Router
+
+    with Router() as router:
+        found = contents(router, name) if name is not None else _around(router)
+    if as_json:
+        say_json([record(each) for each in found])
+    elif not found:
+        say("There is nothing in it." if name is not None else "Nothing is near, and nothing was connected.")
+    else:
+        say_table(["NAME", "KIND", "PROVIDER", "FOUND", "COMMENT"], [_row(each) for each in found])
+
+
+def contents(router: Router, name: str) -> list[NetResource]:
+    """What is in the server, directory or network *name*. Raises ``WNetError``."""
+    from mprouter.resource import NetResource, ResourceScope
+
+    network = next((each.name for each in router.providers() if each.name.lower() == name.lower()), None)
+    container = NetResource(network or name, provider=network)
+    return list(router.enumerate(ResourceScope.GLOBALNET, container=container))
+
+
+def record(resource: NetResource) -> dict[str, Any]:
+    """*resource* for a program, its numbers in words."""
+    return {
+        "remote_name": resource.remote_name,
+        "local_name": resource.local_name,
+        "provider": resource.provider,
+        "type": resource.type.name.lower(),
+        "display_type": resource.display_type.name.lower(),
+        "scope": None if resource.scope is None else resource.scope.name.lower(),
+        "usage": [flag.name.lower() for flag in type(resource.usage) if flag in resource.usage and flag.name],
+        "comment": resource.comment,
+    }
+
+
+def _around(router: Router) -> list[NetResource]:
+    """What is near, remembered or was connected lately, each once, first as it is told first."""
+    from mprouter.resource import ResourceScope
+
+    found: dict[str, NetResource] = {}
+    for scope in (ResourceScope.REMEMBERED, ResourceScope.RECENT, ResourceScope.CONTEXT):
+        for each in router.enumerate(scope):
+            found.setdefault(str(each.remote_name), each)
+    return list(found.values())
+
+
+_FOUND = {2: "", 3: "remembered", 4: "recent", 5: "near"}
+
+
+def _row(resource: NetResource) -> list[str]:
+    is_printer = resource.type.name == "PRINT"
+    return [
+        plain(resource.remote_name or ""),
+        "printer" if is_printer else resource.display_type.name.lower(),
+        plain(resource.provider or ""),
+        _FOUND.get(resource.scope or 2, ""),
+        plain(resource.comment or ""),
+    ]

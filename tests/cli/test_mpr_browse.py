@@ -1,0 +1,134 @@
+"""`mpr browse` and the layout of `net view`, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mprouter import Router
+from mprouter.cli.net_view import view
+from mprouter.cli.program import program
+from mprouter.providers.neighbourhood import announced
+from mprouter.status import Status, WNetError
+from sandbox import Places
+from servers.smb import SmbServer
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is waited for who announces services on the network."""
+    monkeypatch.setattr(announced, "PATIENCE", 0.1)
+
+
+@pytest.fixture
+def server(smb_server: SmbServer, places: Places) -> str:
+    """A server whose password is stored."""
+    url = f"smb://{smb_server.host}:{smb_server.port}"
+    file = places.config / "credentials.toml"
+    file.write_text(
+        f'[[credential]]\nremote = "{url}/*"\nuser = "{smb_server.user}"\npassword = "{smb_server.password}"\n'
+    )
+    file.chmod(0o600)
+    return url
+
+
+def browse(*arguments: str) -> str:
+    result = CliRunner().invoke(program, ["browse", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def rows(*arguments: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(browse(*arguments, "--json"))
+    return found
+
+
+def test_a_server_s_shares_are_shown(server: str) -> None:
+    found = {each["remote_name"]: each for each in rows(server)}
+    assert found.keys() == {f"{server}/{share}" for share in ("payroll", "projects", "public", "Übersicht der Pläne")}
+    assert found[f"{server}/projects"] == {
+        "remote_name": f"{server}/projects",
+        "local_name": None,
+        "provider": "smb",
+        "type": "disk",
+        "display_type": "share",
+        "scope": "globalnet",
+        "usage": ["connectable", "container"],
+        "comment": None,
+    }
+    assert [f"{server}/projects", "share", "smb"] in [line.split() for line in browse(server).splitlines()]
+
+
+def test_without_a_name_what_is_near_and_what_was_connected_is_shown(
+    places: Places, local_root: Path, router: Router
+) -> None:
+    assert browse() == "Nothing is near, and nothing was connected.\n"
+    (places.home / ".ssh").mkdir()
+    (places.home / ".ssh" / "config").write_text("Host archive\n")
+    with router.connect(local_root.as_uri()):
+        pass
+    assert [(each["remote_name"], each["scope"]) for each in rows()] == [
+        (local_root.as_uri(), "recent"),
+        ("sftp://archive", "context"),
+    ]
+
+
+def test_a_network_is_browsed_by_the_name_of_its_provider(places: Places) -> None:
+    del places  # nothing of the user's own is there
+    assert "file:///etc" in [each["remote_name"] for each in rows("FILE")]
+    assert browse("rclone") == "There is nothing in it.\n"
+
+
+def test_what_cannot_be_browsed_is_an_error(places: Places) -> None:
+    del places  # nothing of the user's own is there
+    result = CliRunner().invoke(program, ["browse", r"\\127.0.0.44"])
+    assert result.exit_code == 1
+    assert "ERROR_BAD_NETPATH, 53" in result.output
+
+
+def test_net_view_has_the_layout_of_windows(
+    server: str, smb_server: SmbServer, router: Router, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with router.connect(f"{server}/projects", "Y:", user=smb_server.user, password=smb_server.password):
+        view([server])
+    head, _, rest = capsys.readouterr().out.partition(f"{'-' * 79}\n")
+    assert head == f"Shared resources at {server}\n\n\n\nShare name           Type  Used as  Comment\n\n"
+    *shares, completed, empty = rest.splitlines()
+    assert sorted(shares) == [
+        "payroll              Disk",
+        "projects             Disk  Y:",
+        "public               Disk",
+        "Übersicht der Pläne  Disk",
+    ]
+    assert (completed, empty) == ("The command completed successfully.", "")
+
+
+def test_net_view_without_a_name_shows_the_servers(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    view([])
+    assert capsys.readouterr().out == "There are no entries in the list.\n\n"
+    (places.home / ".ssh").mkdir()
+    (places.home / ".ssh" / "config").write_text("Host archive\n")
+    view([])
+    assert capsys.readouterr().out == (
+        f"Server Name            Remark\n\n{'-' * 79}\nsftp://archive\nThe command completed successfully.\n\n"
+    )
+    view(["--JSON"])
+    assert [each["remote_name"] for each in json.loads(capsys.readouterr().out)] == ["sftp://archive"]
+
+
+@pytest.mark.parametrize("switch", ["/ALL", "/cache", "/DOMAIN", "/domain:corp", "/d"])
+def test_net_view_has_no_switches_for_what_is_not_here(switch: str) -> None:
+    with pytest.raises(WNetError) as caught:
+        view([switch])
+    assert caught.value.status is Status.ERROR_NOT_SUPPORTED
+
+
+@pytest.mark.parametrize("words", [["/nonsense"], ["-x"], ["//one", "//two"]])
+def test_net_view_refuses_what_is_wrong(words: list[str]) -> None:
+    with pytest.raises(click.UsageError, match="The syntax of this command is"):
+        view(words)
