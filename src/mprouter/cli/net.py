@@ -105,6 +105,32 @@ def use(ctx: click.Context, words: tuple[str, ...]) -> None:
 
 
 @command.command(
+    "view",
+    cls=_Use,
+    arguments={"NAME": r"A server: \\server (in quotes), //server, sftp://server; or a directory on one."},
+    examples=[
+        ("mpr net view", "The servers that are near."),
+        (r"mpr net view '\\files'", "What a server has to connect."),
+    ],
+)
+@click.argument("words", nargs=-1, metavar="[NAME] [--json]")
+@click.pass_context
+def view(ctx: click.Context, words: tuple[str, ...]) -> None:
+    """Show servers, and what they have, as NET VIEW does."""
+    from mprouter.cli import net_messages, net_view
+    from mprouter.status import WNetError
+
+    try:
+        net_view.view(words)
+    except click.UsageError as error:
+        click.echo(f"mpr: {error.message}", err=True)
+        ctx.exit(_MISUSED)
+    except WNetError as error:
+        net_messages.tell(error)
+        ctx.exit(_FAILED)
+
+
+@command.command(
     "helpmsg",
     arguments={"NUMBER": "The number of a status, as errors have it."},
     examples=[("mpr net helpmsg 2250", "What a failed 'net use' says to type.")],
