@@ -55,6 +55,16 @@ _PROTOCOLS: Mapping[Capability, type] = {
     Capability.LOGON_NOTIFY: Attending,
 }
 
+_UNKNOWN_THERE = {
+    Status.ERROR_ACCESS_DENIED,
+    Status.ERROR_INVALID_PASSWORD,
+    Status.ERROR_NOT_AUTHENTICATED,
+    Status.ERROR_LOGON_FAILURE,
+    Status.ERROR_MUTUAL_AUTH_FAILED,
+}
+"""What a server says to who does not say who they are, or does not know it."""
+
+
 _SCOPES = {
     Capability.ENUMERATE_GLOBAL: ResourceScope.GLOBALNET,
     Capability.ENUMERATE_CONNECTED: ResourceScope.CONNECTED,
@@ -150,7 +160,11 @@ class ProviderContract:
                 found.close()
         own = NetResource(self.remote_name, None, ResourceType.ANY)
         if Capability.RESOURCE_INFORMATION & able:
-            guarded.resource_information(own)
+            try:
+                guarded.resource_information(own)
+            except WNetError as error:  # it gets neither options nor a password
+                if error.status not in _UNKNOWN_THERE:
+                    raise
         if Capability.RESOURCE_PARENT & able:
             up, steps = own, 0
             while (up := guarded.resource_parent(up)) is not None:
