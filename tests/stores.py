@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mprouter.names import DRIVE_LETTERS
-from mprouter.store import Entry, EventRecord, Store
+from mprouter.status import WNetError
+from mprouter.store import FILE_NAME, Entry, EventRecord, Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ __all__ = [  # what a program of ``in_another_process`` has at hand
     "in_another_process",
     "os",
     "path_of",
+    "refused",
     "signal",
     "sys",
     "threading",
@@ -108,3 +110,18 @@ def in_another_process(directory: Path, code: str, *, ends_with: int = 0) -> str
     )
     assert done.returncode == ends_with, done.stderr
     return done.stdout.strip()
+
+
+def refused(directory: Path) -> WNetError:
+    """The error of both a query and a change, which must be the same."""
+    import pytest  # not at the top, since the processes that import this have no use for it
+
+    store = Store(directory)
+    with pytest.raises(WNetError) as query:
+        store.entries()
+    with pytest.raises(WNetError) as change:
+        store.record([event()])
+    assert str(query.value) == str(change.value)
+    assert query.value.name == str(directory / FILE_NAME)
+    assert query.value.hint
+    return query.value

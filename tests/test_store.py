@@ -20,7 +20,7 @@ from mprouter import reserve
 from mprouter.names import DRIVE_LETTERS
 from mprouter.status import Status, WNetError
 from mprouter.store import FILE_NAME, Entry, Remembered, Store, database, events
-from stores import CHILD, OTHER, REMOTE, claim, complete, event, in_another_process
+from stores import CHILD, OTHER, REMOTE, claim, complete, event, in_another_process, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -505,19 +505,6 @@ def test_n15_there_is_no_column_for_a_password(store: Store) -> None:
     assert {"connections", "profile", "events"} <= set(tables)
     assert "user" in columns
     assert not [each for each in columns if "pass" in each or "secret" in each or "credential" in each]
-
-
-def refused(directory: Path) -> WNetError:
-    """The error of both a query and a change, which must be the same."""
-    store = Store(directory)
-    with pytest.raises(WNetError) as query:
-        store.entries()
-    with pytest.raises(WNetError) as change:
-        store.record([event()])
-    assert str(query.value) == str(change.value)
-    assert query.value.name == str(directory / FILE_NAME)
-    assert query.value.hint
-    return query.value
 
 
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from mprouter.status import Status, WNetError
 from mprouter.store import FILE_NAME, Store, schema
-from stores import OTHER, REMOTE, claim, complete, event, in_another_process
+from stores import OTHER, REMOTE, claim, complete, in_another_process, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,18 +167,6 @@ def test_eight_processes_that_bring_it_up_to_date_at_once_do_it_once(tmp_path: P
     check_content(store, version)
     assert sorted(str(each.local_name) for each in store.entries()) == [f"{each}:" for each in "EFGHIJKLZ"]
     store.close()
-
-
-def refused(directory: Path) -> WNetError:
-    """The error of both a query and a change, which must be the same."""
-    store = Store(directory)
-    with pytest.raises(WNetError) as query:
-        store.entries()
-    with pytest.raises(WNetError) as change:
-        store.record([event()])
-    assert str(query.value) == str(change.value)
-    assert query.value.hint
-    return query.value
 
 
 NEWER = f"""

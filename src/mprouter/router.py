@@ -298,7 +298,7 @@ class Router:
 
     def waiting(self) -> list[Waiting]:
         """What was written to resources and is not on their servers yet, whether they are connected now or not."""
-        sources = {each.waiting: None for each in self.providers() if isinstance(each, Caching)}
+        sources = dict.fromkeys(each.waiting for each in self.providers() if isinstance(each, Caching))
         return [found for source in sources for found in source()]
 
     def discard(self, waiting: Waiting) -> None:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Waiting", "command"]
 
-_EVERY = 5.0  # seconds between lines about one connection where nobody sits at a terminal
+_EVERY = 5.0
+"""Seconds between lines about one connection where nobody sits at a terminal."""
 
-_AT_ONCE = (
-    32  # how many are disconnected side by side: more than there are letters, so that none waits for dead servers
-)
+_AT_ONCE = 32
+"""How many are disconnected side by side: more than there are letters, so that none waits for dead servers."""
 
 
 @click.command(

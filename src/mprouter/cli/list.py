@@ -98,13 +98,12 @@ def _advice(connection: Connection) -> str | None:
     return None
 
 
-def _connect(resource: Connection | Waiting, local_name: str | None = None) -> str:
-    """The command that connects *resource* as it was connected, for a shell."""
+def _connect(each: Connection | Waiting, local_name: str | None = None) -> str:
+    """The command that connects *each* as it was connected, for a shell."""
     from shlex import join
 
     from mprouter.again import connect_words
 
-    each = resource
     words = connect_words(each.remote_name, local_name, user=each.user, provider=each.provider, options=each.options)
     return f"mpr connect {join(map(plain, words))}"
 

@@ -14,7 +14,7 @@ from mprouter.names import RemoteName
 from mprouter.providers.base import Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.flush import NotQueued, await_queued, deliver
+from mprouter.providers.rclone.flush import NotQueued, await_queued, deliver, first_of
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.hold import (
     end_idle,
@@ -170,7 +170,7 @@ def check_forgotten(handle: Handle) -> None:
     if handle.meta is not None and handle.is_connected and (kept := unsent(handle.meta)):
         raise WNetError(
             Status.ERROR_WRITE_FAULT,
-            f"not yet on the server: {_shown([each.path for each in kept])}; the rclone that sends it, process"
+            f"not yet on the server: {first_of(sorted(each.path for each in kept))}; the rclone that sends it, process"
             f" {handle.pid}, cannot be asked any more",
             hint=f"wait until it is sent, or end that rclone: kill {handle.pid}; the next connection sends the rest",
         )
@@ -187,11 +187,7 @@ def clean_up(handle: Handle, name: RemoteName) -> None:
 def _tell_kept(handle: Handle, name: RemoteName) -> None:
     kept = [each.path for each in unsent(handle.meta)] if handle.meta is not None else []
     if kept:
-        log.warning("%s: kept, and sent by the next connection to it: %s", name.given, _shown(kept))
-
-
-def _shown(names: list[str]) -> str:
-    return ", ".join(sorted(names)[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        log.warning("%s: kept, and sent by the next connection to it: %s", name.given, first_of(sorted(kept)))
 
 
 def _paths(mountpoint: Path) -> set[str]:
@@ -228,10 +224,8 @@ def _end(rclone: Daemon, handle: Handle) -> None:
 def _in_use(opened: Sequence[mounts.Opener]) -> WNetError:
     files = sorted({each.path or "the directory itself" for each in opened})
     programs = sorted({f"{each.command} ({each.pid})" for each in opened})
-    shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-    by = ", ".join(programs[:3]) + (f" and {len(programs) - 3} more" if len(programs) > 3 else "")
     return WNetError(
         Status.ERROR_OPEN_FILES,
-        f"{shown}: open in {by}" if opened else "a program has files open there",
+        f"{first_of(files, 3)}: open in {first_of(programs, 3)}" if opened else "a program has files open there",
         hint="close them, or disconnect with --force",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,7 +17,7 @@ from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import Unsent, unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["STALL", "NotQueued", "await_queued", "deliver"]
+__all__ = ["STALL", "NotQueued", "await_queued", "deliver", "first_of"]
 
 STALL = 30.0
 """Seconds without any progress after which waiting is given up."""
@@ -137,16 +137,20 @@ def _state(daemon: Daemon, queue: list[dict[str, Any]], pending: list[Unsent], m
     return sent, queued, sorted(names), fetched
 
 
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """*most* of *names*, for a person, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def _undelivered(
     daemon: Daemon, pending: list[Unsent], failed: str | None, kind: type[WNetError] = WNetError
 ) -> WNetError:
     names = sorted(each.path for each in pending)
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     reason = _logged_reason(daemon.log, failed or names[0])
     why = f": {reason}" if reason else "" if failed else ": the server takes nothing"
     return kind(
         Status.ERROR_WRITE_FAULT,
-        f"not yet on the server: {shown}{why}",
+        f"not yet on the server: {first_of(names)}{why}",
         provider_text=reason,
         hint="nothing is lost: it is kept, and sent when the server takes it; disconnect then, or now with --later",
     )
