@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from mprouter.notify.native import cflags
 
-NATIVE = Path(__file__).parent / "notify" / "native"
+NATIVE = Path(__file__).parent / "native"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "native"
 
 Build: TypeAlias = Callable[..., Path]

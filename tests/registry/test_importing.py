@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mprouter.cli.program import program
 from mprouter.names import DRIVE_LETTERS, parse_remote
-from mprouter.notify import drop_in
+from mprouter.plugins import drop_in
 from mprouter.providers.order import builtin_providers
 from mprouter.registry.plan import plan
 from mprouter.registry.reg_file import parse, read, written

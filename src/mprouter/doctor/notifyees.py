@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mprouter import places
 from mprouter.finding import Check, Finding, Kind, Severity
-from mprouter.notify.model import Problem, Registration
+from mprouter.notify.model import Registration
+from mprouter.plugins.problem import Problem
 
 __all__ = ["CHECKS", "unreadable"]
 

@@ -116,9 +116,9 @@ def _load(request: Load) -> tuple[Call, Marks | None]:
 
         _buffer_by_line()
         return from_library(where, request.sha256), None
-    from mprouter.notify.configured import configured
     from mprouter.notify.python import registration_of
-    from mprouter.notify.target import PythonObject, load
+    from mprouter.plugins.configured import configured
+    from mprouter.plugins.target import PythonObject, load
 
     module, _, attribute = where.rpartition(":")
     found = load(PythonObject(module, attribute), sha256=request.sha256)

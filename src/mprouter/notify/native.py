@@ -12,8 +12,8 @@ from ctypes import c_char_p, c_int32, c_uint32, c_void_p
 from pathlib import Path
 from typing import ClassVar
 
-from mprouter.notify import trust
 from mprouter.notify.model import Call, CancelConnect, Event, NotifyInfo, Phase
+from mprouter.plugins import trust
 from mprouter.status import Status, WNetError
 
 __all__ = ["INCLUDE", "cflags", "from_library"]

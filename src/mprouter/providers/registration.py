@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mprouter.notify import drop_in
-from mprouter.notify import target as targets
-from mprouter.notify.model import Problem
+from mprouter.plugins import drop_in
+from mprouter.plugins import target as targets
+from mprouter.plugins.problem import Problem
 from mprouter.providers.base import Provider
 from mprouter.providers.guard import Guarded, guarded, problem_of
 from mprouter.status import Status, WNetError
@@ -228,7 +228,7 @@ def _entry_points() -> list[Registered]:
 
 def _problem(registered: Registered, error: WNetError) -> Problem:
     """Why it could not be loaded; where its settings or target are to blame, with their line."""
-    from mprouter.notify.configured import PREFIX
+    from mprouter.plugins.configured import PREFIX
 
     message, line = str(error.strerror), None
     if registered.file is not None:
@@ -273,7 +273,7 @@ class _Loading:
         return self._provider
 
     def _load(self) -> Provider:
-        from mprouter.notify.configured import configured
+        from mprouter.plugins.configured import configured
 
         target = targets.parse(self._target)
         if not isinstance(target, targets.PythonObject):

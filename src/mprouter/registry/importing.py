@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mprouter import settings
-from mprouter.notify import drop_in
+from mprouter.plugins import drop_in
 from mprouter.providers.base import Provider
 from mprouter.registry import reg_file
 from mprouter.registry import state as kept

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mprouter.names import RemoteName, is_drive, parse_local, parse_remote
-from mprouter.notify import drop_in
+from mprouter.plugins import drop_in
 from mprouter.providers.base import Provider
 from mprouter.providers.claims import claimants
 from mprouter.registry import state as kept

@@ -19,9 +19,9 @@ from typing import Any
 
 from mprouter import places, settings
 from mprouter.names import is_drive
-from mprouter.notify import drop_in
-from mprouter.notify import target as targets
 from mprouter.notify.registration import DIRECTORY
+from mprouter.plugins import drop_in
+from mprouter.plugins import target as targets
 from mprouter.registry.reg_file import Key, Kind, Value
 from mprouter.status import Status, WNetError
 from mprouter.store import Remembered, Store
