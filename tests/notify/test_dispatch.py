@@ -788,10 +788,12 @@ def test_n19_ctrl_c_while_a_post_waits_for_its_turn_does_not_cost_the_post(
     def occupy() -> None:
         a.turn.take()
         taken.set()
-        until(lambda: a.turn in waited_for())
-        ctrl_c()
-        until(lambda: "interrupted" in [each.message for each in play.told])
-        a.turn.leave()
+        try:
+            until(lambda: a.turn in waited_for())
+            ctrl_c()
+            until(lambda: "interrupted" in [each.message for each in play.told])
+        finally:
+            a.turn.leave()
 
     other = threading.Thread(target=occupy, daemon=True)
 

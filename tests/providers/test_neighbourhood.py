@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,7 @@ def near(provider: RcloneProvider, title: str, scope: ResourceScope) -> tuple[st
 def test_a_service_that_announces_itself_is_found(announcer: str) -> None:
     found = next(each for each in announced(["_smb._tcp", "_webdavs._tcp"]) if each.kind == "_webdavs._tcp")
     assert found == Service("_webdavs._tcp", announcer, "127.0.0.77", 8443, "/dav/")
+    assert not [each.name for each in threading.enumerate() if "ServiceBrowser" in each.name], "nobody listens any more"
 
 
 def test_hosts_that_announce_themselves_are_at_the_top_and_in_the_context(announcer: str) -> None:

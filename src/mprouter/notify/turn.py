@@ -13,6 +13,9 @@ _waiting: dict[int, Turn] = {}
 
 _guard = threading.Lock()
 
+_ATTENTION = 1.0
+"""Seconds after which a blocked thread looks for a Ctrl-C: the wait misses one that comes just before it begins."""
+
 
 class Turn:
     """A lock that refuses to close a circle.
@@ -47,7 +50,8 @@ class Turn:
                     )
                 _waiting[me] = self
             try:
-                self._lock.acquire()
+                while not self._lock.acquire(timeout=_ATTENTION):
+                    pass
             finally:
                 with _guard:
                     del _waiting[me]

@@ -60,8 +60,9 @@ def announced(kinds: Sequence[str]) -> Iterator[Service]:
             Thread(target=_ask, args=arguments, name="mprouter-announced", daemon=True).start()
 
     known = set()
+    browser = None
     try:
-        ServiceBrowser(asking, [f"{kind}.local." for kind in kinds], handlers=[heard])
+        browser = ServiceBrowser(asking, [f"{kind}.local." for kind in kinds], handlers=[heard])
         while (left := deadline - monotonic()) > 0:
             found = answers.get(timeout=left)
             if found is not None and found not in known:
@@ -70,6 +71,8 @@ def announced(kinds: Sequence[str]) -> Iterator[Service]:
     except Empty:
         return
     finally:
+        if browser is not None:
+            browser.cancel()  # closing what it asks with would leave its thread
         asking.close()
 
 
