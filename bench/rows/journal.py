@@ -1,32 +1,39 @@
 """What the journal and the events cost an operation, beside the least that SQLite itself needs for them.
 
-    python bench/journal.py [ROUNDS]
-
 One add and one cancel on a provider that does nothing, with no notifyee and with some that leave a context each. The
 peer makes one durable commit of one row for each of the two: with less, no connection is remembered over a loss of
-power. Both write to the same disk, and take turns; each figure is a median. Of our commits those are called synced that
-wait for the disk; the others outlive the death of the process, and go with the power.
+power. Both write to the same disk, that of the checkout, since temporary files may be in memory.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import statistics
-import sys
-import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from time import perf_counter_ns
+
+from ground import Ground
+from harness import Case, Goal, Kind, Role, timed
 
 from mprouter import AddConnect, CancelConnect, NotifyInfo, Phase, Router
 from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
-from mprouter.store.database import Database
 
-NOTIFYEES = (0, 1, 5)
+NUMBERS = (0, 1, 5)
+GOALS = [Goal(1.5)]
+
+
+def cases(ground: Ground) -> Iterator[Case]:
+    """One for each number of notifyees."""
+    for number in NUMBERS:
+        place = ground.directory(on=Path.cwd())
+        with commits(place) as least, operations(place, number) as both:
+            kinds = [
+                Kind("mprouter", Role.OURS, timed(both, "ms", times=5)),
+                Kind("two durable commits", Role.PEER, timed(least, "ms", times=5)),
+            ]
+            yield Case(f"add and cancel, {number} told", "ms", kinds, GOALS, rounds=41, counts=number)
 
 
 class Idle:
@@ -66,29 +73,6 @@ class Witness:
             info.context = {"name": event.name}
 
 
-def main(rounds: int) -> None:
-    """Measure and print."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as place, ExitStack() as running:
-        kinds = {"two durable commits": running.enter_context(commits(Path(place)))}
-        for number in NOTIFYEES:
-            kinds[f"add and cancel, {number} told"] = running.enter_context(
-                operations(Path(place) / str(number), number)
-            )
-        counts = {name: counted(kind) for name, kind in kinds.items()}
-        times: dict[str, list[float]] = {name: [] for name in kinds}
-        for _ in range(rounds):
-            for name, kind in kinds.items():
-                begun = perf_counter_ns()
-                kind()
-                times[name].append((perf_counter_ns() - begun) / 1e6)
-    medians = {name: statistics.median(each) for name, each in times.items()}
-    least = next(iter(medians.values()))
-    print(f"{'':24} {'median':>9} {'ratio':>6}  commits  synced")
-    for name, median in medians.items():
-        count = counts[name]
-        print(f"{name:24} {median:6.2f} ms {median / least:6.2f}  {count['all']:7}  {count['synced']:6}")
-
-
 @contextmanager
 def commits(place: Path) -> Iterator[Callable[[], object]]:
     """The least: a row that comes and goes, each time to the disk."""
@@ -120,25 +104,3 @@ def operations(place: Path, number: int) -> Iterator[Callable[[], object]]:
             router.connect("sftp://files/projects").close()
 
         yield both
-
-
-def counted(kind: Callable[[], object]) -> Counter[str]:
-    """The transactions that *kind* makes."""
-    count: Counter[str] = Counter()
-    real = Database.writing
-
-    def writing(self: Database, *, durable: bool = False) -> AbstractContextManager[sqlite3.Connection]:
-        count["all"] += 1
-        count["synced"] += durable
-        return real(self, durable=durable)
-
-    Database.writing = writing
-    try:
-        kind()
-    finally:
-        Database.writing = real
-    return count
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)

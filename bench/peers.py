@@ -1,0 +1,310 @@
+"""How a share becomes a directory: by us, and by what people use today. Each takes a network, an account and a place.
+
+A mounter's ``mount`` returns when the root of the share can be listed at the path that it returns; ``unmount`` when
+the path is gone. What is measured with them stands in the rows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from ground import MPR, Ground
+from servers.daemon import Server, wait_for
+
+from mprouter import Connection, Router
+from mprouter.providers.rclone import daemon
+
+__all__ = ["NETWORKS", "Command", "Gio", "InProcess", "Mounter", "Rclone", "Share", "Sshfs", "mounters", "share"]
+
+NETWORKS = ("sftp", "smb", "webdav")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A directory on a server of the ground, for its account. url: as ours has it. options: of ours."""
+
+    network: str
+    url: str
+    host: str
+    port: int
+    root: Path
+    user: str
+    password: str = field(repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def share(ground: Ground, network: str) -> Share:
+    """The share of *network*, one of ``NETWORKS``."""
+    if network == "sftp":
+        server = ground.sftp
+        options = {"known_hosts": str(server.known_hosts), "key_file": str(server.key)}
+        return _share(network, server, server.url(), options)
+    if network == "smb":
+        return _share(network, ground.smb, ground.smb.url(), {})
+    return _share(network, ground.webdav, ground.webdav.url(), {})
+
+
+def _share(network: str, server: Server, url: str, options: Mapping[str, str]) -> Share:
+    return Share(network, url, server.host, server.port, server.root, server.user, server.password, options)
+
+
+class Mounter(ABC):
+    """One way to have *share* as a directory."""
+
+    name: str
+
+    def __init__(self, share: Share, ground: Ground) -> None:
+        self.share = share
+        self.ground = ground
+        self.place = ground.directory()
+
+    @abstractmethod
+    def mount(self) -> Path:
+        """Connect, and return the path."""
+
+    @abstractmethod
+    def unmount(self) -> None:
+        """Disconnect; to be clean for the next time."""
+
+    def listed(self, path: Path) -> Path:
+        """*path*, once it has been listed."""
+        os.listdir(path)
+        return path
+
+
+class Command(Mounter):
+    """``mpr connect`` and ``mpr disconnect``. warm: the rclone that holds the connections stays from time to time."""
+
+    def __init__(self, share: Share, ground: Ground, *, warm: bool) -> None:
+        super().__init__(share, ground)
+        self.name = "mpr connect"
+        self._warm = warm
+        self._environment = _places(ground, share)
+        self._options = [part for name, value in share.options.items() for part in ("-o", f"{name}={value}")]
+        ground.at_end(lambda: _stop(self._environment))
+
+    def mount(self) -> Path:
+        """See ``Mounter``."""
+        self._run("connect", self.share.url, str(self.place / "drive"), *self._options)
+        return self.listed(self.place / "drive")
+
+    def unmount(self) -> None:
+        """See ``Mounter``."""
+        self._run("disconnect", str(self.place / "drive"))
+        if not self._warm:
+            _stop(self._environment)
+
+    def _run(self, *arguments: str) -> None:
+        subprocess.run([MPR, *arguments], env=self._environment, stdout=subprocess.DEVNULL, check=True)
+
+
+class InProcess(Mounter):
+    """``Router.connect`` and ``Connection.close`` of a program that has made connections before."""
+
+    def __init__(self, share: Share, ground: Ground) -> None:
+        super().__init__(share, ground)
+        self.name = "Router.connect"
+        self._environment = _places(ground, share)
+        ground.at_end(lambda: _stop(self._environment))
+        with _environment(self._environment):
+            self._router = ground.enter(Router())
+        self._connection: Connection | None = None
+
+    def mount(self) -> Path:
+        """See ``Mounter``."""
+        with _environment(self._environment):
+            local = self.place / "drive"
+            self._connection = self._router.connect(self.share.url, local, options=self.share.options)
+        return self.listed(local)
+
+    def unmount(self) -> None:
+        """See ``Mounter``."""
+        assert self._connection is not None
+        with _environment(self._environment):
+            self._connection.close()
+
+
+class Sshfs(Mounter):
+    """``sshfs`` with its defaults."""
+
+    def __init__(self, share: Share, ground: Ground, program: str) -> None:
+        super().__init__(share, ground)
+        self.name = "sshfs"
+        settings = {"IdentityFile": share.options["key_file"], "UserKnownHostsFile": share.options["known_hosts"]}
+        options = ",".join([f"port={share.port}", *(f"{name}={value}" for name, value in settings.items())])
+        remote = f"{share.user}@{share.host}:{share.root}"
+        self._argv = [program, "-F", "/dev/null", "-o", options, remote, str(self.place)]
+
+    def mount(self) -> Path:
+        """See ``Mounter``."""
+        subprocess.run(self._argv, check=True)
+        return self.listed(self.place)
+
+    def unmount(self) -> None:
+        """See ``Mounter``."""
+        _unmount(self.place)
+
+
+class Rclone(Mounter):
+    """``rclone mount --daemon`` with its defaults, and what writing needs: ``--vfs-cache-mode writes``."""
+
+    def __init__(self, share: Share, ground: Ground, program: str) -> None:
+        super().__init__(share, ground)
+        self.name = "rclone mount"
+        configuration = ground.directory() / "rclone.conf"
+        configuration.touch(mode=0o600)
+        settings = {"type": share.network, "user": share.user}
+        path = ""
+        if share.network == "sftp":
+            settings |= {"host": share.host, "port": str(share.port), "key_file": share.options["key_file"]}
+            settings |= {"known_hosts_file": share.options["known_hosts"]}
+            path = str(share.root)
+        else:
+            obscure = subprocess.run([program, "obscure", "-"], input=share.password, capture_output=True, text=True, check=True)
+            settings["pass"] = obscure.stdout.strip()
+            if share.network == "smb":
+                settings |= {"host": share.host, "port": str(share.port)}
+                path = share.url.rpartition("/")[2]
+            else:
+                settings |= {"url": f"http://{share.host}:{share.port}/", "vendor": "other"}
+        configuration.write_text("[peer]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+        cache = ground.directory()
+        self._argv = [program, "mount", f"peer:{path}", str(self.place), "--daemon", "--vfs-cache-mode", "writes"]
+        self._argv += ["--config", str(configuration), "--cache-dir", str(cache)]
+
+    def mount(self) -> Path:
+        """See ``Mounter``."""
+        subprocess.run(self._argv, check=True)
+        return self.listed(self.place)
+
+    def unmount(self) -> None:
+        """See ``Mounter``."""
+        _unmount(self.place)
+
+
+class Gio(Mounter):
+    """``gio mount`` in a session of its own, seen through gvfs's FUSE file system."""
+
+    def __init__(self, share: Share, ground: Ground, session: Mapping[str, str]) -> None:
+        super().__init__(share, ground)
+        self.name = "gio mount"
+        self._session = session
+        scheme = {"webdav": "dav"}.get(share.network, share.network)
+        path = f"/{share.url.rpartition('/')[2]}" if share.network == "smb" else "/"
+        self._url = f"{scheme}://{share.user}@{share.host}:{share.port}{path}"
+        self._seen = Path(session["XDG_RUNTIME_DIR"]) / "gvfs"
+        self._below = str(share.root).lstrip("/") if share.network == "sftp" else ""
+        # a domain is asked for by SMB before the password; an SSH key is used without a question
+        self._answers = {"smb": f"\n{share.password}\n", "webdav": f"{share.password}\n"}.get(share.network, "")
+
+    def mount(self) -> Path:
+        """See ``Mounter``."""
+        self._run("mount", self._url)
+        wait_for(lambda: os.listdir(self._seen), "gvfs's FUSE file system")
+        return self.listed(self._seen / os.listdir(self._seen)[0] / self._below)
+
+    def unmount(self) -> None:
+        """See ``Mounter``."""
+        self._run("mount", "-u", self._url)
+        wait_for(lambda: not os.listdir(self._seen), "the end of gvfs's mount")
+
+    def _run(self, *arguments: str) -> None:
+        silent = subprocess.DEVNULL
+        argv = ["gio", *arguments]
+        subprocess.run(argv, env=self._session, input=self._answers, text=True, stdout=silent, stderr=silent, check=True)
+
+    def listed(self, path: Path) -> Path:
+        """See ``Mounter``; at first gvfs may fail."""
+
+        def is_there() -> bool:
+            with suppress(OSError):
+                super(Gio, self).listed(path)
+                return True
+            return False
+
+        wait_for(is_there, f"{path}")
+        return path
+
+
+def mounters(ground: Ground, share: Share) -> list[Mounter]:
+    """The peers that are on this machine."""
+    found: list[Mounter] = [Rclone(share, ground, max(daemon.binaries(), key=daemon.version_of))]
+    if share.network == "sftp" and (program := ground.has("sshfs", "sshfs")):
+        found.append(Sshfs(share, ground, program))
+    if session := gvfs_session(ground, share):
+        found.append(Gio(share, ground, session))
+    return found
+
+
+def gvfs_session(ground: Ground, share: Share) -> dict[str, str] | None:
+    """The environment of a D-Bus session of its own with gvfs in it."""
+    daemons = Path("/usr/libexec")
+    if not (ground.has("gio", "libglib2.0-bin") and ground.has("dbus-daemon", "dbus-daemon")):
+        return None
+    if not (daemons / "gvfsd-fuse").exists() or not (daemons / "gvfsd-sftp").exists():
+        ground.left_out["gio mount"] = "gvfs is not installed (Debian's packages gvfs-backends and gvfs-fuse)"
+        return None
+    home = ground.directory()
+    (home / "gvfs").mkdir()
+    programs = home / "programs"
+    programs.mkdir()
+    if share.network == "sftp":  # gvfs runs the ssh of PATH and has no way to tell it about keys
+        ssh = programs / "ssh"
+        options = f"-i {share.options['key_file']} -o UserKnownHostsFile={share.options['known_hosts']}"
+        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null {options} "$@"\n')
+        ssh.chmod(0o755)
+    environment = {
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "LC_ALL": "C.UTF-8",
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={home}/bus",
+    }
+    address = environment["DBUS_SESSION_BUS_ADDRESS"]
+    ground.start(["dbus-daemon", "--session", "--nofork", f"--address={address}"], environment)
+    wait_for((home / "bus").exists, "the session's bus")
+    ground.start([daemons / "gvfsd", "--no-fuse"], environment)
+    ground.start([daemons / "gvfsd-fuse", "-f", home / "gvfs"], environment)
+    wait_for(lambda: os.path.ismount(home / "gvfs"), "gvfs's FUSE file system")
+    ground.at_end(lambda: _unmount(home / "gvfs"))
+    return environment
+
+
+def _places(ground: Ground, share: Share) -> dict[str, str]:
+    """The environment of places of their own that have the share's password."""
+    ground.places()
+    environment = dict(os.environ)
+    file = Path(environment["MPROUTER_CONFIG_DIR"]) / "credentials.toml"
+    file.touch(mode=0o600)
+    file.write_text(f'[[credential]]\nremote = "{share.url}"\nuser = "{share.user}"\npassword = "{share.password}"\n')
+    return environment
+
+
+@contextmanager
+def _environment(environment: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _stop(environment: Mapping[str, str]) -> None:
+    """End the rclone of these places."""
+    with _environment(environment):
+        daemon.stop()
+
+
+def _unmount(path: Path) -> None:
+    subprocess.run(["fusermount3", "-u", str(path)], check=False, capture_output=True)
+    wait_for(lambda: not os.path.ismount(path), f"the end of the mount at {path}")
