@@ -178,8 +178,10 @@ def test_a_password_is_asked_for_and_ctrl_c_leaves(ftp_server: FtpServer, termin
     assert json.loads(shown[shown.index("{") :])["remote_name"] == ftp_server.url("/dialog")
     assert ftp_server.password not in shown
 
-    terminal.start("browse", "--connect")
-    terminal.expect("The network. ")
+    terminal.start("browse", ftp_server.url("/dialog"), "--connect")
+    terminal.expect(f"Enter for {ftp_server.url('/dialog')}, ")
+    terminal.enter("\n")
+    terminal.expect("for none): ")
     terminal.enter("\x03")
     assert terminal.end()[0] == 130
 

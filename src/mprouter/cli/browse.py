@@ -81,14 +81,18 @@ def record(resource: NetResource) -> dict[str, Any]:
 
 def _connect(router: Router, name: str | None, *, as_json: bool) -> None:
     from mprouter.cli import connection
-    from mprouter.dialog.choosing import container
+    from mprouter.dialog.choosing import container, named
     from mprouter.dialog.connecting import Wanted, connect
     from mprouter.dialog.person import Left, person
     from mprouter.status import Status, WNetError
 
     asked = person("mpr connect needs none")
+    wanted = Wanted()
+    if name is not None:
+        meant = named(router, name)
+        wanted = Wanted(meant if isinstance(meant, str) else None, inside=container(router, name))
     try:
-        made = connect(asked, router, Wanted(inside=None if name is None else container(router, name)))
+        made = connect(asked, router, wanted)
     except Left:
         raise WNetError(Status.WN_CANCEL, "nothing is connected") from None
     if as_json:

@@ -91,8 +91,8 @@ class _Search:
         return answer
 
     def numbered(self, number: int) -> NetResource | None:
-        """What is shown under *number*, waiting for it while there may be one."""
-        with self._changed:
+        """What is shown under *number*, waiting for it while there may be one. Raises ``Left``."""
+        with self._person.leaving(), self._changed:
             self._changed.wait_for(lambda: len(self._found) >= number or self._is_over)
             return list(self._found.values())[number - 1] if 1 <= number <= len(self._found) else None
 
@@ -167,7 +167,7 @@ def _chosen(
 
 
 def _numbered(search: _Search, number: int, *, inside: bool) -> NetResource | str:
-    """What is shown under *number*: to be connected, or looked into. Raises ``WNetError`` (ERROR_NOT_FOUND)."""
+    """What is shown under *number*, to be connected or looked into. Raises ``Left``; ``WNetError`` if there is none."""
     found = search.numbered(number)
     if found is None:
         raise WNetError(Status.ERROR_NOT_FOUND, f"there is no {number}")

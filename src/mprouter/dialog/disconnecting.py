@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mprouter.connection import Connection
+    from mprouter.providers.base import Pending, Progress
     from mprouter.router import Router
 
 __all__ = ["cancel", "choose", "disconnect"]
@@ -32,7 +33,7 @@ def disconnect(person: Person, router: Router) -> None:
             chosen.state is None or person.agrees("It is remembered. Forget that too", default=True)
         )
         try:
-            cancel(router, name, forget=forget, person=lambda: person)
+            cancel(router, name, forget=forget, person=lambda: person, progress=_Waiting(person))
         except WNetError as error:
             person.say(plain(error))
         else:
@@ -67,14 +68,17 @@ def choose(person: Person, router: Router, *, remembered: bool) -> Connection | 
         person.say("Type the number of what is shown.")
 
 
-def cancel(router: Router, name: str, *, forget: bool, person: Callable[[], Person]) -> None:
+def cancel(
+    router: Router, name: str, *, forget: bool, person: Callable[[], Person], progress: Progress | None = None
+) -> None:
     """Disconnect *name*; where files are open, ask whether to do so all the same.
 
-    person: who is asked, looked for only then. Raises ``Left``; ``WNetError`` as ``Router.disconnect`` and *person* do,
-    and ERROR_CANCELLED if the answer is no.
+    person: who is asked, looked for only then. progress: as for ``Router.disconnect``.
+
+    Raises ``Left``; ``WNetError`` as ``Router.disconnect`` and *person* do, and ERROR_CANCELLED if the answer is no.
     """
     try:
-        router.disconnect(name, forget=forget)
+        router.disconnect(name, forget=forget, progress=progress)
     except WNetError as error:
         if error.status is not Status.ERROR_OPEN_FILES:
             raise
@@ -82,7 +86,20 @@ def cancel(router: Router, name: str, *, forget: bool, person: Callable[[], Pers
         asked.say(plain(error.strerror))
         if not asked.agrees(f"Disconnect {plain(name)} all the same", default=False):
             raise WNetError(Status.ERROR_CANCELLED, "it was not to be disconnected", name=name) from error
-        router.disconnect(name, True, forget)
+        router.disconnect(name, True, forget, progress=progress)
+
+
+class _Waiting:
+    """Says once that written data is waited for (C6)."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._is_said = False
+
+    def __call__(self, pending: Pending) -> None:
+        if pending.files and not self._is_said:
+            self._is_said = True
+            self._person.say("What was written to it is still on its way to the server.")
 
 
 def _name(connection: Connection) -> str:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mprouter.status import Status, WNetError
 from mprouter.terminal import Terminal, terminal
 
 __all__ = ["Left", "Person", "person"]
+
+
+_OFTEN = 0.5
+"""Seconds after which a Ctrl-C is noticed at the latest."""
 
 
 class Left(Exception):
@@ -45,16 +53,30 @@ class Person(Terminal):
 
     def ask(self, question: str) -> str:
         """What is typed after *question*, without blanks around it. Raises ``Left``."""
-        self.show(question)
+        while True:
+            self.show(question)
+            try:
+                with self.leaving():
+                    _wait()
+                    line = sys.stdin.readline()
+            except UnicodeDecodeError:
+                self.say("That has characters which this terminal's encoding does not have.")
+                continue
+            except OSError:  # the terminal is gone
+                raise Left from None
+            if not line:
+                self.show("\n")
+                raise Left
+            return line.strip()
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """Ctrl-C inside leaves the dialog: raises ``Left``."""
         try:
-            line = sys.stdin.readline()
+            yield
         except KeyboardInterrupt as interrupt:
             self._leave(interrupt)
             raise Left from None
-        if not line:
-            self.show("\n")
-            raise Left
-        return line.strip()
 
     def agrees(self, question: str, *, default: bool) -> bool:
         """The answer to *question*, *default* if it is only Enter. Raises ``Left``."""
@@ -86,3 +108,10 @@ class Person(Terminal):
             raise interrupt
         self.has_left = True
         self.show("\n")
+
+
+def _wait() -> None:
+    """Wait until something is typed: a signal that comes just before a read begins would not end it."""
+    if os.name == "posix":
+        while not select.select([sys.stdin], [], [], _OFTEN)[0]:
+            pass
