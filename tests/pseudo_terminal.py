@@ -25,11 +25,10 @@ class PseudoTerminal:
         self._shown = ""
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *arguments: str | Path) -> None:
-        """Start ``mpr`` with these arguments on it."""
-        mpr = Path(sys.executable).with_name("mpr")
+    def start(self, *arguments: str | Path, program: str = "mpr") -> None:
+        """Start *program*, one of this environment's, with these arguments on it."""
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", mpr, *arguments],
+            ["setsid", "--ctty", "--wait", Path(sys.executable).with_name(program), *arguments],
             stdin=self._programs,
             stdout=self._programs,
             stderr=self._programs,

@@ -77,6 +77,7 @@ class Status(IntEnum):
     ERROR_NO_LOGON_SERVERS = 1311
     ERROR_LOGON_FAILURE = 1326
     ERROR_MUTUAL_AUTH_FAILED = 1397
+    ERROR_REQUIRES_INTERACTIVE_WINDOWSTATION = 1459
     ERROR_TIMEOUT = 1460
     ERROR_BAD_CONFIGURATION = 1610
     ERROR_CONNECTED_OTHER_PASSWORD = 2108
@@ -210,6 +211,7 @@ _TEXT = {
     Status.ERROR_NO_LOGON_SERVERS: "no server is there to log on",
     Status.ERROR_LOGON_FAILURE: "user name or password not accepted",
     Status.ERROR_MUTUAL_AUTH_FAILED: "the server's identity is not confirmed",
+    Status.ERROR_REQUIRES_INTERACTIVE_WINDOWSTATION: "nobody is there to answer: this needs a terminal",
     Status.ERROR_TIMEOUT: "timed out",
     Status.ERROR_BAD_CONFIGURATION: "bad configuration",
     Status.ERROR_CONNECTED_OTHER_PASSWORD: "connected with another password than the one given",

@@ -54,6 +54,7 @@ _MESSAGES = {
     Status.WN_RETRY: "The operation could not be completed. A retry should be performed.",
     Status.ERROR_NO_MORE_DEVICES: "No more local devices.",
     Status.ERROR_LOGON_FAILURE: "The user name or password is incorrect.",
+    Status.ERROR_REQUIRES_INTERACTIVE_WINDOWSTATION: "This operation requires an interactive window station.",
     Status.ERROR_TIMEOUT: "This operation returned because the timeout period expired.",
     Status.ERROR_BAD_USERNAME: "The specified username is invalid.",
     Status.ERROR_NOT_CONNECTED: "The network connection could not be found.",

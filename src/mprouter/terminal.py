@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from mprouter.providers.base import Conversation
+if TYPE_CHECKING:
+    from mprouter.providers.base import Conversation
 
-__all__ = ["Terminal", "terminal"]
+__all__ = ["Terminal", "plain", "terminal"]
 
 
 def terminal() -> Conversation | None:
@@ -15,6 +17,14 @@ def terminal() -> Conversation | None:
         return Terminal() if sys.stdin.isatty() and sys.stderr.isatty() else None
     except (AttributeError, ValueError):  # no standard streams, or closed ones
         return None
+
+
+def plain(text: object) -> str:
+    r"""*text* on one line and without what would steer a terminal: control characters and halves become ``\x1b``."""
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 class Terminal:

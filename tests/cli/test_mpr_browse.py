@@ -13,9 +13,12 @@ from click.testing import CliRunner
 from mprouter import Router
 from mprouter.cli.net_view import view
 from mprouter.cli.program import program
+from mprouter.providers.base import State
 from mprouter.providers.neighbourhood import announced
 from mprouter.status import Status, WNetError
+from pseudo_terminal import PseudoTerminal
 from sandbox import Places
+from servers.ftp import FtpServer
 from servers.smb import SmbServer
 
 
@@ -132,3 +135,62 @@ def test_net_view_has_no_switches_for_what_is_not_here(switch: str) -> None:
 def test_net_view_refuses_what_is_wrong(words: list[str]) -> None:
     with pytest.raises(click.UsageError, match="The syntax of this command is"):
         view(words)
+
+
+def test_on_a_terminal_one_browses_and_connects(server: str, terminal: PseudoTerminal, router: Router) -> None:
+    terminal.start("browse", server, "--connect")
+    found = terminal.expect("What to connect: ")
+    number = next(line.split()[0] for line in found.splitlines() if line.endswith(f"{server}/projects  (share)"))
+    terminal.enter(f"{number}\n")
+    terminal.expect("Drive letter or directory (Enter for a free letter, - for none): ")
+    terminal.enter("y\n")
+    terminal.expect("User name (Enter for the usual one): ")
+    terminal.enter("\n")
+    terminal.expect("Connect it again at login (yes/no) [yes]: ")
+    terminal.enter("no\n")
+    code, shown = terminal.end()
+    assert (code, "Y: -> " in shown) == (0, True)
+    made = router.connection("Y:")
+    assert (made.remote_name, made.remembered, made.state) == (f"{server}/projects", False, State.CONNECTED)
+
+    terminal.start("disconnect")
+    terminal.expect(f"  1  Y:  {server}/projects")
+    terminal.expect("What to disconnect (a number, q to leave): ")
+    terminal.enter("1\n")
+    code, shown = terminal.end()
+    assert (code, "Y: disconnected" in shown) == (0, True)
+    assert router.connections() == []
+
+
+def test_a_password_is_asked_for_and_ctrl_c_leaves(ftp_server: FtpServer, terminal: PseudoTerminal) -> None:
+    ftp_server.directory("dialog")
+    terminal.start("browse", "--connect", "--json")
+    for question, answer in (
+        ("The network. ", ftp_server.url("/dialog")),
+        ("for none): ", "-"),
+        ("User name (", ftp_server.user),
+        (f"Password of {ftp_server.user} for ", ftp_server.password),
+    ):
+        terminal.expect(question)
+        terminal.enter(f"{answer}\n")
+    code, shown = terminal.end()
+    assert code == 0
+    assert json.loads(shown[shown.index("{") :])["remote_name"] == ftp_server.url("/dialog")
+    assert ftp_server.password not in shown
+
+    terminal.start("browse", ftp_server.url("/dialog"), "--connect")
+    terminal.expect(f"Enter for {ftp_server.url('/dialog')}, ")
+    terminal.enter("\n")
+    terminal.expect("for none): ")
+    terminal.enter("\x03")
+    assert terminal.end()[0] == 130
+
+
+def test_without_a_terminal_nothing_is_chosen(places: Places) -> None:
+    del places  # nothing of the user's own is there
+    result = CliRunner().invoke(program, ["browse", "--connect"])
+    assert result.exit_code == 1
+    assert "this needs a terminal (ERROR_REQUIRES_INTERACTIVE_WINDOWSTATION, 1459); mpr connect needs none" in (
+        result.output
+    )
+    assert CliRunner().invoke(program, ["disconnect"]).exit_code == 2

@@ -14,7 +14,7 @@ DOCUMENT = (HERE.parent.parent / "docs" / "wnet.md").read_text()
 def test_every_function_and_flag_is_in_the_document() -> None:
     functions = {name for name in dir(wnet) if re.match("WNet[A-Z]|Multinet", name) and callable(getattr(wnet, name))}
     assert len(functions) > 20
-    flags = {name for name in dir(wnet) if name.startswith("CONNECT_") and name != "CONNECT_RESERVED"}
+    flags = {name for name in dir(wnet) if re.match("(CONNECT|CONNDLG|DISC)_", name)} - {"CONNECT_RESERVED"}
     assert {name for name in functions | flags if f"`{name}`" not in DOCUMENT} == set()
 
 

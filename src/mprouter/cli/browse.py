@@ -26,19 +26,28 @@ __all__ = ["command", "contents", "record"]
         (r"mpr browse '\\nas'", "The shares of an SMB server; //nas is the same."),
         ("mpr browse sftp://files.example.com/srv", "The directories there."),
         ("mpr browse rclone", "The remotes of your rclone configuration."),
+        ("mpr browse --connect", "Choose from all that, and connect it: you are asked for what is needed."),
     ],
 )
 @click.argument("name", required=False)
+@click.option("--connect", is_flag=True, help="Choose from it at the terminal, and connect what you choose.")
 @json_option
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, connect: bool, as_json: bool) -> None:
     """Show what there is to connect.
 
     Servers are asked with what is connected, with stored passwords, else as nobody in particular; a server that does
     not answer is left out or given up after seconds. Looking connects nothing and tells no notifyee.
+
+    With --connect what is found is numbered as it is found, and a number or a name may be typed at any time; then you
+    are asked under which drive letter and as whom to connect it, and whether to remember it. All that is on standard
+    error; standard output has what 'mpr connect' prints.
     """
     from mprouter.router import Router
 
     with Router() as router:
+        if connect:
+            _connect(router, name, as_json=as_json)
+            return
         found = contents(router, name) if name is not None else _around(router)
     if as_json:
         say_json([record(each) for each in found])
@@ -50,11 +59,10 @@ def command(name: str | None, as_json: bool) -> None:
 
 def contents(router: Router, name: str) -> list[NetResource]:
     """What is in the server, directory or network *name*. Raises ``WNetError``."""
-    from mprouter.resource import NetResource, ResourceScope
+    from mprouter.dialog.choosing import container
+    from mprouter.resource import ResourceScope
 
-    network = next((each.name for each in router.providers() if each.name.lower() == name.lower()), None)
-    container = NetResource(network or name, provider=network)
-    return list(router.enumerate(ResourceScope.GLOBALNET, container=container))
+    return list(router.enumerate(ResourceScope.GLOBALNET, container=container(router, name)))
 
 
 def record(resource: NetResource) -> dict[str, Any]:
@@ -69,6 +77,28 @@ def record(resource: NetResource) -> dict[str, Any]:
         "usage": [flag.name.lower() for flag in type(resource.usage) if flag in resource.usage and flag.name],
         "comment": resource.comment,
     }
+
+
+def _connect(router: Router, name: str | None, *, as_json: bool) -> None:
+    from mprouter.cli import connection
+    from mprouter.dialog.choosing import container, named
+    from mprouter.dialog.connecting import Wanted, connect
+    from mprouter.dialog.person import Left, person
+    from mprouter.status import Status, WNetError
+
+    asked = person("mpr connect needs none")
+    wanted = Wanted()
+    if name is not None:
+        meant = named(router, name)
+        wanted = Wanted(meant if isinstance(meant, str) else None, inside=container(router, name))
+    try:
+        made = connect(asked, router, wanted)
+    except Left:
+        raise WNetError(Status.WN_CANCEL, "nothing is connected") from None
+    if as_json:
+        say_json(connection.as_json(made))
+    else:
+        say(connection.as_line(made))
 
 
 def _around(router: Router) -> list[NetResource]:

@@ -38,7 +38,8 @@ _AT_ONCE = 32
 @click.command(
     cls=Command,
     arguments={
-        "NAME": "A local name, or a remote name for all connections to it that have no local name.",
+        "NAME": "A local name, or a remote name for all connections to it that have no local name. On a terminal you "
+        "are asked for it where it is missing.",
     },
     examples=[
         ("mpr disconnect Z:", "When everything written has reached the server."),
@@ -76,19 +77,37 @@ def command(
     """
     if everything and (name is not None or forget):
         ctx.fail("--all takes no NAME, and forgets nothing.")
-    if not everything and name is None:
+    if not everything and name is None and not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         ctx.fail("Missing argument 'NAME'; --all disconnects everything.")
     from mprouter.router import Router
 
     with Router() as router, Waiting() as waiting:
-        if name is None:
+        if everything:
             _All(router, waiting, force=force, later=later, as_json=as_json).run(ctx)
+            return
+        name = _chosen(router, forget=forget) if name is None else name
+        if name is None:
+            if as_json:
+                say_json([])
             return
         router.disconnect(name, force, forget, later=later, progress=waiting.of(name))
     if as_json:
         say_json({"status": "WN_SUCCESS", "code": 0, "name": name, "forgotten": forget})
     else:
         say(f"{plain(name)} disconnected{' and forgotten' if forget else ''}")
+
+
+def _chosen(router: Router, *, forget: bool) -> str | None:
+    """The connection that the person at the terminal chooses; None if there is none."""
+    from mprouter.dialog.disconnecting import choose
+    from mprouter.dialog.person import Left, person
+    from mprouter.status import Status, WNetError
+
+    try:
+        found = choose(person("give its NAME"), router, remembered=forget)
+    except Left:
+        raise WNetError(Status.WN_CANCEL, "nothing is disconnected") from None
+    return None if found is None else found.local_name or found.remote_name
 
 
 class _All:

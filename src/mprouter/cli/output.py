@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from mprouter.terminal import plain
+
 __all__ = ["OutputLost", "counted", "is_terminal", "json_option", "plain", "say", "say_json", "say_table", "size"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -51,14 +53,6 @@ def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in ([click.style(each, bold=True) for each in headings], *rows):
         cells = [row[column] + " " * (width - _width(row[column])) for column, width in zip(shown, widths, strict=True)]
         say("  ".join(cells).rstrip())
-
-
-def plain(text: object) -> str:
-    r"""*text* on one line and without what would steer a terminal: control characters and halves become ``\x1b``."""
-    text = str(text)
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def counted(number: int, thing: str) -> str:

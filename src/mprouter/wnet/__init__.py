@@ -13,6 +13,7 @@ from mprouter.status import Status as Status
 from mprouter.status import WNetError as WNetError
 from mprouter.wnet.connections import *
 from mprouter.wnet.constants import *
+from mprouter.wnet.dialogs import *
 from mprouter.wnet.enumeration import *
 from mprouter.wnet.errors import *
 from mprouter.wnet.networks import *

@@ -31,7 +31,18 @@ from mprouter import wnet
 from mprouter.default import default_router
 from mprouter.status import Status, WNetError
 
-__all__ = ["DWORD", "NETCONNECTINFOSTRUCT", "NETINFOSTRUCT", "NETRESOURCEA", "NETRESOURCEW", "WN_TABLE"]
+__all__ = [
+    "CONNECTDLGSTRUCTA",
+    "CONNECTDLGSTRUCTW",
+    "DISCDLGSTRUCTA",
+    "DISCDLGSTRUCTW",
+    "DWORD",
+    "NETCONNECTINFOSTRUCT",
+    "NETINFOSTRUCT",
+    "NETRESOURCEA",
+    "NETRESOURCEW",
+    "WN_TABLE",
+]
 
 log = logging.getLogger("mprouter.wnet")
 
@@ -81,6 +92,40 @@ class NETRESOURCEA(ctypes.Structure):
     _fields_ = (*((name, DWORD) for name in _NUMBERS), *((name, ctypes.c_char_p) for name in _TEXTS))
 
 
+def _connection_dialog(resource: type[ctypes.Structure]) -> tuple[tuple[str, Any], ...]:
+    pointer = ("lpConnRes", POINTER(resource))
+    return ("cbStructure", DWORD), ("hwndOwner", HWND), pointer, ("dwFlags", DWORD), ("dwDevNum", DWORD)
+
+
+def _disconnect_dialog(text: Any) -> tuple[tuple[str, Any], ...]:
+    names = ("lpLocalName", text), ("lpRemoteName", text)
+    return ("cbStructure", DWORD), ("hwndOwner", HWND), *names, ("dwFlags", DWORD)
+
+
+class CONNECTDLGSTRUCTW(ctypes.Structure):
+    """See ``wnet.CONNECTDLGSTRUCT``. cbStructure: its size, to be set by the caller."""
+
+    _fields_ = _connection_dialog(NETRESOURCEW)
+
+
+class CONNECTDLGSTRUCTA(ctypes.Structure):
+    """See ``wnet.CONNECTDLGSTRUCT``; texts are bytes in UTF-8."""
+
+    _fields_ = _connection_dialog(NETRESOURCEA)
+
+
+class DISCDLGSTRUCTW(ctypes.Structure):
+    """See ``wnet.DISCDLGSTRUCT``. cbStructure: its size, to be set by the caller."""
+
+    _fields_ = _disconnect_dialog(ctypes.c_wchar_p)
+
+
+class DISCDLGSTRUCTA(ctypes.Structure):
+    """See ``wnet.DISCDLGSTRUCT``; texts are bytes in UTF-8."""
+
+    _fields_ = _disconnect_dialog(ctypes.c_char_p)
+
+
 class _Characters:
     """The characters of one half of the table."""
 
@@ -89,6 +134,8 @@ class _Characters:
         self.is_wide = suffix == "W"
         self.pointer = ctypes.c_wchar_p if self.is_wide else ctypes.c_char_p
         self.resource = NETRESOURCEW if self.is_wide else NETRESOURCEA
+        self.connection_dialog = CONNECTDLGSTRUCTW if self.is_wide else CONNECTDLGSTRUCTA
+        self.disconnect_dialog = DISCDLGSTRUCTW if self.is_wide else DISCDLGSTRUCTA
         self.width = sizeof(ctypes.c_wchar) if self.is_wide else 1
 
     def read(self, text: str | bytes | None) -> str | None:
@@ -112,6 +159,15 @@ class _Characters:
         there = pointer.contents
         numbers = (getattr(there, name) for name in _NUMBERS)
         return wnet.NETRESOURCE(*numbers, *(self.read(getattr(there, name)) for name in _TEXTS))
+
+
+def _structure(pointer: Any) -> Any:
+    """The structure that *pointer* points to. Raises ``WNetError``: ERROR_INVALID_ADDRESS, ERROR_INVALID_PARAMETER."""
+    if not pointer:
+        raise WNetError(Status.ERROR_INVALID_ADDRESS, "there is no structure")
+    if pointer.contents.cbStructure < sizeof(pointer.contents):
+        raise WNetError(Status.ERROR_INVALID_PARAMETER, "cbStructure is too small")
+    return pointer.contents
 
 
 def _room(size: Any) -> int:
@@ -313,6 +369,28 @@ class _Functions:
     def WNetRestoreSingleConnection(self, window: int | None, device: Any, ask: int) -> None:
         wnet.WNetRestoreConnection(window, self._read(device), bool(ask))
 
+    # -- dialogs -----------------------------------------------------------------------------------------------
+
+    def WNetConnectionDialog(self, window: int | None, type: int) -> int:  # noqa: A002 - the documented name
+        return wnet.WNetConnectionDialog(window, type) & 0xFFFFFFFF
+
+    def WNetConnectionDialog1(self, dialog: Any) -> int:
+        there = _structure(dialog)
+        given = wnet.CONNECTDLGSTRUCT(self.characters.read_resource(there.lpConnRes), there.hwndOwner, there.dwFlags)
+        left = wnet.WNetConnectionDialog1(given) & 0xFFFFFFFF
+        if not left:
+            there.dwDevNum = given.dwDevNum
+        return left
+
+    def WNetDisconnectDialog(self, window: int | None, type: int) -> int:  # noqa: A002 - the documented name
+        return wnet.WNetDisconnectDialog(window, type) & 0xFFFFFFFF
+
+    def WNetDisconnectDialog1(self, dialog: Any) -> int:
+        there = _structure(dialog)
+        local, remote = self._read(there.lpLocalName), self._read(there.lpRemoteName)
+        given = wnet.DISCDLGSTRUCT(local, remote, there.hwndOwner, there.dwFlags)
+        return wnet.WNetDisconnectDialog1(given) & 0xFFFFFFFF
+
     # -- asking about them -------------------------------------------------------------------------------------
 
     def WNetGetConnection(self, local: Any, name: int | None, size: Any) -> Status:
@@ -341,13 +419,10 @@ class _Functions:
         packing.put([kind(*map(packing.text, found))])
 
     def MultinetGetConnectionPerformance(self, resource: Any, information: Any) -> None:
-        if not information:
-            raise WNetError(Status.ERROR_INVALID_ADDRESS, "there is no NETCONNECTINFOSTRUCT")
-        if information.contents.cbStructure < sizeof(NETCONNECTINFOSTRUCT):
-            raise WNetError(Status.ERROR_INVALID_PARAMETER, "cbStructure is too small")
+        there = _structure(information)
         found = wnet.MultinetGetConnectionPerformance(self.characters.read_resource(resource))
         for name in ("dwFlags", "dwSpeed", "dwDelay", "dwOptDataSize"):
-            setattr(information.contents, name, getattr(found, name))
+            setattr(there, name, getattr(found, name))
 
     # -- looking around ----------------------------------------------------------------------------------------
 
@@ -403,10 +478,7 @@ class _Functions:
     # -- networks, and what went wrong -------------------------------------------------------------------------
 
     def WNetGetNetworkInformation(self, provider: Any, information: Any) -> None:
-        if not information:
-            raise WNetError(Status.ERROR_INVALID_ADDRESS, "there is no NETINFOSTRUCT")
-        if information.contents.cbStructure < sizeof(NETINFOSTRUCT):
-            raise WNetError(Status.ERROR_INVALID_PARAMETER, "cbStructure is too small")
+        _structure(information)
         found = wnet.WNetGetNetworkInformation(self._read(provider) or "")
         filled = NETINFOSTRUCT(sizeof(NETINFOSTRUCT), *(getattr(found, name) for name, _ in NETINFOSTRUCT._fields_[1:]))
         memmove(information, ctypes.byref(filled), sizeof(filled))
@@ -447,6 +519,10 @@ def _signatures(characters: _Characters) -> dict[str, tuple[Any, ...]]:
         "WNetCancelConnection2": (text, DWORD, BOOL),
         "WNetRestoreConnection": (HWND, text),
         "WNetRestoreSingleConnection": (HWND, text, BOOL),
+        "WNetConnectionDialog": (HWND, DWORD),
+        "WNetConnectionDialog1": (POINTER(characters.connection_dialog),),
+        "WNetDisconnectDialog": (HWND, DWORD),
+        "WNetDisconnectDialog1": (POINTER(characters.disconnect_dialog),),
         "WNetGetConnection": (text, buffer, size),
         "WNetGetUser": (text, buffer, size),
         "WNetGetUniversalName": (text, DWORD, buffer, size),
@@ -475,7 +551,7 @@ _SIZE = {  # which argument is the size that is set if the buffer is too small
 }
 
 
-def _call(name: str, function: Callable[..., Status | None], *arguments: Any) -> int:
+def _call(name: str, function: Callable[..., int | None], *arguments: Any) -> int:
     """Whatever happens in Python is a status for C."""
     try:
         return int(function(*arguments) or 0)
@@ -486,9 +562,15 @@ def _call(name: str, function: Callable[..., Status | None], *arguments: Any) ->
         return int(error.status)
     except UnicodeDecodeError:
         return int(Status.ERROR_INVALID_PARAMETER)
+    except KeyboardInterrupt:  # C cannot be interrupted, only told
+        return int(Status.ERROR_CANCELLED)
     except Exception:
         log.exception("%s failed", name)
         return int(Status.ERROR_GEN_FAILURE)
+
+
+_WITHOUT_TEXTS = {"WNetCloseEnum", "WNetRestoreConnection", "WNetConnectionDialog", "WNetDisconnectDialog"}
+"""The functions that have one name, without A or W."""
 
 
 def _table() -> dict[str, Any]:
@@ -497,7 +579,7 @@ def _table() -> dict[str, Any]:
         functions = _Functions(characters)
         for name, arguments in _signatures(characters).items():
             prototype = ctypes.CFUNCTYPE(DWORD, *arguments)
-            whole = name if name in {"WNetCloseEnum", "WNetRestoreConnection"} else name + characters.suffix
+            whole = name if name in _WITHOUT_TEXTS else name + characters.suffix
             table.setdefault(whole, prototype(partial(_call, name, getattr(functions, name))))
     table["WNetRestoreConnectionW"] = table.pop("WNetRestoreConnection")
     return table
