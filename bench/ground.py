@@ -104,4 +104,3 @@ class Ground:
     def _restore(self) -> None:
         os.environ.clear()
         os.environ.update(self._environment)
-

@@ -178,8 +178,9 @@ def machine() -> dict[str, str]:
     """What the figures depend on."""
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     memory = Path("/proc/meminfo").read_text().split()[1]
+    kind = model[0].partition(": ")[2] if model else platform.machine()
     return {
-        "processors": f"{len(os.sched_getaffinity(0))} × {model[0].partition(': ')[2] if model else platform.machine()}",
+        "processors": f"{len(os.sched_getaffinity(0))} of {kind}",
         "memory": f"{int(memory) / (1 << 20):.0f} GiB",
         "kernel": platform.release(),
         "python": platform.python_version(),

@@ -10,17 +10,15 @@ import os
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from ground import MPR, Ground
-from servers.daemon import Server, wait_for
-
 from mprouter import Connection, Router
 from mprouter.providers.rclone import daemon
+from servers.daemon import Server, wait_for
 
 __all__ = ["NETWORKS", "Command", "Gio", "InProcess", "Mounter", "Rclone", "Share", "Sshfs", "mounters", "share"]
 
@@ -168,7 +166,9 @@ class Rclone(Mounter):
             settings |= {"known_hosts_file": share.options["known_hosts"]}
             path = str(share.root)
         else:
-            obscure = subprocess.run([program, "obscure", "-"], input=share.password, capture_output=True, text=True, check=True)
+            obscure = subprocess.run(
+                [program, "obscure", "-"], input=share.password, capture_output=True, text=True, check=True
+            )
             settings["pass"] = obscure.stdout.strip()
             if share.network == "smb":
                 settings |= {"host": share.host, "port": str(share.port)}
@@ -219,7 +219,9 @@ class Gio(Mounter):
     def _run(self, *arguments: str) -> None:
         silent = subprocess.DEVNULL
         argv = ["gio", *arguments]
-        subprocess.run(argv, env=self._session, input=self._answers, text=True, stdout=silent, stderr=silent, check=True)
+        subprocess.run(
+            argv, env=self._session, input=self._answers, text=True, stdout=silent, stderr=silent, check=True
+        )
 
     def listed(self, path: Path) -> Path:
         """See ``Mounter``; at first gvfs may fail."""

@@ -64,7 +64,11 @@ def row(name: str) -> list[Result]:
             results.append(measured(name, case, ground.left_out))
     written = HERE.parent / "build" / "bench" / f"{name}.json"
     written.parent.mkdir(parents=True, exist_ok=True)
-    found = {"when": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "cases": [each.as_json() for each in results]}
+    found = {
+        "when": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine(),
+        "cases": [each.as_json() for each in results],
+    }
     written.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     return results
 
@@ -83,7 +87,9 @@ def table(results: list[Result]) -> Table:
         limits = [f"{name} {result.median(name):.4g}" for name in result.named(Role.LIMIT)]
         for goal in result.goals:
             compared = result.compared(goal)
-            peer = [f"{result.median(compared[0]):.4g}", compared[0], f"{compared[1]:.2f}"] if compared else ["", "", ""]
+            peer = (
+                [f"{result.median(compared[0]):.4g}", compared[0], f"{compared[1]:.2f}"] if compared else ["", "", ""]
+            )
             verdict = {True: "met", False: "missed", None: ""}[result.met(goal)]
             ours_says = f"{result.median(ours):.4g} {result.unit} ±{result.spread(ours):.0%}"
             made.add_row(result.what, ours_says, *peer, str(goal), verdict, ", ".join(limits))

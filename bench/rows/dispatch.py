@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pluggy
+
 from ground import Ground
 from harness import Case, Goal, Kind, Role, timed
-
 from mprouter import AddConnect, NetResource
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Event, Registration

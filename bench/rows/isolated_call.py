@@ -14,12 +14,11 @@ from contextlib import ExitStack, closing, contextmanager
 
 from ground import Ground
 from harness import Case, Goal, Kind, Role, timed
-from rows.native_call import EVENT, library
-
 from mprouter import NotifyInfo, Phase, Status
 from mprouter.notify.dispatch import operate
 from mprouter.notify.host import Isolated
 from mprouter.notify.model import Event, Registration
+from rows.native_call import EVENT, library
 
 ECHO = "import os\nwhile data := os.read(0, 65536):\n    os.write(1, data)"
 

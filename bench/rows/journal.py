@@ -15,7 +15,6 @@ from pathlib import Path
 
 from ground import Ground
 from harness import Case, Goal, Kind, Role, timed
-
 from mprouter import AddConnect, CancelConnect, NotifyInfo, Phase, Router
 from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State

@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from ground import Ground
 from harness import Case, Goal, Kind, Role, timed
-
 from mprouter import AddConnect, NetResource, NotifyInfo, Phase, Status
 from mprouter.notify.native import cflags, from_library
 

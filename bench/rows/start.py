@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ground import MPR, Ground
 from harness import Case, Goal, Kind, Role, timed
-
 from mprouter import Router
 from mprouter.providers.rclone import daemon
 
@@ -52,6 +51,6 @@ def connections(ground: Ground, number: int) -> Iterator[None]:
                 router.connect(f"file://{shared}/{each}")
             yield
         finally:
-            for each in router.connections():
-                each.close()
+            for connection in router.connections():
+                connection.close()
     daemon.stop()

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self
 
@@ -60,7 +59,7 @@ class History:
         self._record = EventRecord(
             id=None,
             time=time.time(),
-            operation_id=token_hex(6),
+            operation_id=os.urandom(6).hex(),
             kind="operation",
             operation=event.operation,
             phase=None,

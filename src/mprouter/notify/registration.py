@@ -19,7 +19,7 @@ from mprouter import places
 from mprouter.notify.command import TIMEOUT, from_command
 from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import Answer, Event, NotifyInfo, Registration
-from mprouter.plugins import drop_in, trust
+from mprouter.plugins import drop_in, packages, trust
 from mprouter.plugins import target as targets
 from mprouter.plugins.problem import Problem
 from mprouter.status import Status, WNetError
@@ -176,19 +176,15 @@ def _matches(patterns: Sequence[str] | None) -> Callable[[tuple[str, ...]], bool
 
 
 def _entry_points() -> list[Registration]:
-    from importlib import metadata
-
-    found: dict[str, Registration] = {}
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        package = entry.dist.name if entry.dist else "?"
-        name = entry.name if entry.name not in found else f"{package}/{entry.name}"
-        call = _unusable(Status.ERROR_BAD_CONFIGURATION, f"{entry.value} is not loaded")
-        target = f"python:{entry.value.partition('[')[0].strip()}"
-        found[name] = Registration(name, call, source="entry-point", target=target)
-        _attach(found[name], drop_in.DropIn("", {}, ()))
-        if found[name].problem:
-            log.warning("notifyee %s of the package %s: %s", name, package, _where(found[name]))
-    return list(found.values())
+    found = []
+    for each in packages.entry_points(ENTRY_POINTS):
+        call = _unusable(Status.ERROR_BAD_CONFIGURATION, f"{each.value} is not loaded")
+        registration = Registration(each.name, call, source="entry-point", target=each.target)
+        _attach(registration, drop_in.DropIn("", {}, ()))
+        if registration.problem:
+            log.warning("notifyee %s of the package %s: %s", each.name, each.package, _where(registration))
+        found.append(registration)
+    return found
 
 
 # -- from a registration to a call -----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mprouter.plugins import drop_in
+from mprouter.plugins import drop_in, packages
 from mprouter.plugins import target as targets
 from mprouter.plugins.problem import Problem
 from mprouter.providers.base import Provider
@@ -215,15 +215,15 @@ def _read(path: Path, source: str) -> Registered:
 
 
 def _entry_points() -> list[Registered]:
-    from importlib import metadata
-
-    found: dict[str, Registered] = {}
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        package = entry.dist.name if entry.dist else "?"
-        name = entry.name if entry.name not in found else f"{package}/{entry.name}"
-        target = f"python:{entry.value.partition('[')[0].strip()}"
-        found[name] = Registered(name, "entry-point", _Loading(name, target, {}, checked=False), target=target)
-    return list(found.values())
+    return [
+        Registered(
+            each.name,
+            "entry-point",
+            _Loading(each.name, each.target, {}, checked=False),
+            target=each.target,
+        )
+        for each in packages.entry_points(ENTRY_POINTS)
+    ]
 
 
 def _problem(registered: Registered, error: WNetError) -> Problem:

@@ -1,0 +1,75 @@
+"""What installed packages register, by entry points.
+
+``importlib.metadata`` reads them. Loading it takes longer than the rest of a command, and hardly any package registers
+something here: whether one does is seen from the files first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+__all__ = ["EntryPoint", "entry_points"]
+
+
+class EntryPoint(NamedTuple):
+    """An entry point. name: unique here, with the package's before it if another one has that name too.
+
+    target: as a drop-in file would have it. value: as the package has it.
+    """
+
+    name: str
+    target: str
+    value: str
+    package: str
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """Those that packages have in *group*."""
+    if not _may_be_any(group):
+        return []
+    from importlib import metadata
+
+    found: dict[str, EntryPoint] = {}
+    for entry in metadata.entry_points(group=group):
+        package = entry.dist.name if entry.dist else "?"
+        name = entry.name if entry.name not in found else f"{package}/{entry.name}"
+        target = f"python:{entry.value.partition('[')[0].strip()}"
+        found[name] = EntryPoint(name, target, entry.value, package)
+    return list(found.values())
+
+
+def _may_be_any(group: str) -> bool:
+    """Whether a package mentions *group*, or has its metadata where only the library finds it."""
+    if any(hasattr(each, "find_distributions") and each.__module__ != _STANDARD for each in map(_type, sys.meta_path)):
+        return True
+    wanted = group.encode()
+    for directory in dict.fromkeys(sys.path):
+        try:
+            entries = os.scandir(directory or ".")
+        except NotADirectoryError:  # a zip file
+            return True
+        except OSError:
+            continue
+        with entries:
+            if any(wanted in said for said in _said(entries)):
+                return True
+    return False
+
+
+_STANDARD = "_frozen_importlib_external"
+
+
+def _type(finder: object) -> type:
+    return finder if isinstance(finder, type) else type(finder)
+
+
+def _said(entries: Iterator[os.DirEntry[str]]) -> Iterator[bytes]:
+    for each in entries:
+        if each.name.endswith((".dist-info", ".egg-info", ".egg")):
+            inside = "EGG-INFO/entry_points.txt" if each.name.endswith(".egg") else "entry_points.txt"
+            with suppress(OSError), open(f"{each.path}/{inside}", "rb") as file:  # noqa: PTH123 - short of pathlib
+                yield file.read()
