@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The tests log users in to real servers, which takes root; files in the checkout stay the developer's.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n env PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/mprouter-hypothesis)
 
-.PHONY: help demo test lint format lock
+.PHONY: help demo test bench lint format lock
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,6 +18,10 @@ test: ## Check format, lint and types, then run the tests against real servers o
 	@$(MAKE) --no-print-directory lint
 	@echo "== tests: pytest"
 	@$(ROOT) $(BIN)/pytest -n 2
+
+bench: ## Measure against what people use today: all, or ROW=name
+	@tools/setup bench
+	@$(ROOT) $(BIN)/python bench/run.py $(ROW)
 
 lint: ## Check format, lint and types
 	@tools/setup lint

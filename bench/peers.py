@@ -12,7 +12,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ground import MPR, Ground
@@ -20,17 +20,37 @@ from mprouter import Connection, Router
 from mprouter.providers.rclone import daemon
 from servers.daemon import Server, wait_for
 
-__all__ = ["NETWORKS", "Command", "Gio", "InProcess", "Mounter", "Rclone", "Share", "Sshfs", "mounters", "share"]
+__all__ = [
+    "NETWORKS",
+    "Command",
+    "Gio",
+    "InProcess",
+    "Mounter",
+    "Rclone",
+    "Share",
+    "Sshfs",
+    "below",
+    "mounters",
+    "newest_rclone",
+    "places_with_passwords",
+    "share",
+    "stop",
+    "within",
+]
 
 NETWORKS = ("sftp", "smb", "webdav")
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A directory on a server of the ground, for its account. url: as ours has it. options: of ours."""
+    """A directory on a server of the ground, for its account.
+
+    url: as ours has it. path: as the protocol has it. root: where it is on this machine. options: of ours.
+    """
 
     network: str
     url: str
+    path: str
     host: str
     port: int
     root: Path
@@ -44,14 +64,23 @@ def share(ground: Ground, network: str) -> Share:
     if network == "sftp":
         server = ground.sftp
         options = {"known_hosts": str(server.known_hosts), "key_file": str(server.key)}
-        return _share(network, server, server.url(), options)
+        return _share(network, server, server.url(), str(server.root), options)
     if network == "smb":
-        return _share(network, ground.smb, ground.smb.url(), {})
-    return _share(network, ground.webdav, ground.webdav.url(), {})
+        return _share(network, ground.smb, ground.smb.url(), "projects", {})
+    return _share(network, ground.webdav, ground.webdav.url(), "", {})
 
 
-def _share(network: str, server: Server, url: str, options: Mapping[str, str]) -> Share:
-    return Share(network, url, server.host, server.port, server.root, server.user, server.password, options)
+def below(share: Share, name: str) -> Share:
+    """A directory in it, which is made on the server."""
+    root = share.root / name
+    root.mkdir(exist_ok=True)
+    root.chmod(0o777)
+    url, path = (f"{each.rstrip('/')}/{name}" for each in (share.url, share.path))
+    return replace(share, url=url, path=path, root=root)
+
+
+def _share(network: str, server: Server, url: str, path: str, options: Mapping[str, str]) -> Share:
+    return Share(network, url, path, server.host, server.port, server.root, server.user, server.password, options)
 
 
 class Mounter(ABC):
@@ -85,9 +114,9 @@ class Command(Mounter):
         super().__init__(share, ground)
         self.name = "mpr connect"
         self._warm = warm
-        self._environment = _places(ground, share)
+        self._environment = places_with_passwords(ground, share)
         self._options = [part for name, value in share.options.items() for part in ("-o", f"{name}={value}")]
-        ground.at_end(lambda: _stop(self._environment))
+        ground.at_end(lambda: stop(self._environment))
 
     def mount(self) -> Path:
         """See ``Mounter``."""
@@ -98,7 +127,7 @@ class Command(Mounter):
         """See ``Mounter``."""
         self._run("disconnect", str(self.place / "drive"))
         if not self._warm:
-            _stop(self._environment)
+            stop(self._environment)
 
     def _run(self, *arguments: str) -> None:
         subprocess.run([MPR, *arguments], env=self._environment, stdout=subprocess.DEVNULL, check=True)
@@ -110,15 +139,15 @@ class InProcess(Mounter):
     def __init__(self, share: Share, ground: Ground) -> None:
         super().__init__(share, ground)
         self.name = "Router.connect"
-        self._environment = _places(ground, share)
-        ground.at_end(lambda: _stop(self._environment))
-        with _environment(self._environment):
+        self._environment = places_with_passwords(ground, share)
+        ground.at_end(lambda: stop(self._environment))
+        with within(self._environment):
             self._router = ground.enter(Router())
         self._connection: Connection | None = None
 
     def mount(self) -> Path:
         """See ``Mounter``."""
-        with _environment(self._environment):
+        with within(self._environment):
             local = self.place / "drive"
             self._connection = self._router.connect(self.share.url, local, options=self.share.options)
         return self.listed(local)
@@ -126,7 +155,7 @@ class InProcess(Mounter):
     def unmount(self) -> None:
         """See ``Mounter``."""
         assert self._connection is not None
-        with _environment(self._environment):
+        with within(self._environment):
             self._connection.close()
 
 
@@ -152,32 +181,27 @@ class Sshfs(Mounter):
 
 
 class Rclone(Mounter):
-    """``rclone mount --daemon`` with its defaults, and what writing needs: ``--vfs-cache-mode writes``."""
+    """``rclone mount --daemon`` with its defaults."""
 
-    def __init__(self, share: Share, ground: Ground, program: str) -> None:
+    def __init__(self, share: Share, ground: Ground) -> None:
         super().__init__(share, ground)
         self.name = "rclone mount"
+        program = newest_rclone()
         configuration = ground.directory() / "rclone.conf"
         configuration.touch(mode=0o600)
-        settings = {"type": share.network, "user": share.user}
-        path = ""
+        settings = {"type": share.network, "user": share.user, "host": share.host, "port": str(share.port)}
         if share.network == "sftp":
-            settings |= {"host": share.host, "port": str(share.port), "key_file": share.options["key_file"]}
-            settings |= {"known_hosts_file": share.options["known_hosts"]}
-            path = str(share.root)
+            settings |= {"key_file": share.options["key_file"], "known_hosts_file": share.options["known_hosts"]}
         else:
-            obscure = subprocess.run(
-                [program, "obscure", "-"], input=share.password, capture_output=True, text=True, check=True
-            )
-            settings["pass"] = obscure.stdout.strip()
-            if share.network == "smb":
-                settings |= {"host": share.host, "port": str(share.port)}
-                path = share.url.rpartition("/")[2]
-            else:
-                settings |= {"url": f"http://{share.host}:{share.port}/", "vendor": "other"}
+            obscuring = [program, "obscure", "-"]
+            obscured = subprocess.run(obscuring, input=share.password, capture_output=True, text=True, check=True)
+            settings["pass"] = obscured.stdout.strip()
+        if share.network == "webdav":
+            del settings["host"], settings["port"]
+            settings |= {"url": f"http://{share.host}:{share.port}/", "vendor": "other"}
         configuration.write_text("[peer]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
         cache = ground.directory()
-        self._argv = [program, "mount", f"peer:{path}", str(self.place), "--daemon", "--vfs-cache-mode", "writes"]
+        self._argv = [program, "mount", f"peer:{share.path}", str(self.place), "--daemon"]
         self._argv += ["--config", str(configuration), "--cache-dir", str(cache)]
 
     def mount(self) -> Path:
@@ -236,9 +260,14 @@ class Gio(Mounter):
         return path
 
 
+def newest_rclone() -> str:
+    """The one that ours runs."""
+    return max(daemon.binaries(), key=daemon.version_of)
+
+
 def mounters(ground: Ground, share: Share) -> list[Mounter]:
     """The peers that are on this machine."""
-    found: list[Mounter] = [Rclone(share, ground, max(daemon.binaries(), key=daemon.version_of))]
+    found: list[Mounter] = [Rclone(share, ground)]
     if share.network == "sftp" and (program := ground.has("sshfs", "sshfs")):
         found.append(Sshfs(share, ground, program))
     if session := gvfs_session(ground, share):
@@ -280,18 +309,24 @@ def gvfs_session(ground: Ground, share: Share) -> dict[str, str] | None:
     return environment
 
 
-def _places(ground: Ground, share: Share) -> dict[str, str]:
-    """The environment of places of their own that have the share's password."""
+def places_with_passwords(ground: Ground, *shares: Share) -> dict[str, str]:
+    """The environment of places of their own that have the passwords of the shares."""
     ground.places()
     environment = dict(os.environ)
     file = Path(environment["MPROUTER_CONFIG_DIR"]) / "credentials.toml"
     file.touch(mode=0o600)
-    file.write_text(f'[[credential]]\nremote = "{share.url}"\nuser = "{share.user}"\npassword = "{share.password}"\n')
+    file.write_text(
+        "".join(
+            f'[[credential]]\nremote = "{each.url.rstrip("/")}*"\nuser = "{each.user}"\npassword = "{each.password}"\n'
+            for each in shares
+        )
+    )
     return environment
 
 
 @contextmanager
-def _environment(environment: Mapping[str, str]) -> Iterator[None]:
+def within(environment: Mapping[str, str]) -> Iterator[None]:
+    """This process with *environment* for its own."""
     before = dict(os.environ)
     os.environ.update(environment)
     try:
@@ -301,9 +336,9 @@ def _environment(environment: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _stop(environment: Mapping[str, str]) -> None:
+def stop(environment: Mapping[str, str]) -> None:
     """End the rclone of these places."""
-    with _environment(environment):
+    with within(environment):
         daemon.stop()
 
 

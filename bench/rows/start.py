@@ -12,16 +12,16 @@ from ground import MPR, Ground
 from harness import Case, Goal, Kind, Role, timed
 from mprouter import Router
 from mprouter.providers.rclone import daemon
+from peers import newest_rclone
 
 NUMBERS = (0, 1000)
 
 
 def cases(ground: Ground) -> Iterator[Case]:
     """The help, and the list of no and of many connections."""
-    rclone = max(daemon.binaries(), key=daemon.version_of)
     peers = [
         Kind("python -c pass", Role.PEER, run([sys.executable, "-c", "pass"])),
-        Kind("rclone version", Role.PEER, run([rclone, "version"])),
+        Kind("rclone version", Role.PEER, run([newest_rclone(), "version"])),
     ]
     goals = [Goal(5.0, of="python -c pass"), Goal(1.0, of="rclone version")]
     if gio := ground.has("gio", "libglib2.0-bin"):
