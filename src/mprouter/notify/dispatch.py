@@ -202,21 +202,23 @@ class _Operation:
     def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:
         """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
         for place in places:
+            registration = self.notifyees[place]
             info = NotifyInfo(PRE, status)
-            if self.journal is not None and self.notifyees[place].durable:
-                self.journal.telling(self.notifyees[place].id, self.attempt)
+            if self.journal is not None and registration.durable:
+                self.journal.telling(registration.id, self.attempt)
             try:
                 answer = self.call(place, info, event)
             except KeyboardInterrupt:
                 self.keep(place, info.context)
                 raise
             if answer is SUCCESS or answer is RETRY:  # N12
-                self.keep(place, info.context)
+                if info.context is not None or self.journal is not None:
+                    self.keep(place, info.context)
                 continue
             self.keep(place, None)
-            if answer is CANCEL or self.notifyees[place].required:
+            if answer is CANCEL or registration.required:
                 self.tell_after(event, answer)
-                name = self.notifyees[place].name
+                name = registration.name
                 if answer is CANCEL:
                     raise WNetError(CANCEL, info.message or f"refused by the notifyee {name}")
                 raise WNetError(answer, f"the required notifyee {name} failed: {info.message or answer.text}")
@@ -277,21 +279,25 @@ class _Operation:
     def call(self, place: int, info: NotifyInfo, event: Event) -> Status:
         """One call of one notifyee, in its turn (N18); whatever it raises becomes its answer (N10)."""
         registration = self.notifyees[place]
+        journal, contexts = self.journal, self.contexts
         status = info.status
         answer = CANCEL
         on_stack = _stack.set((*self.stack, registration.id))
-        started = perf_counter()
+        started = 0.0 if self.record is None else perf_counter()
         try:
             taken = not registration.thread_safe and registration.turn.take(owed=info.phase is POST)
             try:
-                if self.journal is not None:
-                    self.journal.write()
+                if journal is not None:
+                    journal.write()
                     if registration.durable:
-                        info.running = partial(self.journal.running, registration.id)
-                faults.reached("telling" if info.phase is PRE else "posting")
-                self.contexts.pop(place, None)  # from here on this post is made
+                        info.running = partial(journal.running, registration.id)
+                if faults.hook is not None:
+                    faults.reached("telling" if info.phase is PRE else "posting")
+                if contexts:
+                    contexts.pop(place, None)  # from here on this post is made
                 said = registration.call(info, event)
-                faults.reached("told" if info.phase is PRE else "posted")
+                if faults.hook is not None:
+                    faults.reached("told" if info.phase is PRE else "posted")
             finally:
                 if taken:
                     registration.turn.leave()

@@ -142,11 +142,11 @@ class Registration:
     settle: Callable[[], None] | None = field(default=None, repr=False)
     look: Callable[[], object] | None = field(default=None, repr=False)
     turn: Turn = field(default_factory=Turn, repr=False)
+    id: str = field(init=False, repr=False)
+    """``source/name``: what tells it from a registration of the same name elsewhere."""
 
-    @property
-    def id(self) -> str:
-        """``source/name``: what tells it from a registration of the same name elsewhere."""
-        return f"{self.source}/{self.name}"
+    def __post_init__(self) -> None:
+        self.id = f"{self.source}/{self.name}"
 
     @property
     def rank(self) -> tuple[int, int, str]:

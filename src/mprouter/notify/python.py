@@ -131,7 +131,7 @@ def _from_function(function: Callable[[Event], object]) -> Call:
             try:
                 answer = _checked(generator.send(info.status))
             except StopIteration as end:
-                return _checked(end.value)
+                return None if end.value is None else _checked(end.value)
             except TypeError:
                 generator.close()
                 raise
@@ -142,13 +142,17 @@ def _from_function(function: Callable[[Event], object]) -> Call:
         if type(generator) is not GeneratorType:
             return _checked(generator)
         try:
-            answer = _checked(next(generator))
+            answer = next(generator)
+            if answer is None:
+                info.context = generator
+                return None
+            answer = _checked(answer)
         except StopIteration as end:  # it has answered and wants no post
             return _checked(end.value)
         except TypeError:
             generator.close()
             raise
-        if answer is None or answer in {0, RETRY}:
+        if answer in {0, RETRY}:
             info.context = generator
         else:
             generator.close()

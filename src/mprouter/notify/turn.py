@@ -39,7 +39,7 @@ class Turn:
         waits, in an operation that the notifyee began.
         """
         me = threading.get_ident()
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(False):
             with _guard:
                 if self._leads_to(me):
                     if owed:
