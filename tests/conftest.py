@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import warm
 from mprouter import Router
 from mprouter.store import Store
 from recorder import Recorder
@@ -58,20 +58,9 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
 
 @pytest.fixture
 def mpr(places: Places) -> Command:
-    """Run the installed ``mpr`` with the test's own places, not on a terminal."""
+    """Run ``mpr`` with the test's own places, not on a terminal."""
     del places  # they are in the environment
-
-    def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [Path(sys.executable).with_name("mpr"), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
+    return warm.run
 
 
 @pytest.fixture(scope="session")

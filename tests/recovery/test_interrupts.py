@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -85,7 +86,8 @@ def test_a_second_ctrl_c_ends_the_command_at_once_and_the_next_one_settles_what_
     slow.write_text(f'#!/bin/sh\n[ "$MPR_PHASE" = pre ] || cat {gate}\n')
     slow.chmod(0o700)
     world.register("slow", f"command:{slow}")
-    with world.started(Crash("attempting"), signal.SIGINT, *world.connect()) as connecting:
+    words = world.words(Crash("attempting"), signal.SIGINT, *world.connect())
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as connecting:
         with gate.open("w"):  # its post is under way, after the first Ctrl-C
             connecting.send_signal(signal.SIGINT)
             assert connecting.wait() == 130
