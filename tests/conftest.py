@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -61,6 +62,18 @@ def mpr(places: Places) -> Command:
     """Run ``mpr`` with the test's own places, not on a terminal."""
     del places  # they are in the environment
     return warm.run
+
+
+@pytest.fixture
+def installed(places: Places) -> Command:
+    """The same, by an interpreter that is started for the command."""
+    del places  # they are in the environment
+
+    def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        words = [warm.MPR, *arguments]
+        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
 
 
 @pytest.fixture(scope="session")

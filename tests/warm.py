@@ -76,6 +76,7 @@ class Started:
     """
 
     def __init__(self, *words: str | Path, stdin: str = "", strike: Strike | None = None) -> None:
+        assert words[0] != "net", "it wipes passwords from its words, which the server was not started with"
         self.words = list(map(str, words))
         self.returncode: int | None = None
         self._reply, reply = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
