@@ -211,7 +211,18 @@ def become(request: Request) -> None:
         Strike(**request.strike).prepare()
 
 
+def leave() -> None:
+    """End a command that has done its work. To take its modules down would copy what it shares with the server."""
+    if _code is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_code)
+
+
+_code: int | None = None
+
 if __name__ == "__main__":
+    atexit.register(leave)  # before the package is loaded, so that all else comes before it
     sys.path[0] = str(MPR.parent)
     if sys.argv[1:]:
         point, nth, number, *words = sys.argv[1:]
@@ -225,4 +236,8 @@ if __name__ == "__main__":
             sys.exit(130)
     from mprouter.cli import main
 
-    main()
+    try:
+        main()
+    except SystemExit as ended:
+        _code = ended.code if isinstance(ended.code, int) else None
+        raise
