@@ -1,8 +1,9 @@
 """The command ``mpr`` without the time that an interpreter takes to start: a fork of one that has loaded the package.
 
-Each process of tests has one such server; run as a program, this file is it. A command is a process of its own, as it
-always is: it can be killed, and ends with its own exit code. What shows only where an interpreter is started for the
-command (what it imports, its words and variables in the list of processes, a terminal) is for tests that start one.
+Each process of tests has one such server; run as a program, this file is it, or with arguments one command that is to
+be struck, without a server. A command is a process of its own, as it always is: it can be killed, and ends with its own
+exit code. What shows only where an interpreter is started for the command (what it imports, its words and variables in
+the list of processes, a terminal) is for tests that start one.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Started:
     """
 
     def __init__(self, *words: str | Path, stdin: str = "", strike: Strike | None = None) -> None:
-        assert words[0] != "net", "it wipes passwords from its words, which the server was not started with"
+        assert words[:1] != ("net",), "it wipes passwords from its words, which the server was not started with"
         self.words = list(map(str, words))
         self.returncode: int | None = None
         self._reply, reply = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -211,6 +212,9 @@ def become(request: Request) -> None:
         Strike(**request.strike).prepare()
 
 
+_code: int | None = None  # with which the command is to end
+
+
 def leave() -> None:
     """End a command that has done its work. To take its modules down would copy what it shares with the server."""
     if _code is not None:
@@ -219,16 +223,14 @@ def leave() -> None:
         os._exit(_code)
 
 
-_code: int | None = None
-
 if __name__ == "__main__":
-    atexit.register(leave)  # before the package is loaded, so that all else comes before it
     sys.path[0] = str(MPR.parent)
     if sys.argv[1:]:
         point, nth, number, *words = sys.argv[1:]
         Strike(point, int(nth), int(number)).prepare()
-        sys.argv[1:] = words
+        sys.argv = [str(MPR), *words]
     else:
+        atexit.register(leave)  # before the package is loaded: what that registers is called first
         try:
             load()
             become(serve(socket.socket(fileno=os.dup(sys.stdin.fileno()))))
