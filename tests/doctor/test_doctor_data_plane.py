@@ -278,14 +278,12 @@ def test_a_record_that_makes_no_sense_is_removed(doctor: Examine, places: Places
 
 
 def test_a_forgotten_rclone_is_ended_once_it_is_idle(
-    doctor: Examine, places: Places, connected: Path, resource: str, monkeypatch: pytest.MonkeyPatch
+    doctor: Examine, mpr: Command, places: Places, connected: Path, resource: str
 ) -> None:
     pid = rclone_pid(places)
     for name in ("rclone.json", "rclone.sock"):
         (places.runtime / name).unlink()
-    monkeypatch.setattr(daemon, "START_TIMEOUT", 5.0)  # it might be starting: so long it is waited for
-    with Router() as router:
-        router.connect(resource)  # by another one
+    assert mpr("connect", resource).returncode == 0  # by another one
     assert doctor("--fix").codes == {"rclone-stray"}
     assert (connected / "README").exists()
     subprocess.run(["fusermount3", "-u", connected], check=True)
