@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import warm
 from mprouter import Router
 from mprouter.store import Store
 from recorder import Recorder
@@ -58,18 +59,19 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
 
 @pytest.fixture
 def mpr(places: Places) -> Command:
-    """Run the installed ``mpr`` with the test's own places, not on a terminal."""
+    """Run ``mpr`` with the test's own places, not on a terminal."""
+    del places  # they are in the environment
+    return warm.run
+
+
+@pytest.fixture
+def installed(places: Places) -> Command:
+    """The same, by an interpreter that is started for the command."""
     del places  # they are in the environment
 
     def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [Path(sys.executable).with_name("mpr"), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        words = [warm.MPR, *arguments]
+        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=120, check=False)
 
     return run
 

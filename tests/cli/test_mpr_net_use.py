@@ -372,21 +372,21 @@ def test_called_as_net_it_is_mpr_net(places: Places) -> None:
 
 
 def test_a_password_on_the_command_line_leaves_no_trace(
-    mpr: Command, places: Places, script: Script, ftp_server: FtpServer
+    installed: Command, mpr: Command, places: Places, script: Script, ftp_server: FtpServer
 ) -> None:
     script.does(f"tr '\\0' ' ' </proc/$PPID/cmdline >>{script.log}; env >>{script.log}")
     mpr("notify", "add", "script", script.target)
     secret, remote = ftp_server.password, ftp_server.url()
-    ran = mpr("net", "use", "Z:", remote, secret, "/persistent:yes")
+    ran = installed("net", "use", "Z:", remote, secret, "/persistent:yes")
     assert (ran.returncode, ran.stdout) == (0, COMPLETED)
     assert (places.drives / "Z" / "readonly").is_dir()
     assert f" net use Z: {remote} {'*' * len(secret.encode())} /persistent:yes" in script.log.read_text()
     processes = [Path(f"/proc/{pid}/{kind}") for pid in places.processes() for kind in ("cmdline", "environ")]
     assert processes
     assert not [path for path in processes if secret.encode() in path.read_bytes()]
-    shown = [ran.stdout, ran.stderr, mpr("events", "--json").stdout, mpr("net", "use", "Z:").stdout]
+    shown = [ran.stdout, ran.stderr, mpr("events", "--json").stdout, installed("net", "use", "Z:").stdout]
     assert not [text for text in shown if secret in text]
-    assert mpr("net", "use", "*", "/delete", "/y").returncode == 0  # so that nothing is mounted in the places
+    assert installed("net", "use", "*", "/delete", "/y").returncode == 0  # so that nothing is mounted in the places
     written = [path for path in places.base.rglob("*") if path.is_file()]
     assert script.log in written
     assert not [path for path in written if secret.encode() in path.read_bytes()]

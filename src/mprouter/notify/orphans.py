@@ -6,7 +6,9 @@ Which router a host belongs to is told by the pipe between them: while the route
 from __future__ import annotations
 
 import os
+import select
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,14 +33,36 @@ class Orphan:
         with suppress(ProcessLookupError):
             handle = os.pidfd_open(self.pid)
             try:  # while the handle is open the id is not given to another
-                if self in orphans():
+                if self in _abandoned():
                     os.killpg(self.pid, signal.SIGKILL)
             finally:
                 os.close(handle)
 
+    def ends_by(self, deadline: float) -> bool:
+        """Wait for its end until *deadline*, of the monotonic clock."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return bool(select.select([handle], [], [], max(deadline - time.monotonic(), 0))[0])
+        finally:
+            os.close(handle)
+
 
 def orphans() -> list[Orphan]:
-    """Those of this user, started with the same places as this process has."""
+    """Those of this user, started with the same places as this process has, that do not end by themselves.
+
+    One whose router has just let go of it, as the doctor does after a look, ends in a moment. Raises ``OSError``.
+    """
+    from mprouter.notify.host import GRACE
+
+    found = _abandoned()
+    deadline = time.monotonic() + GRACE
+    return [each for each in found if not each.ends_by(deadline)]
+
+
+def _abandoned() -> list[Orphan]:
     hosts = list(_hosts())
     if not hosts:
         return []
