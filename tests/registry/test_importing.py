@@ -370,6 +370,10 @@ def test_what_is_exported_is_imported_as_it_was(state: State) -> None:
 
 
 @given(STATES, STATES)
+@example(
+    State(notifyees=saying({"x": {"target": "native:/opt/x.so", "enabled": False}})),
+    State(notifyees=saying({"x": {"target": r"native:C:\x.dll"}})),
+)
 def test_an_import_over_something_else_is_as_it_was_exported_and_what_else_there_was(one: State, two: State) -> None:
     found = unsaved(plan(parse(read(written(keys_of(one)))), two, PROVIDERS).after)
     names = {each.lower() for each in one.notifyees}

@@ -301,7 +301,7 @@ class _Reading:
         said = _table(ours) if ours is not None else {}
         is_whole = ours is not None and ours.line > 0
         line = max(each.line for each in (path, ours) if each) if path or ours else 0
-        if path is not None:
+        if path is not None and not (is_whole and "target" in said and not path.line):
             said["target"] = kept.target_of(path.kind or 0, _text(path))
             if not is_whole:
                 said.pop("enabled", None)
