@@ -25,11 +25,11 @@ def command(ctx: click.Context, cflags: bool, as_json: bool) -> None:
     """Print what compilers need for native notifyees."""
     import shlex
 
-    from mprouter.notify import native
+    from mprouter.plugins.library import cflags as flags
 
     if as_json:
-        say_json({"cflags": native.cflags()})
+        say_json({"cflags": flags()})
     elif cflags:
-        say(shlex.join(native.cflags()))
+        say(shlex.join(flags()))
     else:
         ctx.fail("Say what to print: --cflags.")
