@@ -44,17 +44,20 @@ def show(as_json: bool) -> None:
     One that cannot be used is shown as broken, with what is to be mended; the exit code is 0 all the same. Those that
     are enabled are loaded for that.
     """
+    from mprouter.providers.registration import flaws
     from mprouter.router import Router
 
     with Router() as router:
         found = router.registered_providers()
-    if as_json:
-        say_json([_as_json(each) for each in found])
-        return
-    say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each) for each in found])
-    for each in found:
-        if each.problem:
-            say(click.style(plain(each.where), fg="red"))
+        if as_json:
+            say_json([_as_json(each) for each in found])
+            return
+        say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each) for each in found])
+        for each in found:
+            if each.problem:
+                say(click.style(plain(each.where), fg="red"))
+            for flaw in flaws(each):
+                say(click.style(f"{plain(each.name)}: {plain(flaw)}", fg="red"))
 
 
 def _able(registered: Registered) -> list[str]:

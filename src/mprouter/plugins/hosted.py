@@ -34,16 +34,16 @@ def prepare(requests: int, answers: int, lifeline: int, memory: int) -> None:
 
 
 def messages(requests: int) -> Iterator[memoryview]:
-    """One after the other, until the router closes its end. Each is wiped when the next one is asked for."""
+    """One after the other, until the router closes its end: in memory of which whoever gets it may wipe it."""
     room = memoryview(bytearray(LENGTH + LIMIT))
     filled = 0
     while more := os.readv(requests, (room[filled:] if filled else room,)):
         filled += more
         while filled >= LENGTH and filled >= (end := LENGTH + int.from_bytes(room[:LENGTH], "little")):
             yield room[LENGTH:end]
-            if left := filled - end:
+            if left := filled - end:  # the same again, from a router that was interrupted
                 room[:left] = room[end:filled]
-            room[left:filled] = bytes(end)
+                room[left:filled] = bytes(end)
             filled = left
 
 
