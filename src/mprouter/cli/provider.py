@@ -50,7 +50,7 @@ def show(as_json: bool) -> None:
     with Router() as router:
         found = router.registered_providers()
         if as_json:
-            say_json([_as_json(each) for each in found])
+            say_json([_as_json(each, flaws(each)) for each in found])
             return
         say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each) for each in found])
         for each in found:
@@ -81,8 +81,10 @@ def _row(registered: Registered) -> list[str]:
     return [plain(registered.name), registered.source, state, able, plain(registered.target or "")]
 
 
-def _as_json(registered: Registered) -> dict[str, Any]:
-    problem = registered.problem
+def _as_json(registered: Registered, flaws: list[str]) -> dict[str, Any]:
+    from mprouter.plugins.problem import Problem
+
+    problem = registered.problem or (Problem(flaws[0]) if flaws else None)
     return {
         "name": registered.name,
         "capabilities": _able(registered),

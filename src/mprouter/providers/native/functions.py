@@ -40,8 +40,8 @@ INDICES = range(1, 0xE)
 ROOM = 1 << 14
 """Bytes of a buffer at first: an answer that fits into it fits into a message."""
 
-MOST = 1 << 16
-"""Bytes of the largest buffer: names have no more than 32767 characters."""
+MOST = 1 << 18
+"""Bytes of the largest buffer, in which four names of 32767 characters have room."""
 
 SUCCESS, MORE_DATA, NO_MORE_ITEMS = Status.WN_SUCCESS, Status.ERROR_MORE_DATA, Status.ERROR_NO_MORE_ITEMS
 
@@ -115,10 +115,10 @@ class Functions:
             variable.value = ctypes.cast(self._keep, c_void_p).value
         except ValueError:  # it was compiled without our header
             pass
-        self.exports = [each for each in _SIGNATURES if hasattr(self._library, each)]
-        for name in self.exports:
-            self._library[name].argtypes = _SIGNATURES[name]
-            self._library[name].restype = c_uint32
+        self._exports = {each: self._library[each] for each in _SIGNATURES if hasattr(self._library, each)}
+        for name, function in self._exports.items():
+            function.argtypes = _SIGNATURES[name]
+            function.restype = c_uint32
 
     def answer(self, request: Request) -> Answer:
         """What the library answers to *request*. Raises ``WNetError`` for what is no answer."""
@@ -136,8 +136,8 @@ class Functions:
 
     def _look(self, _: Look) -> Answer:
         """What is exported (texts), and what ``NPGetCaps`` says for each of ``INDICES`` (numbers)."""
-        caps = [self._library["NPGetCaps"](each) for each in INDICES]
-        return Answer(0, texts=list(self.exports), numbers=caps)
+        caps = [self._exports["NPGetCaps"](each) for each in INDICES]
+        return Answer(0, texts=list(self._exports), numbers=caps)
 
     def _add(self, request: Add) -> Answer:
         """``NPAddConnection3``, or without flags ``NPAddConnection``."""
@@ -221,7 +221,7 @@ class Functions:
         count = c_uint32()
 
         def enumerated(buffer: Any, size: Any) -> int:
-            count.value = EVERYTHING
+            count.value = EVERYTHING if len(buffer) == ROOM else 1  # one that is so large goes alone
             return self._call("NPEnumResource", self._handle(request.handle), byref(count), buffer, size)
 
         status, found = self._filled(enumerated)
@@ -259,7 +259,7 @@ class Functions:
 
     def _call(self, name: str, *arguments: Any) -> int:
         self._said = None
-        return int(self._library[name](*arguments))
+        return int(self._exports[name](*arguments))
 
     def _filled(self, function: Callable[[Any, Any], int], unit: int = 1) -> tuple[int, _Buffer]:
         """The status of a function that fills a buffer, and the buffer, which grows for as long as that is not enough.
