@@ -389,7 +389,7 @@ def memory_of(pid: int) -> bytes:
 
 
 def test_n15_the_password_is_gone_from_the_process_after_the_call(network: Native, device: Path) -> None:
-    network.add_connection(asked("locked", device, PASSWORD, user="ana, whom it may know"))
+    network.add_connection(asked("locked", device, PASSWORD * 40, user="ana, whom it may know"))
     assert "password=given" in (device / "connected").read_text()
     left = memory_of(pid_of(network))
     assert b"NPAddConnection3" in left

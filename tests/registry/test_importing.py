@@ -295,6 +295,26 @@ def test_network_providers_of_windows_are_told_with_the_reason() -> None:
     assert lanman == ("LanmanWorkstation", 4, "the network provider smb stands for it here")
 
 
+SERVICE = r"HKLM\SYSTEM\CurrentControlSet\Services\cabinet\NetworkProvider"
+
+
+def test_a_shared_library_of_this_machine_becomes_a_network_provider() -> None:
+    made = imported(f'[{SERVICE}]\n"Name"="The Cabinet"\n"ProviderPath"="/usr/lib/cabinet.so"')
+    assert made.providers == {"cabinet": Notifyee({"target": "native:/usr/lib/cabinet.so"})}
+    other = f'[{SERVICE.upper()}]\n"ProviderPath"="/opt/cabinet.so"'
+    assert imported(other, made).providers == {"cabinet": Notifyee({"target": "native:/opt/cabinet.so"})}
+    assert imported(f"[-{SERVICE}]", made) == State()
+
+
+def test_another_provider_of_that_name_stays() -> None:
+    there = State(providers={"cabinet": Notifyee({"target": "python:cabinet:Cabinet"})})
+    text = f'[{SERVICE}]\n"ProviderPath"="/usr/lib/cabinet.so"'
+    assert imported(text, there) == there
+    assert imported(f"[-{SERVICE}]", there) == there
+    ((name, _, reason),) = notes(text, there)
+    assert (name, "there is another network provider of this name" in reason) == ("cabinet", True)
+
+
 def test_what_is_of_no_concern_is_counted() -> None:
     text = f'[HKLM\\SOFTWARE\\x]\n"a"="b"\n[HKCR\\y]\n[-HKCU\\z]\n[{NETWORK_PROVIDER}]\n"RestoreConnection"=dword:0\n'
     made = plan(parse(f"REGEDIT4\n{text}"), State(), PROVIDERS)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIRECTORY",
     "ENTRY_POINTS",
+    "KEYS",
     "Known",
     "Registered",
     "arranged",
@@ -52,8 +53,9 @@ FIRST_BUILTIN = 100
 _LIBRARIES = ("match", "timeout", "memory")
 """What may stand only in the file of a library."""
 
-_KEYS = {key: drop_in.KEYS[key] for key in ("target", "order", "enabled", "sha256", "settings", "match", "timeout")}
-_KEYS["memory"] = (lambda value: type(value) is int and value > 0, "a whole number of MiB above 0")
+KEYS = {key: drop_in.KEYS[key] for key in ("target", "order", "enabled", "sha256", "settings", "match", "timeout")}
+KEYS["memory"] = (lambda value: type(value) is int and value > 0, "a whole number of MiB above 0")
+"""What may stand in a provider's file."""
 
 _SOURCES = ("built-in", "code", "system", "user", "entry-point")
 """Of two providers of one name, the one of the earlier source has it."""
@@ -220,7 +222,7 @@ def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
     if enabled and not any(each.enabled for each in found):
         files = {each.source: Path(str(each.file)) for each in found}
         path = files.get("system" if system else "user") or next(iter(files.values()))
-        drop_in.switch(path, True, _KEYS)
+        drop_in.switch(path, True, KEYS)
     return path or settings.path(system=system)
 
 
@@ -229,7 +231,7 @@ def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
 
 def _read(path: Path, source: str) -> Registered:
     """The registration in the file *path*. Never raises: what is wrong with it is its ``problem``."""
-    said = drop_in.read(path, _KEYS)
+    said = drop_in.read(path, KEYS)
     problems = list(said.problems)
     if not drop_in.NAME.fullmatch(path.stem):
         problems.append(Problem("its name may have only letters, digits and _.@+- and begins with a letter or digit"))
@@ -263,7 +265,7 @@ def _problem(registered: Registered, error: WNetError) -> Problem:
 
     message, line = str(error.strerror), None
     if registered.file is not None:
-        said = drop_in.read(registered.file, _KEYS)
+        said = drop_in.read(registered.file, KEYS)
         is_setting = message.startswith(PREFIX)
         line = said.setting_line(message.removeprefix(PREFIX)) if is_setting else said.line("target")
     return Problem(message, line, error.status)
