@@ -22,7 +22,7 @@ __all__ = ["command"]
 @json_option
 @click.pass_context
 def command(ctx: click.Context, cflags: bool, as_json: bool) -> None:
-    """Print what compilers need for native notifyees."""
+    """Print what compilers need for native notifyees and network providers."""
     import shlex
 
     from mprouter.plugins.library import cflags as flags

@@ -28,6 +28,7 @@ __all__ = [
     "DIRECTORY",
     "ENTRY_POINTS",
     "KEYS",
+    "LIBRARIES",
     "Known",
     "Registered",
     "arranged",
@@ -50,7 +51,7 @@ ORDER = 50
 FIRST_BUILTIN = 100
 """The order of the first of ours."""
 
-_LIBRARIES = ("match", "timeout", "memory")
+LIBRARIES = ("match", "timeout", "memory")
 """What may stand only in the file of a library."""
 
 KEYS = {key: drop_in.KEYS[key] for key in ("target", "order", "enabled", "sha256", "settings", "match", "timeout")}
@@ -326,7 +327,7 @@ class _Loading:
                 "the target of a provider is python:package.module:attribute, python:/path/file.py:attribute or "
                 "native:/path/library.so"
             )
-        if unfit := [key for key in _LIBRARIES if key in self._said]:
+        if unfit := [key for key in LIBRARIES if key in self._said]:
             raise _bad(f"{unfit[0]} is for libraries; a Python provider runs in the router's own process")
         found = targets.load(target, checked=self._checked, sha256=self._said.get("sha256"))
         made: Any = configured(found, self._said.get("settings", {}))
