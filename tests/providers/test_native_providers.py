@@ -21,6 +21,7 @@ from mprouter import ConnectFlag, NetResource, Router, Status, WNetError
 from mprouter.credentials import Credentials, Secret, netrc_file, system_keyring, toml_file
 from mprouter.credentials.secret import Found
 from mprouter.names import parse_remote
+from mprouter.plugins import orphans
 from mprouter.providers.base import (
     Added,
     AddRequest,
@@ -211,7 +212,9 @@ def test_r4_what_is_said_and_not_exported_is_no_capability_and_is_told(
     file = places.config / "providers.d" / "liar.toml"
     file.write_text(f"target = 'native:{built('network.c', '-DLYING')}'\n")
     words = "its NPGetCaps says that it has NPCancelConnection, which it does not export"
-    assert f"liar: {words}" in mpr("provider", "list").stdout
+    shown = mpr("provider", "list").stdout
+    assert shown.splitlines()[1].split()[:3] == ["liar", "user", "FLAWED"]
+    assert f"liar: {words}" in shown
     assert json.loads(mpr("provider", "list", "--json").stdout)[0]["problem"]["message"] == words
     from mprouter.doctor.providers import registrations
 
@@ -271,6 +274,13 @@ def test_logons_and_new_passwords_are_told(network: Native) -> None:
     with pytest.raises(WNetError) as caught:
         network.password_change_notify(LogonInfo("ana", Secret("new")), logon, "SvcCtl", PasswordChange(0))
     assert caught.value.status is Status.ERROR_NOT_SUPPORTED
+
+
+def test_its_process_is_known_to_the_doctor(network: Native, places: Places) -> None:
+    del places
+    assert network.flaws() == []
+    assert (pid_of(network), network.target) in {(each.pid, each.target) for each in orphans._hosts()}
+    assert orphans.orphans() == []
 
 
 # -- enumeration -----------------------------------------------------------------------------------------------------

@@ -52,12 +52,11 @@ def show(as_json: bool) -> None:
         if as_json:
             say_json([_as_json(each, flaws(each)) for each in found])
             return
-        say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each) for each in found])
+        wrong = {each.id: [each.where] if each.problem else flaws(each) for each in found}
+        say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each, wrong[each.id]) for each in found])
         for each in found:
-            if each.problem:
-                say(click.style(plain(each.where), fg="red"))
-            for flaw in flaws(each):
-                say(click.style(f"{plain(each.name)}: {plain(flaw)}", fg="red"))
+            for words in wrong[each.id]:
+                say(click.style(plain(words if each.problem else f"{each.name}: {words}"), fg="red"))
 
 
 def _able(registered: Registered) -> list[str]:
@@ -70,11 +69,13 @@ def _able(registered: Registered) -> list[str]:
     return [str(each.name) for each in Capability if each in able]
 
 
-def _row(registered: Registered) -> list[str]:
+def _row(registered: Registered, wrong: list[str]) -> list[str]:
     if not registered.enabled:
         state = click.style("disabled", dim=True)
     elif registered.problem:
         state = click.style("BROKEN", fg="red", bold=True)
+    elif wrong:
+        state = click.style("FLAWED", fg="yellow", bold=True)
     else:
         state = click.style("enabled", fg="green")
     able = ", ".join(each.lower().replace("_", " ") for each in _able(registered))

@@ -258,6 +258,8 @@ class Functions:
     # -- how functions are called --------------------------------------------------------------------------------
 
     def _call(self, name: str, *arguments: Any) -> int:
+        if name not in self._exports:
+            raise WNetError(Status.ERROR_NOT_SUPPORTED, f"the library does not export {name}")
         self._said = None
         return int(self._exports[name](*arguments))
 

@@ -232,8 +232,8 @@ class Native(Hosting[Host[Answer]]):
             yield user, Secret(typed)
 
     def _add(self, request: AddRequest, user: str | None, password: Secret | None) -> None:
-        flags = None
-        if (able := self._loaded()).has_flags:
+        able, flags = self._loaded(), None
+        if able.has_flags:
             wanted = able.caps[CONNECTION_FLAGS] or ConnectFlag.TEMPORARY
             flags = request.flags & wanted & ~(ConnectFlag.INTERACTIVE | ConnectFlag.PROMPT)
         resource = NetResource(_told(request.name.given), str(request.mountpoint), request.type)
@@ -244,8 +244,9 @@ class Native(Hosting[Host[Answer]]):
                 secret=password,
             )
         except BaseException:  # nobody knows how far it has come
-            with suppress(WNetError):
-                self._ask(lambda serial: Cancel(serial, str(request.mountpoint), True), timeout=CLEARING)
+            if Capability.CANCEL_CONNECTION in able.capabilities:
+                with suppress(WNetError):
+                    self._ask(lambda serial: Cancel(serial, str(request.mountpoint), True), timeout=CLEARING)
             raise
         finally:
             if told is not None:
@@ -276,8 +277,8 @@ class Native(Hosting[Host[Answer]]):
         return State.CONNECTED
 
     def settle(self, mounted: Mounted) -> State:
-        """As ``state``: what half a cancel has left is the library's own."""
-        return self.state(mounted)
+        """As ``state``, for what half a cancel has left is the library's own; if it cannot say, it stands."""
+        return self.state(mounted) if Capability.GET_CONNECTIONS in self.capabilities else State.CONNECTED
 
     # -- what it may have besides --------------------------------------------------------------------------------
 
