@@ -120,7 +120,7 @@ class Native(Hosting[Host[Answer]]):
 
     match: patterns of the names that are its own; without any all UNC names are, for nothing else is a name on Windows:
     which of them really are, ``NPAddConnection`` says (WN_BAD_NETNAME). sha256: see ``trust.opened``. timeout: seconds
-    that a call may take. memory: bytes that its process may have to itself.
+    that a call may take, the start of the process not counted. memory: bytes that its process may have to itself.
 
     A crash, hang, flood or nonsense is raised as ``Host.ask`` says; the next call gets a new process. Thread-safe.
     """
@@ -384,7 +384,7 @@ class Native(Hosting[Host[Answer]]):
         """What the library can do, which is asked once. Raises ``WNetError`` if it cannot be loaded."""
         if self._able is None:
             with self._lock:
-                self._ready(Patience(self.timeout))
+                self._ready(Patience(LOADING))
         assert self._able is not None  # noqa: S101 - that was it
         return self._able
 
@@ -407,7 +407,7 @@ class Native(Hosting[Host[Answer]]):
         return Host(inside, self.target, self.memory, frame=wire.frame, decode=wire.decode_answer)
 
     def _load(self, host: Host[Answer], patience: Patience) -> WNetError | None:
-        answer = host.ask(self._look(1), Patience(min(LOADING, patience.limit)))
+        answer = host.ask(self._look(1), patience)
         if answer.status:
             return WNetError(answer.status, answer.message, provider=self.name)
         self._able_by(answer)
@@ -429,19 +429,19 @@ class Native(Hosting[Host[Answer]]):
         secret: Secret | None = None,
     ) -> Answer:
         """One call. owed: as in ``Host.ask``. secret: not to be in what is told of it. Raises as ``Host.ask`` does."""
-        patience = Patience(timeout or self.timeout)
+        limit = timeout or self.timeout
         failure: WNetError
         try:
             with self._lock:
-                host = self._ready(patience)
+                host = self._ready(Patience(LOADING))
                 try:
-                    answer = host.ask(request(host.serial + 1), patience, owed=owed)
+                    answer = host.ask(request(host.serial + 1), Patience(limit), owed=owed)
                 except WNetError as error:
                     if not host.ended_before:
                         raise
                     log.warning("%s is started again: between two calls %s", self.target, error.strerror)
-                    host = self._ready(patience)
-                    answer = host.ask(request(host.serial + 1), patience, owed=owed)
+                    host = self._ready(Patience(LOADING))
+                    answer = host.ask(request(host.serial + 1), Patience(limit), owed=owed)
                 if host.printed:
                     log.info("%s wrote: %s", self.target, _without(" / ".join(host.lines()), secret))
                 return answer
