@@ -629,6 +629,26 @@ def test_files_that_are_broken_or_links_are_kept(places: Places) -> None:
     assert (directory / "link.toml").is_symlink()
 
 
+def test_a_network_provider_is_written_and_one_that_was_there_keeps_what_else_it_says(places: Places) -> None:
+    directory = places.config / "providers.d"
+    directory.mkdir()
+    (directory / "cabinet.toml").write_text('target = "native:/old/cabinet.so"\nmemory = 300\n')
+    file = places.base / "some.reg"
+    services = "\n".join(
+        f'[{SERVICE.replace("cabinet", name)}]\n"ProviderPath"="/usr/lib/{name}.so"' for name in ("cabinet", "drawer")
+    )
+    file.write_text(f"REGEDIT4\n{services}\n")
+    assert run("import", file).stdout.splitlines() == [
+        "cabinet is now native:/usr/lib/cabinet.so",
+        "drawer is now native:/usr/lib/drawer.so",
+    ]
+    assert (directory / "cabinet.toml").read_text() == 'target = "native:/usr/lib/cabinet.so"\nmemory = 300\n'
+    assert (directory / "drawer.toml").read_text() == 'target = "native:/usr/lib/drawer.so"\n'
+    file.write_text(f"REGEDIT4\n[-{SERVICE}]\n")
+    assert run("import", file).stdout == "cabinet is removed\n"
+    assert [each.name for each in directory.iterdir()] == ["drawer.toml"]
+
+
 def test_on_a_full_disk_all_or_nothing_is_imported(places: Places, store: Store, file: Path) -> None:
     outcomes = set()
     with small_disk(places.config) as disk:

@@ -192,12 +192,14 @@ class _Registry:
         """Do what *keys* say, one after the other, as regedit does."""
         for key in keys:
             path = _identity(key.path)
+            if _SERVICE.fullmatch(path):  # see ``_services``
+                continue
             if key.deleted:
                 self._delete(key, path)
             elif path in {_PROVIDERS, _ORDER, _NOTIFYEES, _OURS, _DRIVES, _CONNECTIONS} or _DRIVE.fullmatch(path):
                 for value in key.values:
                     self._set(path, value)
-            elif not _SERVICE.fullmatch(path):
+            else:
                 self.other_keys += 1
 
     def _delete(self, key: Key, path: str) -> None:

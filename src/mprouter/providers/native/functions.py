@@ -191,9 +191,12 @@ class Functions:
     def _information(self, resource: NetResource) -> Answer:
         """A resource, and what is behind it in the name."""
         told, system = _told(resource), c_void_p()
-        status, found = self._filled(
-            lambda buffer, size: self._call("NPGetResourceInformation", byref(told), buffer, size, byref(system))
-        )
+
+        def informed(buffer: Any, size: Any) -> int:
+            system.value = None
+            return self._call("NPGetResourceInformation", byref(told), buffer, size, byref(system))
+
+        status, found = self._filled(informed)
         return self._answer(
             status, lambda: Answer(0, resources=[found.resource(0)], texts=[found.at(system.value or 0)])
         )
