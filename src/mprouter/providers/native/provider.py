@@ -155,7 +155,7 @@ class Native(Hosting[Host[Answer]]):
             return Capability.ADD_CONNECTION
 
     def flaws(self) -> list[str]:
-        """What is wrong with the library, as far as loading it tells; nothing of it is kept loaded for that."""
+        """What is wrong with the library, as far as loading it tells."""
         try:
             return self._loaded().lies
         except WNetError as error:
@@ -207,7 +207,12 @@ class Native(Hosting[Host[Answer]]):
                 continue
             if password is not None:
                 request.credentials.used(user, password)
-            return Added(self._user_now(request.mountpoint, user), {"remote": _told(request.name.given)})
+            try:
+                user_now = self._user_now(request.mountpoint, user)
+            except BaseException:  # Ctrl-C
+                self._take_back(request)
+                raise
+            return Added(user_now, {"remote": _told(request.name.given)})
         assert refusal is not None  # noqa: S101 - there is one way to log on at least
         raise refusal
 
@@ -244,14 +249,17 @@ class Native(Hosting[Host[Answer]]):
                 secret=password,
             )
         except BaseException:  # nobody knows how far it has come
-            if Capability.CANCEL_CONNECTION in able.capabilities:
-                with suppress(WNetError):
-                    self._ask(lambda serial: Cancel(serial, str(request.mountpoint), True), timeout=CLEARING)
+            self._take_back(request)
             raise
         finally:
             if told is not None:
                 told[:] = bytes(len(told))
         self._check(answer, request.name.given, password)
+
+    def _take_back(self, request: AddRequest) -> None:
+        if Capability.CANCEL_CONNECTION in self.capabilities:
+            with suppress(WNetError):
+                self._ask(lambda serial: Cancel(serial, str(request.mountpoint), True), timeout=CLEARING)
 
     def _user_now(self, mountpoint: Path, user: str | None) -> str | None:
         if Capability.GET_USER in self.capabilities:
