@@ -23,7 +23,7 @@ from mprouter import AddConnect, NetResource, NotifyInfo, Phase, Status
 from mprouter.notify.dispatch import operate
 from mprouter.notify.host import Isolated
 from mprouter.notify.model import Call, Event, Registration
-from mprouter.notify.native import cflags
+from mprouter.plugins.library import cflags
 
 LIBRARY = """
 #include <windows.h>

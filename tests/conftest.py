@@ -20,6 +20,7 @@ import pytest
 from hypothesis import settings
 
 import warm
+from libraries import Build, builder
 from mprouter import Router
 from mprouter.store import Store
 from recorder import Recorder
@@ -42,6 +43,12 @@ for _number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(_number, lambda *_: None)  # which programs do not inherit, as they do that it is ignored
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Compiles a source, given by its name in ``native/`` or its path, to a shared library."""
+    return builder(tmp_path_factory.mktemp("libraries"))
 
 
 @pytest.fixture

@@ -457,6 +457,8 @@ class Router:
                 registration.close()
         if drop_ins is not None:
             drop_ins.close()
+        if self._known_providers is not None:
+            self._known_providers.close()
         self._store.close()
 
     def __enter__(self) -> Self:

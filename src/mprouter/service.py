@@ -271,7 +271,7 @@ def _links(unit: Unit) -> list[Path]:
 
 def _warn_of_program() -> None:
     """Say if somebody else than root could change what all users are to run."""
-    from mprouter.notify import trust
+    from mprouter.plugins import trust
 
     with trust.look(program()[0]) as found:
         if found.refusal is not None:

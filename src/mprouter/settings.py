@@ -99,7 +99,7 @@ def set_net_use_persistent(persistent: bool) -> Path:
 
 def _set(file: Path, key: str, value: object) -> Path:
     """Put *key* into *file*, which is made if it is missing; *file*."""
-    from mprouter.notify import drop_in
+    from mprouter.plugins import drop_in
 
     text = changed(file, {key: value})
     try:
@@ -117,7 +117,7 @@ def changed(file: Path, values: Mapping[str, Any]) -> str:
 
     Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if the file is not as it should be.
     """
-    from mprouter.notify import drop_in
+    from mprouter.plugins import drop_in
 
     read(file)  # what is broken stays as it is
     text = _text(file) or ""

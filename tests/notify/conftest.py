@@ -1,4 +1,4 @@
-"""Fixtures for notifyees that are compiled."""
+"""A fixture for the drop-in files of notifyees."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from libraries import Build, builder
 from sandbox import Places
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Compiles a source, given by its name in ``native/`` or its path, to a shared library."""
-    return builder(tmp_path_factory.mktemp("libraries"))
 
 
 @pytest.fixture

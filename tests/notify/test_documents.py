@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, Status, WNetError
-from mprouter.notify import drop_in
 from mprouter.notify.command import _told, _variables
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Event, NotifyInfo, Phase, Told
 from mprouter.notify.registration import read
+from mprouter.plugins import drop_in
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "notifyees.md").read_text()
 

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from mprouter import AddConnect, CancelConnect, NetResource, Status, WNetError
 from mprouter.names import parse_remote
-from mprouter.notify import drop_in
-from mprouter.notify import target as targets
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Event, Registration, Told
 from mprouter.notify.registration import DropIns, add, check, load, read, remove, set_enabled
+from mprouter.plugins import drop_in
+from mprouter.plugins import target as targets
 
 ADD = AddConnect(NetResource(r"\\corp\projects", "Z:"))
 NAMES = parse_remote(r"\\corp\projects").forms

@@ -13,7 +13,8 @@ from mprouter.cli.output import json_option, plain, say, say_json, say_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mprouter.notify.model import Problem, Registration, Told
+    from mprouter.notify.model import Registration, Told
+    from mprouter.plugins.problem import Problem
 
 __all__ = ["command"]
 

@@ -44,17 +44,19 @@ def show(as_json: bool) -> None:
     One that cannot be used is shown as broken, with what is to be mended; the exit code is 0 all the same. Those that
     are enabled are loaded for that.
     """
+    from mprouter.providers.registration import flaws
     from mprouter.router import Router
 
     with Router() as router:
         found = router.registered_providers()
-    if as_json:
-        say_json([_as_json(each) for each in found])
-        return
-    say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each) for each in found])
-    for each in found:
-        if each.problem:
-            say(click.style(plain(each.where), fg="red"))
+        if as_json:
+            say_json([_as_json(each, flaws(each)) for each in found])
+            return
+        wrong = {each.id: [each.where] if each.problem else flaws(each) for each in found}
+        say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each, wrong[each.id]) for each in found])
+        for each in found:
+            for words in wrong[each.id]:
+                say(click.style(plain(words if each.problem else f"{each.name}: {words}"), fg="red"))
 
 
 def _able(registered: Registered) -> list[str]:
@@ -67,19 +69,23 @@ def _able(registered: Registered) -> list[str]:
     return [str(each.name) for each in Capability if each in able]
 
 
-def _row(registered: Registered) -> list[str]:
+def _row(registered: Registered, wrong: list[str]) -> list[str]:
     if not registered.enabled:
         state = click.style("disabled", dim=True)
     elif registered.problem:
         state = click.style("BROKEN", fg="red", bold=True)
+    elif wrong:
+        state = click.style("FLAWED", fg="yellow", bold=True)
     else:
         state = click.style("enabled", fg="green")
     able = ", ".join(each.lower().replace("_", " ") for each in _able(registered))
     return [plain(registered.name), registered.source, state, able, plain(registered.target or "")]
 
 
-def _as_json(registered: Registered) -> dict[str, Any]:
-    problem = registered.problem
+def _as_json(registered: Registered, flaws: list[str]) -> dict[str, Any]:
+    from mprouter.plugins.problem import Problem
+
+    problem = registered.problem or (Problem(flaws[0]) if flaws else None)
     return {
         "name": registered.name,
         "capabilities": _able(registered),

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mprouter.notify import modules, trust
-from mprouter.notify import target as targets
-from mprouter.notify.model import Problem, Registration
+from mprouter.notify.model import Registration
+from mprouter.plugins import modules, trust
+from mprouter.plugins import target as targets
+from mprouter.plugins.problem import Problem
 from mprouter.status import WNetError
 
 if TYPE_CHECKING:

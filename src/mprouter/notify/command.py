@@ -23,7 +23,7 @@ from mprouter.status import Status, WNetError
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from mprouter.notify.trust import Opened
+    from mprouter.plugins.trust import Opened
 
 __all__ = ["TIMEOUT", "Program", "from_command"]
 

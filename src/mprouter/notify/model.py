@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from mprouter.notify.turn import Turn
+from mprouter.plugins.problem import Problem
 from mprouter.resource import ConnectFlag, NetResource
 from mprouter.status import Status
 
@@ -24,7 +25,6 @@ __all__ = [
     "Event",
     "NotifyInfo",
     "Phase",
-    "Problem",
     "Registration",
     "Told",
 ]
@@ -102,18 +102,6 @@ class Call(Protocol):
 
     def __call__(self, info: NotifyInfo, event: Event, /) -> Answer:
         """``AddConnectNotify`` or ``CancelConnectNotify``, by the kind of *event*; the phase is in *info*."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a registration cannot be used: in words, and the line of its file, where one is to blame.
-
-    status: what it answers, if it is required (N10).
-    """
-
-    message: str
-    line: int | None = None
-    status: Status = Status.ERROR_BAD_CONFIGURATION
 
 
 @dataclass(slots=True, eq=False)

@@ -16,11 +16,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mprouter import places
-from mprouter.notify import drop_in, trust
-from mprouter.notify import target as targets
 from mprouter.notify.command import TIMEOUT, from_command
 from mprouter.notify.dispatch import nesting
-from mprouter.notify.model import Answer, Event, NotifyInfo, Problem, Registration
+from mprouter.notify.model import Answer, Event, NotifyInfo, Registration
+from mprouter.plugins import drop_in, trust
+from mprouter.plugins import target as targets
+from mprouter.plugins.problem import Problem
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -344,8 +345,8 @@ def _load_library(registration: Registration, target: targets.Library) -> None:
 
 
 def _load_python(registration: Registration, target: targets.PythonObject, values: Mapping[str, Any]) -> None:
-    from mprouter.notify.configured import configured
     from mprouter.notify.python import registration_of
+    from mprouter.plugins.configured import configured
 
     found = configured(_imported(registration, target), values.get("settings", {}), match=registration.patterns)
     loaded = registration_of(found, name=registration.name)
@@ -375,7 +376,7 @@ def _break(registration: Registration, problem: Problem, status: Status = Status
 
 def _problem(registration: Registration, error: WNetError) -> Problem:
     """Why a target could not be loaded; where its settings are to blame, with their line."""
-    from mprouter.notify.configured import PREFIX
+    from mprouter.plugins.configured import PREFIX
 
     message, line = str(error.strerror), None
     if message.startswith(PREFIX) and registration.file is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mprouter.notify import drop_in
+from mprouter.plugins import drop_in
 from mprouter.registry import reg_file
 from mprouter.registry import state as kept
 from mprouter.status import Status, WNetError

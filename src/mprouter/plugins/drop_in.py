@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mprouter import places
-from mprouter.notify import trust
-from mprouter.notify.model import Problem
+from mprouter.plugins import trust
+from mprouter.plugins.problem import Problem
 from mprouter.status import Status, WNetError
 
 __all__ = [

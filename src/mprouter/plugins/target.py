@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mprouter.notify import trust
+from mprouter.plugins import trust
 from mprouter.status import Status, WNetError
 
 __all__ = ["Command", "Library", "PythonObject", "expand", "load", "look_at", "parse"]
@@ -118,7 +118,7 @@ def load(target: PythonObject, *, checked: bool = True, sha256: str | None = Non
     or ERROR_FILE_NOT_FOUND if it is not there, ERROR_PROC_NOT_FOUND if it has no such attribute,
     ERROR_BAD_CONFIGURATION if importing it fails.
     """
-    from mprouter.notify import modules
+    from mprouter.plugins import modules
 
     path = Path(target.module)
     found: object

@@ -1,7 +1,7 @@
 """Python code that a registration names, by a file or a module's name: found, checked and run.
 
 What is run is the source that was read when its file was checked, never a compiled copy from ``__pycache__``. Which
-attribute of it is the notifyee is ``target.py``'s business; what makes a file trusted, ``trust.py``'s.
+attribute of it is meant is ``target.py``'s business; what makes a file trusted, ``trust.py``'s.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
-from mprouter.notify import trust
+from mprouter.plugins import trust
 from mprouter.status import Status, WNetError
 
 __all__ = ["find", "load_file", "load_module", "load_unchecked"]

@@ -23,10 +23,10 @@ import pytest
 
 from libraries import Build
 from mprouter import AddConnect, NetResource, Status, WNetError
-from mprouter.notify import trust
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Registration, Told
 from mprouter.notify.registration import DropIns, add, check, read
+from mprouter.plugins import trust
 from sandbox import OrdinaryUser, Places
 from servers.account import Account
 
@@ -42,7 +42,7 @@ STRANGER = 65534  # nobody
 LOOK = """
 import json, sys
 from mprouter import WNetError
-from mprouter.notify import trust
+from mprouter.plugins import trust
 try:
     with trust.opened(*sys.argv[1:]) as file:
         print(json.dumps([0, file.path]))

@@ -10,11 +10,11 @@ import pytest
 
 from mprouter import AddConnect, NetResource, Status, WNetError
 from mprouter.names import parse_remote
-from mprouter.notify.configured import configured
 from mprouter.notify.dispatch import operate
-from mprouter.notify.drop_in import switched
 from mprouter.notify.model import NotifyInfo, Phase, Registration, Told
 from mprouter.notify.registration import check, read
+from mprouter.plugins.configured import configured
+from mprouter.plugins.drop_in import switched
 
 ADD = AddConnect(NetResource(r"\\corp\projects", "Z:"))
 NAMES = parse_remote(r"\\corp\projects").forms

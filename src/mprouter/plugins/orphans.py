@@ -1,4 +1,4 @@
-"""Host processes of isolated notifyees whose router has died. They end with it, unless what runs in them prevents that.
+"""Host processes whose router has died. They end with it, unless what runs in them prevents that.
 
 Which router a host belongs to is told by the pipe between them: while the router lives it holds the writing end.
 """
@@ -14,15 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter.plugins.host import MARK
+
 __all__ = ["Orphan", "orphans"]
 
-_MARK = b"from mprouter.notify.hosted import main"
-_TARGET, _LIFELINE, _ARGUMENTS = 5, 8, 10  # in the host's command line
+_TARGET, _LIFELINE, _ARGUMENTS = 6, 9, 11  # in the host's command line
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A host that nobody speaks with any more. target: of the notifyee. pipe: which one tied it to its router."""
+    """A host that nobody speaks with any more. target: what runs there. pipe: which one tied it to its router."""
 
     pid: int
     target: str
@@ -55,7 +56,7 @@ def orphans() -> list[Orphan]:
 
     One whose router has just let go of it, as the doctor does after a look, ends in a moment. Raises ``OSError``.
     """
-    from mprouter.notify.host import GRACE
+    from mprouter.plugins.host import GRACE
 
     found = _abandoned()
     deadline = time.monotonic() + GRACE
@@ -74,7 +75,12 @@ def _hosts() -> Iterator[Orphan]:
     for process in _own_processes():
         with suppress(OSError):  # it has ended meanwhile
             argv = (process / "cmdline").read_bytes().split(b"\0")[:-1]
-            if len(argv) == _ARGUMENTS and _MARK in argv[3] and _has_our_places(process) and _is_seen(_parent(process)):
+            if (
+                len(argv) == _ARGUMENTS
+                and MARK.encode() in argv[3]
+                and _has_our_places(process)
+                and _is_seen(_parent(process))
+            ):
                 pipe = os.readlink(process / "fd" / os.fsdecode(argv[_LIFELINE]))  # noqa: PTH115 - the text alone
                 if pipe.startswith("pipe:"):
                     yield Orphan(int(process.name), os.fsdecode(argv[_TARGET]), pipe)

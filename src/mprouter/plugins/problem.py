@@ -1,0 +1,21 @@
+"""Why something that is registered cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mprouter.status import Status
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a registration cannot be used: in words, and the line of its file, where one is to blame.
+
+    status: what it answers, if it is required (N10).
+    """
+
+    message: str
+    line: int | None = None
+    status: Status = Status.ERROR_BAD_CONFIGURATION
