@@ -47,6 +47,9 @@ log = logging.getLogger("mprouter.providers")
 PATIENCE = 5.0
 """Seconds for what a provider has to say at once; then it hangs, and is passed by until that call has come back."""
 
+ANSWER = 10.0
+"""Seconds for what a provider may ask its network before it answers; then its answer is ERROR_TIMEOUT."""
+
 T = TypeVar("T")
 
 _METHODS = ("claims", "check_options", "add_connection", "cancel_connection", "state", "settle")
@@ -268,10 +271,22 @@ class _Checked:
     provider: str
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        found = _answered(lambda: self.method(*arguments, **named), self.provider)
+        asked = getattr(self.method, "__name__", "it")
+
+        def answer() -> Any:
+            try:
+                return Errand(lambda: self.method(*arguments, **named)).result(ANSWER)
+            except Unfinished:
+                raise WNetError(
+                    Status.ERROR_TIMEOUT,
+                    f"{asked} of the network provider {self.provider} has not answered within {ANSWER:g} seconds",
+                    provider=self.provider,
+                    hint=f"to do without it: mpr provider disable {self.provider}",
+                ) from None
+
+        found = _answered(answer, self.provider)
         if not isinstance(found, self.answers):
-            words = f"{getattr(self.method, '__name__', 'it')} answered with a {type(found).__name__}"
-            raise _rubbish(words, self.provider)
+            raise _rubbish(f"{asked} answered with a {type(found).__name__}", self.provider)
         return found
 
 
