@@ -30,12 +30,15 @@ from mprouter.providers.base import (
     Capability,
     Conversation,
     Discarding,
+    Identifying,
     Measuring,
     Mounted,
+    Naming,
     Performance,
     Progress,
     Provider,
     State,
+    UniversalName,
     Waiting,
 )
 from mprouter.providers.claims import claimants
@@ -247,6 +250,31 @@ class Router:
             raise WNetError(Status.ERROR_NOT_CONNECTED, "no connection is there", name=text)
         depth, connection = max(found, key=lambda each: each[0])  # of two equals, that which is connected
         return connection, "/".join(wanted.parts[depth:])
+
+    def universal_name(self, connection: Connection, path: str = "") -> UniversalName:
+        """What *path* in *connection*, forward slashes, is called elsewhere (``NPGetUniversalName``).
+
+        Its provider is asked if it makes such names, else they are made of the remote name. Raises ``WNetError``:
+        ERROR_NOT_CONNECTED, ERROR_BAD_PROVIDER, or what the provider reported.
+        """
+        entry = self._entry_of(connection)
+        provider = self._provider(entry)
+        if provider.capabilities & Capability.UNIVERSAL_NAME and isinstance(provider, Naming):
+            return provider.universal_name(_mounted(entry), path)
+        unc = parse_remote(entry.remote_name).universal
+        remaining = "\\" + path.replace("/", "\\") if path else ""
+        return UniversalName(None if unc is None else unc + remaining, entry.remote_name.rstrip("\\"), remaining)
+
+    def user(self, connection: Connection) -> str | None:
+        """As whom *connection* is made (``NPGetUser``); None = anonymous.
+
+        Its provider is asked if it knows that better than the store. Raises ``WNetError``: as ``universal_name``.
+        """
+        entry = self._entry_of(connection)
+        provider = self._provider(entry)
+        if provider.capabilities & Capability.GET_USER and isinstance(provider, Identifying):
+            return provider.user_of(_mounted(entry))
+        return entry.user
 
     def enumerate(
         self,
@@ -820,6 +848,13 @@ class Router:
         if remembered is not None:
             return remembered
         raise WNetError(Status.ERROR_NOT_CONNECTED, name=name, hint="mpr list shows what is connected")
+
+    def _entry_of(self, connection: Connection) -> Entry:
+        """What the store knows of it. Raises ``WNetError`` (ERROR_NOT_CONNECTED) if that is over."""
+        for each in self._store.entries():
+            if Path(each.path) == connection.path and each.phase != "adding":
+                return each
+        raise WNetError(Status.ERROR_NOT_CONNECTED, name=connection.local_name or connection.remote_name)
 
     def _remembered(self, local: str) -> Remembered | None:
         return next((each for each in self._store.remembered() if each.local_name == local), None)
