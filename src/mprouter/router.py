@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mprouter import faults, mountpoints, restoring, settings
+from mprouter import attending, faults, mountpoints, restoring, settings
 from mprouter.connection import Connection
 from mprouter.credentials import Credentials, Secret
 from mprouter.history import History
@@ -31,9 +31,11 @@ from mprouter.providers.base import (
     Conversation,
     Discarding,
     Identifying,
+    LogonInfo,
     Measuring,
     Mounted,
     Naming,
+    PasswordChange,
     Performance,
     Progress,
     Provider,
@@ -386,6 +388,26 @@ class Router:
             hearing=hearing,
         )
 
+    def logged_on(
+        self, logon: LogonInfo, previous: LogonInfo | None = None, *, station: str = attending.PERSON
+    ) -> list[attending.Attended]:
+        """Tell the providers that attend to it that the user who runs this has logged on (``NPLogonNotify``).
+
+        Returns what each answered; to run their logon scripts is up to the caller. Raises nothing of what they raise.
+        """
+        return attending.logged_on(self.providers(), logon, previous, station)
+
+    def password_changed(
+        self,
+        logon: LogonInfo,
+        previous: LogonInfo | None = None,
+        *,
+        change: PasswordChange,
+        station: str = attending.PERSON,
+    ) -> list[attending.Attended]:
+        """Tell them that *logon* has a new password, *previous* the one before (``NPPasswordChangeNotify``)."""
+        return attending.password_changed(self.providers(), logon, previous, station, change)
+
     def recover(self) -> list[Recovered]:
         """Settle the operations of processes that have died, and make the posts that they owed (N19).
 
@@ -583,7 +605,7 @@ class Router:
         try:
             provider, added = self._route(request, path, clear)
             try:
-                request.credentials.save_if_asked(request.name)
+                replaced = request.credentials.save_if_asked(request.name)
                 connected = self._store.complete(
                     entry.id,
                     provider=provider.name,
@@ -603,6 +625,10 @@ class Router:
         history.routed(provider.name, entry.local_name)
         history.settled(Status.WN_SUCCESS)
         faults.reached("connected")
+        if replaced is not None:
+            domain = request.name.host or ""
+            new, before = (LogonInfo(replaced.user, each, domain) for each in (replaced.password, replaced.before))
+            self.password_changed(new, before, change=PasswordChange(0))
         return connected
 
     def _route(self, request: _Request, path: Path, clear: Callable[[], None]) -> tuple[Provider, Added]:

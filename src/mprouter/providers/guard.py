@@ -24,6 +24,7 @@ from mprouter.providers.base import (
     AddRequest,
     Capability,
     Conversation,
+    LogonInfo,
     Mounted,
     NetworkInformation,
     Performance,
@@ -256,7 +257,7 @@ class Guarded:
 
     def _answer(self, call: Callable[[], T], request: AddRequest | None = None) -> T:
         """What *call* returns; what it raises as ``WNetError``."""
-        return _answered(call, self.name, request)
+        return _answered(call, self.name, lambda: _secrets(request))
 
     def _rubbish(self, problem: str) -> WNetError:
         return _rubbish(problem, self.name)
@@ -284,7 +285,9 @@ class _Checked:
                     hint=f"to do without it: mpr provider disable {self.provider}",
                 ) from None
 
-        found = _answered(answer, self.provider)
+        logons = [each for each in (*arguments, *named.values()) if isinstance(each, LogonInfo)]
+        secrets = tuple(filter(None, (each.password.reveal() for each in logons)))
+        found = _answered(answer, self.provider, lambda: secrets)
         if not isinstance(found, self.answers):
             raise _rubbish(f"{asked} answered with a {type(found).__name__}", self.provider)
         return found
@@ -305,12 +308,12 @@ class _Waiting:
             return []
 
 
-def _answered(call: Callable[[], T], provider: str, request: AddRequest | None = None) -> T:
+def _answered(call: Callable[[], T], provider: str, secrets: Callable[[], tuple[str, ...]] = tuple) -> T:
     failure: WNetError
     try:
         return call()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
-        failure = mishap(error, provider, _secrets(request))
+        failure = mishap(error, provider, secrets())
     raise failure  # here and not above, where what was raised would go with it, secrets and all
 
 
