@@ -21,8 +21,8 @@ from servers.smb import SmbServer
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is waited for who announces services on the network."""
-    monkeypatch.setattr(announced, "PATIENCE", 0.1)
+    """Nobody is heard who announces services on the network, as other tests may do at the same time."""
+    monkeypatch.setattr(announced, "PATIENCE", 0)
 
 
 @pytest.fixture

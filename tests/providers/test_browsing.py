@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mprouter import browsing
 from mprouter.credentials import Secret
 from mprouter.names import parse_remote
 from mprouter.providers.base import (
@@ -247,6 +248,24 @@ def test_a_server_that_does_not_answer_is_given_up_soon(
     with relay(smb_server.host, smb_server.port) as cut:
         cut.hang()
         assert refused(provider, f"{scheme}://{smb_server.host}:{cut.port}").status is Status.ERROR_TIMEOUT
+
+
+def test_a_server_that_answers_too_slowly_is_given_up_before_the_router_is_out_of_patience(
+    big_smb: SmbServer, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del places  # nothing is stored there
+    assert look.SILENCE < look.PATIENCE < browsing.PATIENCE
+    monkeypatch.setattr(look, "PATIENCE", 0)
+    assert "does not answer" in str(refused(Smb(), f"smb://{big_smb.host}:{big_smb.port}"))
+    monkeypatch.setattr(look.Patience, "left", lambda _, most=0: most)  # it was there, and is to tell all at once
+    slow = refused(Smb(), f"smb://{big_smb.host}:{big_smb.port}")
+    assert (slow.status, "has not told within" in str(slow)) == (Status.ERROR_TIMEOUT, True)
+
+
+def test_comments_are_not_waited_for_when_the_time_is_over(big_smb: SmbServer) -> None:
+    address = big_smb.host, big_smb.port
+    assert remarks(*address, None, None)
+    assert remarks(*address, None, None, seconds=0) == {}
 
 
 # -- names ---------------------------------------------------------------------------------------------------------
