@@ -73,6 +73,7 @@ class _Request:
     options: Mapping[str, str]
     conversation: Conversation | None
     providers: Sequence[Provider]
+    overwrite: bool = False
 
     @property
     def remember(self) -> bool:
@@ -122,6 +123,7 @@ class Router:
         provider: str | None = None,
         type: ResourceType = ResourceType.DISK,  # noqa: A002 - the interface's name
         persist: bool = False,
+        overwrite: bool = False,
         flags: ConnectFlag = ConnectFlag(0),
         options: Mapping[str, str] | None = None,
         owner: int | None = None,
@@ -131,7 +133,8 @@ class Router:
 
         remote: any form of remote name. local: a drive letter, an absolute path of an empty or missing directory,
         "*" for a free letter (CONNECT_REDIRECT), or None for a deviceless connection. persist: remember it
-        (CONNECT_UPDATE_PROFILE). provider: ask only this one (R1). options: settings of that network, as ``-o``.
+        (CONNECT_UPDATE_PROFILE). overwrite: what *local* is remembered for is no obstacle (C4), and is forgotten when
+        this is connected. provider: ask only this one (R1). options: settings of that network, as ``-o``.
         owner: a window handle for the notifyees. conversation: who may be asked for a password or a host key;
         with CONNECT_INTERACTIVE the terminal, if there is one.
 
@@ -149,6 +152,7 @@ class Router:
             conversation = terminal()
         self.recover()
         request = self._checked(resource, credentials, flags, options or {}, conversation)
+        request = replace(request, overwrite=overwrite)
         event = AddConnect(replace(resource, remote_name=request.name.told), flags, owner)
         private = (user, request.name.user)
         history = History(self._store, event, request.name.told, request.local, private=private)
@@ -571,6 +575,7 @@ class Router:
             letters=request.letters,
             path_of=mountpoints.path_of,
             replacing=there,
+            overwriting=request.overwrite,
             operation=history.operation(),
         )
         history.routed(None, entry.local_name)
@@ -613,6 +618,7 @@ class Router:
                     handle=added.handle,
                     made_directory=made,
                     remember=request.remember,
+                    overwriting=request.overwrite,
                     operation=history.id,
                 )
             except BaseException:
