@@ -45,19 +45,16 @@ def orphans() -> list[Orphan]:
     if not hosts:
         return []
     held = set(_written_to())
-    return [each for each in hosts if each.pipe not in held]
+    left = [each for each in hosts if each.pipe not in held]
+    return [each for each in _hosts() if each in left] if left else []  # its router may have ended it meanwhile
 
 
 def _hosts() -> Iterator[Orphan]:
     for process in _own_processes():
         with suppress(OSError):  # it has ended meanwhile
             argv = (process / "cmdline").read_bytes().split(b"\0")[:-1]
-            if (
-                len(argv) == _ARGUMENTS
-                and _MARK in argv[3]
-                and _has_our_places(process)
-                and _is_seen(parent(int(process.name)))
-            ):
+            is_host = len(argv) == _ARGUMENTS and _MARK in argv[3]
+            if is_host and _has_our_places(process) and _is_seen(parent(int(process.name))):
                 pipe = os.readlink(process / "fd" / os.fsdecode(argv[_LIFELINE]))  # noqa: PTH115 - the text alone
                 if pipe.startswith("pipe:"):
                     yield Orphan(int(process.name), os.fsdecode(argv[_TARGET]), pipe)
