@@ -161,6 +161,13 @@ def smb_server(shared: Fresh) -> SmbServer:
 
 
 @pytest.fixture(scope="session")
+def big_smb(shared: Fresh) -> SmbServer:
+    """One with 300 shares more, one that is hidden, and a printer."""
+    more = {"geheim$": "comment = for nobody to see", "laser": "printable = yes\ncomment = Der Drucker"}
+    return shared(smb.serve, more={**smb.ROOMS, **more})
+
+
+@pytest.fixture(scope="session")
 def webdav_server(shared: Fresh) -> WebdavServer:
     return shared(webdav.serve)
 

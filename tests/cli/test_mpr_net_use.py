@@ -244,6 +244,20 @@ def test_c4_a_remembered_letter_is_overwritten_only_if_one_agrees(net_use: Use, 
     assert [each.remote_name for each in store.remembered()] == [r"\\files\other"]
 
 
+def test_c4_what_was_remembered_is_forgotten_only_when_the_new_connection_stands(
+    net_use: Use, files: Files, store: Store
+) -> None:
+    net_use("Z:", PROJECTS)
+    with Router(providers=[files]) as router:
+        router.disconnect("Z:")
+    failed = net_use("Z:", r"\\nobody\other", "/y")
+    assert (failed.exit_code, "System error 53 has occurred." in failed.stderr) == (2, True)
+    assert [each.remote_name for each in store.remembered()] == [PROJECTS]
+    assert done(net_use("Z:", r"\\files\other", "/y", "/persistent:no")) == COMPLETED
+    assert store.remembered() == []
+    assert [each.remote_name for each in store.entries()] == [r"\\files\other"]
+
+
 # -- disconnecting
 
 

@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mprouter.plugins.host import MARK
+from mprouter.plugins.host import GRACE, MARK
+from mprouter.processes import parent
 
 __all__ = ["Orphan", "orphans"]
 
@@ -56,8 +57,6 @@ def orphans() -> list[Orphan]:
 
     One whose router has just let go of it, as the doctor does after a look, ends in a moment. Raises ``OSError``.
     """
-    from mprouter.plugins.host import GRACE
-
     found = _abandoned()
     deadline = time.monotonic() + GRACE
     return [each for each in found if not each.ends_by(deadline)]
@@ -75,24 +74,16 @@ def _hosts() -> Iterator[Orphan]:
     for process in _own_processes():
         with suppress(OSError):  # it has ended meanwhile
             argv = (process / "cmdline").read_bytes().split(b"\0")[:-1]
-            if (
-                len(argv) == _ARGUMENTS
-                and MARK.encode() in argv[3]
-                and _has_our_places(process)
-                and _is_seen(_parent(process))
-            ):
+            is_host = len(argv) == _ARGUMENTS and MARK.encode() in argv[3]
+            if is_host and _has_our_places(process) and _is_seen(parent(int(process.name))):
                 pipe = os.readlink(process / "fd" / os.fsdecode(argv[_LIFELINE]))  # noqa: PTH115 - the text alone
                 if pipe.startswith("pipe:"):
                     yield Orphan(int(process.name), os.fsdecode(argv[_TARGET]), pipe)
 
 
-def _parent(process: Path) -> int:
-    return int((process / "stat").read_bytes().rpartition(b")")[2].split()[1])
-
-
-def _is_seen(parent: int) -> bool:
+def _is_seen(pid: int) -> bool:
     """Whether it would be seen which pipes the process holds; of the system's first one it need not be."""
-    return parent == 1 or os.access(f"/proc/{parent}/fd", os.R_OK | os.X_OK)
+    return pid == 1 or os.access(f"/proc/{pid}/fd", os.R_OK | os.X_OK)
 
 
 def _written_to() -> Iterator[str]:
