@@ -104,11 +104,13 @@ unix charset = UTF-8
         capture_output=True,
         check=True,
     )
+    configured = f"--configfile={settings}"  # as has who answers for the list of shares, a daemon of its own
     daemon = Daemon(
-        ["/usr/sbin/smbd", "--foreground", "--no-process-group", f"--configfile={settings}"],
+        ["/usr/sbin/smbd", "--foreground", "--no-process-group", configured],
         ports=[port],
         host=host,
         log=place / "smbd.log",
+        mark=configured,
     )
     daemon.start()
     try:
