@@ -28,6 +28,7 @@ ROWS = (
     "dispatch",
     "isolated_call",
     "native_call",
+    "routing",
     "journal",
     "start",
     "connect",

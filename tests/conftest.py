@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import warm
 from libraries import Build, builder
 from mprouter import Router
 from mprouter.store import Store
@@ -65,18 +66,19 @@ def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Places]:
 
 @pytest.fixture
 def mpr(places: Places) -> Command:
-    """Run the installed ``mpr`` with the test's own places, not on a terminal."""
+    """Run ``mpr`` with the test's own places, not on a terminal."""
+    del places  # they are in the environment
+    return warm.run
+
+
+@pytest.fixture
+def installed(places: Places) -> Command:
+    """The same, by an interpreter that is started for the command."""
     del places  # they are in the environment
 
     def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [Path(sys.executable).with_name("mpr"), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        words = [warm.MPR, *arguments]
+        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=120, check=False)
 
     return run
 
@@ -156,6 +158,13 @@ def sftp_server(shared: Fresh) -> SftpServer:
 @pytest.fixture(scope="session")
 def smb_server(shared: Fresh) -> SmbServer:
     return shared(smb.serve)
+
+
+@pytest.fixture(scope="session")
+def big_smb(shared: Fresh) -> SmbServer:
+    """One with 300 shares more, one that is hidden, and a printer."""
+    more = {"geheim$": "comment = for nobody to see", "laser": "printable = yes\ncomment = Der Drucker"}
+    return shared(smb.serve, more={**smb.ROOMS, **more})
 
 
 @pytest.fixture(scope="session")

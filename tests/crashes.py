@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import warm
 from mprouter.store import Store
 from sandbox import Places
 
@@ -21,24 +21,6 @@ NOTIFYEES = ("command", "inline", "isolated", "generator")
 """One of each kind, in the order of their pres. The frame of the generator dies with its process."""
 
 WITNESS = Path(__file__).with_name("recovery") / "witness.py"
-
-KILLED = """
-import os, signal, sys
-from mprouter import faults
-point, left, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-
-def reached(name):
-    global left
-    if name == point:
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), number)
-
-faults.hook = reached
-sys.argv = ["mpr", *sys.argv[4:]]
-from mprouter.cli import main
-main()
-"""
 
 COMMAND = """#!{python} -IS
 import json, os, sys
@@ -121,9 +103,7 @@ class World:
 
     def mpr(self, *arguments: str) -> str:
         """Run a command, which must succeed; what it printed."""
-        ran = subprocess.run(
-            [sys.executable, "-m", "mprouter", *arguments], capture_output=True, text=True, check=False
-        )
+        ran = warm.run(*arguments)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
@@ -140,16 +120,15 @@ class World:
         """Run a command that gets a signal at *crash*; its exit code."""
         with self.started(crash, number, *arguments) as command:
             self.printed, self.said = command.communicate()
-            return command.returncode
+            return command.wait()
 
-    def started(self, crash: Crash, number: signal.Signals, *arguments: str) -> subprocess.Popen[str]:
+    def started(self, crash: Crash, number: signal.Signals, *arguments: str) -> warm.Started:
         """A command that will get a signal at *crash*."""
-        words = self.words(crash, number, *arguments)
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return warm.Started(*arguments, strike=warm.Strike(crash.point, crash.nth, number))
 
     def words(self, crash: Crash, number: signal.Signals, *arguments: str) -> list[str]:
-        """The words of that command."""
-        return [sys.executable, "-c", KILLED, crash.point, str(crash.nth), str(int(number)), *arguments]
+        """The words of that command, for an interpreter of its own."""
+        return [sys.executable, warm.__file__, crash.point, str(crash.nth), str(int(number)), *arguments]
 
     def told(self, operation: str, who: str | None = None, phase: str | None = None) -> list[Call]:
         """The calls of an operation, in their order."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from mprouter.notify.native import cflags
+from mprouter.plugins.library import cflags
 
 NATIVE = Path(__file__).parent / "native"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "native"

@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -207,34 +208,36 @@ def test_a_lost_connection_is_not_taken_over_by_another_resource(
 
 CLAIM = """
 import sys, mprouter
-sys.stdin.readline()
-try:
-    mprouter.connect(sys.argv[1], "Z:")
-except mprouter.WNetError as error:
-    print(error.status.name)
-else:
-    print("WON")
+for _ in sys.stdin:
+    with mprouter.Router() as router:
+        try:
+            router.connect(sys.argv[1], "Z:")
+        except mprouter.WNetError as error:
+            print(error.status.name, flush=True)
+        else:
+            print("WON", flush=True)
 """
 
 
 def test_c4_of_two_processes_exactly_one_gets_the_local_name(router: Router, places: Places, resource: str) -> None:
     router.connect(resource, "Y:")  # the data plane runs
-    for _ in range(50):
+    command = [sys.executable, "-c", CLAIM, resource]
+    with ExitStack() as running:
         both = [
-            subprocess.Popen(
-                [sys.executable, "-c", CLAIM, resource], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            running.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
             )
             for _ in range(2)
         ]
-        for process in both:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        answers = sorted(process.communicate()[0].strip() for process in both)
-        assert answers == ["ERROR_ALREADY_ASSIGNED", "WON"]
-        assert places.mounts() == [str(places.drives / "Y"), str(places.drives / "Z")]
-        router.disconnect("Z:")
-        assert places.mounts() == [str(places.drives / "Y")]
+        for _ in range(50):
+            for process in both:
+                assert process.stdin is not None
+                process.stdin.write("go\n")
+            answers = sorted(process.stdout.readline().strip() for process in both if process.stdout is not None)
+            assert answers == ["ERROR_ALREADY_ASSIGNED", "WON"]
+            assert places.mounts() == [str(places.drives / "Y"), str(places.drives / "Z")]
+            router.disconnect("Z:")
+            assert places.mounts() == [str(places.drives / "Y")]
 
 
 def kill_data_plane(places: Places) -> None:

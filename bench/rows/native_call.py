@@ -15,7 +15,8 @@ from typing import ClassVar
 from ground import Ground
 from harness import Case, Goal, Kind, Role, timed
 from mprouter import AddConnect, NetResource, NotifyInfo, Phase, Status
-from mprouter.notify.native import cflags, from_library
+from mprouter.notify.native import from_library
+from mprouter.plugins.library import cflags
 
 SOURCE = """
 #include <windows.h>

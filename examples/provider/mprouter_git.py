@@ -1,7 +1,8 @@
 """A network provider of its own package: git repositories as network drives.
 
 ``mpr connect git:///srv/notes.git Z:`` makes ``Z:`` a working copy. ``mpr disconnect Z:`` commits whatever has changed
-there, pushes it and takes the working copy away; if it cannot be pushed, the connection stands.
+there, pushes it and takes the working copy away; if it cannot be pushed, the connection stands. So it does while there
+are stashes or commits of no branch, which no push takes along.
 ``git://host/notes.git`` and ``git+ssh://ana@host/srv/notes.git`` are repositories elsewhere; ``-o branch=NAME`` is
 another branch than the usual.
 
@@ -41,6 +42,9 @@ _MEANINGS = {  # what git says, in the order to look for it
 _DELIVERED = ".git delivered"
 """What ``.git`` is called when everything is pushed, and only the working copy has to go."""
 
+_TRIES = 3
+"""How many times what was written since the last push is pushed too."""
+
 
 class Git:
     """The provider. It keeps nothing in itself: another process may be the one that disconnects."""
@@ -79,12 +83,16 @@ class Git:
         """C6: nothing goes before it is pushed, force or not."""
         del progress  # git does not say how much is left
         copy = mounted.mountpoint
-        if self.state(mounted) is State.CONNECTED:
-            if not force and (paths := list(_open_below(copy))):
-                raise WNetError(Status.ERROR_OPEN_FILES, f"{paths[0]} is open", hint="close it, or use --force")
-            _deliver(copy)
-            (copy / ".git").rename(copy / _DELIVERED)
-        _clear(copy)
+        for _ in range(_TRIES):
+            if self.state(mounted) is State.CONNECTED:
+                if not force and (paths := list(_open_below(copy))):
+                    raise WNetError(Status.ERROR_OPEN_FILES, f"{paths[0]} is open", hint="close it, or use --force")
+                _deliver(copy)
+                (copy / ".git").rename(copy / _DELIVERED)
+            if _clear(copy):
+                return
+        status = Status.ERROR_WRITE_FAULT if force else Status.ERROR_OPEN_FILES
+        raise WNetError(status, "some program goes on writing there", hint="end it, and disconnect again")
 
     def state(self, mounted: Mounted) -> State:
         """Told at once."""
@@ -102,6 +110,8 @@ class Git:
 
 def _deliver(copy: Path) -> None:
     """Commit and push everything: what git would ignore, too, and branches that somebody has made."""
+    if _git("rev-parse", "--quiet", "--verify", "refs/stash", within=copy).stdout:
+        raise WNetError(Status.ERROR_WRITE_FAULT, "there are stashes", hint="git stash pop, or git stash drop")
     if any(copy.rglob("*/.git")):
         raise WNetError(Status.ERROR_WRITE_FAULT, "there is a repository within the repository", hint="move it away")
     who = [] if _git("config", "user.email", within=copy).stdout else ["-c", "user.name=mpr", "-c", "user.email=mpr@"]
@@ -110,20 +120,39 @@ def _deliver(copy: Path) -> None:
         for step in steps:
             if (done := _git(*step, within=copy)).returncode:
                 raise _failure(done, Status.ERROR_WRITE_FAULT)
+    if _git("rev-list", "--max-count=1", "HEAD", "--not", "--branches", "--tags", within=copy).stdout:
+        raise WNetError(Status.ERROR_WRITE_FAULT, "there are commits of no branch", hint="git switch --create NAME")
     done = _git("push", "--quiet", "origin", "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*", within=copy)
     if done.returncode:
         raise _failure(done, Status.ERROR_WRITE_FAULT)
 
 
-def _clear(copy: Path) -> None:
-    """Take a working copy away of which everything is delivered; the mark of that goes last."""
-    if not (copy / _DELIVERED).exists():
-        return
-    for each in sorted(copy.iterdir(), key=lambda path: path.name == _DELIVERED):
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
-        else:
-            each.unlink()
+def _clear(copy: Path) -> bool:
+    """Take a working copy away of which everything is delivered; the mark of that goes last.
+
+    False if something was written since: nothing of that is removed, and the repository is there again.
+    """
+    mark = copy / _DELIVERED
+    if not mark.exists():
+        return True
+    if any(_beside(mark)):
+        (mark / "index.lock").unlink(missing_ok=True)  # of one that died at this
+        here = [f"--git-dir={mark}", f"--work-tree={copy}"]
+        removed = _git(*here, "rm", "-r", "--quiet", "--ignore-unmatch", ".", within=copy)  # only what is not changed
+        if removed.returncode or any(path.is_symlink() or not path.is_dir() for path in _beside(mark)):
+            _git(*here, "read-tree", "HEAD", within=copy)
+            _git(*here, "checkout-index", "--all", "--quiet", within=copy)  # leaves what is there
+            mark.rename(copy / ".git")
+            return False
+        for path in sorted(_beside(mark), reverse=True):  # empty directories: what is in one comes first
+            path.rmdir()
+    shutil.rmtree(mark)
+    return True
+
+
+def _beside(mark: Path) -> Iterator[Path]:
+    """What is beside *mark*, at any depth."""
+    return (path for each in mark.parent.iterdir() if each != mark for path in (each, *each.rglob("*")))
 
 
 def _open_below(directory: Path) -> Iterator[str]:

@@ -73,6 +73,8 @@ def inside(
         known = len(refusals)
         question = _Question(name, provider.enumerate, ResourceScope.GLOBALNET, type, usage, wanted)
         told = yield from _answers([question], refusals)
+        if told and len(refusals) > known:
+            _say_incomplete(refusals[-1])
         if told or len(refusals) == known:
             return
     if refusals:
@@ -83,7 +85,13 @@ def inside(
 def context(providers: Sequence[Provider], type: ResourceType) -> Iterator[NetResource]:  # noqa: A002 - as above
     """RESOURCE_CONTEXT: what is near, as each network understands it, in the order in which it is told."""
     asked = _browsable(providers, Capability.ENUMERATE_CONTEXT)
-    yield from _answers([_Question(name, each.enumerate, ResourceScope.CONTEXT, type) for name, each in asked], [])
+    refusals: list[WNetError] = []
+    yield from _answers(
+        [_Question(name, each.enumerate, ResourceScope.CONTEXT, type) for name, each in asked], refusals
+    )
+    for each in refusals:
+        if each.status not in INSIGNIFICANT:
+            _say_incomplete(each)
 
 
 def connected(connections: Sequence[Connection], scope: ResourceScope) -> list[NetResource]:
@@ -152,6 +160,11 @@ class _Question:
         return error
 
 
+def _say_incomplete(error: WNetError) -> None:
+    """What is shown is not all that there is: nobody gets *error*, since something was told."""
+    log.warning("what the network provider %s has is not all shown: %s", error.provider, error)
+
+
 def _browsable(providers: Sequence[Provider], capability: Capability) -> Iterator[tuple[str, Enumerating]]:
     for each in providers:
         if each.capabilities & capability and isinstance(each, Enumerating):
@@ -180,8 +193,8 @@ def _answers(questions: Sequence[_Question], refusals: list[WNetError]) -> Gener
                 asked.remove(question)
                 refusals += [question.refused(word)] if word is not None else []
     except Empty:
-        silent = WNetError(Status.ERROR_TIMEOUT, f"no answer within {PATIENCE:g} seconds")
-        refusals += [each.refused(silent) for each in asked]
+        silence = f"no answer within {PATIENCE:g} seconds"
+        refusals += [each.refused(WNetError(Status.ERROR_TIMEOUT, silence)) for each in asked]
     finally:
         over.set()
     return count

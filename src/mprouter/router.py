@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mprouter import faults, mountpoints, restoring, settings
+from mprouter import attending, faults, mountpoints, restoring, settings
 from mprouter.connection import Connection
 from mprouter.credentials import Credentials, Secret
 from mprouter.history import History
@@ -30,12 +30,17 @@ from mprouter.providers.base import (
     Capability,
     Conversation,
     Discarding,
+    Identifying,
+    LogonInfo,
     Measuring,
     Mounted,
+    Naming,
+    PasswordChange,
     Performance,
     Progress,
     Provider,
     State,
+    UniversalName,
     Waiting,
 )
 from mprouter.providers.claims import claimants
@@ -68,6 +73,7 @@ class _Request:
     options: Mapping[str, str]
     conversation: Conversation | None
     providers: Sequence[Provider]
+    overwrite: bool = False
 
     @property
     def remember(self) -> bool:
@@ -117,6 +123,7 @@ class Router:
         provider: str | None = None,
         type: ResourceType = ResourceType.DISK,  # noqa: A002 - the interface's name
         persist: bool = False,
+        overwrite: bool = False,
         flags: ConnectFlag = ConnectFlag(0),
         options: Mapping[str, str] | None = None,
         owner: int | None = None,
@@ -126,7 +133,8 @@ class Router:
 
         remote: any form of remote name. local: a drive letter, an absolute path of an empty or missing directory,
         "*" for a free letter (CONNECT_REDIRECT), or None for a deviceless connection. persist: remember it
-        (CONNECT_UPDATE_PROFILE). provider: ask only this one (R1). options: settings of that network, as ``-o``.
+        (CONNECT_UPDATE_PROFILE). overwrite: what *local* is remembered for is no obstacle (C4), and is forgotten when
+        this is connected. provider: ask only this one (R1). options: settings of that network, as ``-o``.
         owner: a window handle for the notifyees. conversation: who may be asked for a password or a host key;
         with CONNECT_INTERACTIVE the terminal, if there is one.
 
@@ -144,6 +152,7 @@ class Router:
             conversation = terminal()
         self.recover()
         request = self._checked(resource, credentials, flags, options or {}, conversation)
+        request = replace(request, overwrite=overwrite)
         event = AddConnect(replace(resource, remote_name=request.name.told), flags, owner)
         private = (user, request.name.user)
         history = History(self._store, event, request.name.told, request.local, private=private)
@@ -247,6 +256,31 @@ class Router:
             raise WNetError(Status.ERROR_NOT_CONNECTED, "no connection is there", name=text)
         depth, connection = max(found, key=lambda each: each[0])  # of two equals, that which is connected
         return connection, "/".join(wanted.parts[depth:])
+
+    def universal_name(self, connection: Connection, path: str = "") -> UniversalName:
+        """What *path* in *connection*, forward slashes, is called elsewhere (``NPGetUniversalName``).
+
+        Its provider is asked if it makes such names, else they are made of the remote name. Raises ``WNetError``:
+        ERROR_NOT_CONNECTED, ERROR_BAD_PROVIDER, or what the provider reported.
+        """
+        entry = self._entry_of(connection)
+        provider = self._provider(entry)
+        if provider.capabilities & Capability.UNIVERSAL_NAME and isinstance(provider, Naming):
+            return provider.universal_name(_mounted(entry), path)
+        unc = parse_remote(entry.remote_name).universal
+        remaining = "\\" + path.replace("/", "\\") if path else ""
+        return UniversalName(None if unc is None else unc + remaining, entry.remote_name.rstrip("\\"), remaining)
+
+    def user(self, connection: Connection) -> str | None:
+        """As whom *connection* is made (``NPGetUser``); None = anonymous.
+
+        Its provider is asked if it knows that better than the store. Raises ``WNetError``: as ``universal_name``.
+        """
+        entry = self._entry_of(connection)
+        provider = self._provider(entry)
+        if provider.capabilities & Capability.GET_USER and isinstance(provider, Identifying):
+            return provider.user_of(_mounted(entry))
+        return entry.user
 
     def enumerate(
         self,
@@ -358,6 +392,26 @@ class Router:
             hearing=hearing,
         )
 
+    def logged_on(
+        self, logon: LogonInfo, previous: LogonInfo | None = None, *, station: str = attending.PERSON
+    ) -> list[attending.Attended]:
+        """Tell the providers that attend to it that the user who runs this has logged on (``NPLogonNotify``).
+
+        Returns what each answered; to run their logon scripts is up to the caller. Raises nothing of what they raise.
+        """
+        return attending.logged_on(self.providers(), logon, previous, station)
+
+    def password_changed(
+        self,
+        logon: LogonInfo,
+        previous: LogonInfo | None = None,
+        *,
+        change: PasswordChange,
+        station: str = attending.PERSON,
+    ) -> list[attending.Attended]:
+        """Tell them that *logon* has a new password, *previous* the one before (``NPPasswordChangeNotify``)."""
+        return attending.password_changed(self.providers(), logon, previous, station, change)
+
     def recover(self) -> list[Recovered]:
         """Settle the operations of processes that have died, and make the posts that they owed (N19).
 
@@ -457,6 +511,8 @@ class Router:
                 registration.close()
         if drop_ins is not None:
             drop_ins.close()
+        if self._known_providers is not None:
+            self._known_providers.close()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -521,6 +577,7 @@ class Router:
             letters=request.letters,
             path_of=mountpoints.path_of,
             replacing=there,
+            overwriting=request.overwrite,
             operation=history.operation(),
         )
         history.routed(None, entry.local_name)
@@ -555,7 +612,7 @@ class Router:
         try:
             provider, added = self._route(request, path, clear)
             try:
-                request.credentials.save_if_asked(request.name)
+                replaced = request.credentials.save_if_asked(request.name)
                 connected = self._store.complete(
                     entry.id,
                     provider=provider.name,
@@ -563,6 +620,7 @@ class Router:
                     handle=added.handle,
                     made_directory=made,
                     remember=request.remember,
+                    overwriting=request.overwrite,
                     operation=history.id,
                 )
             except BaseException:
@@ -575,6 +633,10 @@ class Router:
         history.routed(provider.name, entry.local_name)
         history.settled(Status.WN_SUCCESS)
         faults.reached("connected")
+        if replaced is not None:
+            domain = request.name.host or ""
+            new, before = (LogonInfo(replaced.user, each, domain) for each in (replaced.password, replaced.before))
+            self.password_changed(new, before, change=PasswordChange(0))
         return connected
 
     def _route(self, request: _Request, path: Path, clear: Callable[[], None]) -> tuple[Provider, Added]:
@@ -820,6 +882,13 @@ class Router:
         if remembered is not None:
             return remembered
         raise WNetError(Status.ERROR_NOT_CONNECTED, name=name, hint="mpr list shows what is connected")
+
+    def _entry_of(self, connection: Connection) -> Entry:
+        """What the store knows of it. Raises ``WNetError`` (ERROR_NOT_CONNECTED) if that is over."""
+        for each in self._store.entries():
+            if Path(each.path) == connection.path and each.phase != "adding":
+                return each
+        raise WNetError(Status.ERROR_NOT_CONNECTED, name=connection.local_name or connection.remote_name)
 
     def _remembered(self, local: str) -> Remembered | None:
         return next((each for each in self._store.remembered() if each.local_name == local), None)

@@ -42,6 +42,7 @@ _TEXT = """\
 Type=oneshot
 RemainAfterExit=yes
 {service}# Failures are in the log. They must not make the unit fail: that would disconnect what could be restored.
+ExecStart=-{mpr} provider logon{station}
 ExecStart=-{mpr} restore --wait auto
 # Not ExecStop, which systemd leaves out where the start was cut short: by then something may be connected.
 ExecStopPost=-{mpr} disconnect --all --force
@@ -108,6 +109,7 @@ class Unit:
             unit=_AT_BOOT if self.kind is Kind.SYSTEM else _AT_LOGIN,
             service=service,
             mpr=" ".join(_word(each) for each in program()),
+            station=" --service" if self.kind is Kind.SYSTEM else "",
             time=TIME_TO_DELIVER,
             wanted_by="multi-user.target" if self.kind is Kind.SYSTEM else "default.target",
         )

@@ -24,7 +24,7 @@ from servers.smb import SmbServer
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is heard who announces services on the network."""
+    """Nobody is heard who announces services on the network, as other tests may do at the same time."""
     monkeypatch.setattr(announced, "PATIENCE", 0)
 
 

@@ -244,6 +244,20 @@ def test_c4_a_remembered_letter_is_overwritten_only_if_one_agrees(net_use: Use, 
     assert [each.remote_name for each in store.remembered()] == [r"\\files\other"]
 
 
+def test_c4_what_was_remembered_is_forgotten_only_when_the_new_connection_stands(
+    net_use: Use, files: Files, store: Store
+) -> None:
+    net_use("Z:", PROJECTS)
+    with Router(providers=[files]) as router:
+        router.disconnect("Z:")
+    failed = net_use("Z:", r"\\nobody\other", "/y")
+    assert (failed.exit_code, "System error 53 has occurred." in failed.stderr) == (2, True)
+    assert [each.remote_name for each in store.remembered()] == [PROJECTS]
+    assert done(net_use("Z:", r"\\files\other", "/y", "/persistent:no")) == COMPLETED
+    assert store.remembered() == []
+    assert [each.remote_name for each in store.entries()] == [r"\\files\other"]
+
+
 # -- disconnecting
 
 
@@ -372,21 +386,21 @@ def test_called_as_net_it_is_mpr_net(places: Places) -> None:
 
 
 def test_a_password_on_the_command_line_leaves_no_trace(
-    mpr: Command, places: Places, script: Script, ftp_server: FtpServer
+    installed: Command, mpr: Command, places: Places, script: Script, ftp_server: FtpServer
 ) -> None:
     script.does(f"tr '\\0' ' ' </proc/$PPID/cmdline >>{script.log}; env >>{script.log}")
     mpr("notify", "add", "script", script.target)
     secret, remote = ftp_server.password, ftp_server.url()
-    ran = mpr("net", "use", "Z:", remote, secret, "/persistent:yes")
+    ran = installed("net", "use", "Z:", remote, secret, "/persistent:yes")
     assert (ran.returncode, ran.stdout) == (0, COMPLETED)
     assert (places.drives / "Z" / "readonly").is_dir()
     assert f" net use Z: {remote} {'*' * len(secret.encode())} /persistent:yes" in script.log.read_text()
     processes = [Path(f"/proc/{pid}/{kind}") for pid in places.processes() for kind in ("cmdline", "environ")]
     assert processes
     assert not [path for path in processes if secret.encode() in path.read_bytes()]
-    shown = [ran.stdout, ran.stderr, mpr("events", "--json").stdout, mpr("net", "use", "Z:").stdout]
+    shown = [ran.stdout, ran.stderr, mpr("events", "--json").stdout, installed("net", "use", "Z:").stdout]
     assert not [text for text in shown if secret in text]
-    assert mpr("net", "use", "*", "/delete", "/y").returncode == 0  # so that nothing is mounted in the places
+    assert installed("net", "use", "*", "/delete", "/y").returncode == 0  # so that nothing is mounted in the places
     written = [path for path in places.base.rglob("*") if path.is_file()]
     assert script.log in written
     assert not [path for path in written if secret.encode() in path.read_bytes()]

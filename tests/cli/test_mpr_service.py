@@ -63,9 +63,9 @@ def settings(text: str) -> dict[str, list[str]]:
 
 
 def run_as_systemd(unit: Path, key: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line *key* of the unit with what it has for environment."""
+    """Run the last command line *key* of the unit with what it has for environment."""
     found = settings(unit.read_text())
-    words = [word.replace("%%", "%") for word in shlex.split(found[key][0].removeprefix("-"))]
+    words = [word.replace("%%", "%") for word in shlex.split(found[key][-1].removeprefix("-"))]
     variables = [shlex.split(value)[0].replace("%%", "%") for value in found["Environment"]]
     environment = {name: os.environ[name] for name in ("HOME", "PATH", "XDG_RUNTIME_DIR")}
     environment |= dict(variable.split("=", 1) for variable in variables)
@@ -97,9 +97,8 @@ def test_a_failure_does_not_fail_the_unit_and_nothing_is_killed_before_all_is_de
 ) -> None:
     mpr("service", "install")
     found = settings(unit.read_text())
-    for key, command in (("ExecStart", "restore --wait auto"), ("ExecStopPost", "disconnect --all --force")):
-        (line,) = found[key]
-        assert line == f"-{MPR} {command}"
+    assert found["ExecStart"] == [f"-{MPR} provider logon", f"-{MPR} restore --wait auto"]
+    assert found["ExecStopPost"] == [f"-{MPR} disconnect --all --force"]
     assert (found["Type"], found["RemainAfterExit"], found["KillMode"]) == (["oneshot"], ["yes"], ["process"])
     assert found["WantedBy"] == ["default.target"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from diagnosis import Examine
-from mprouter import Router
+from mprouter import Router, processes
 from mprouter.doctor import records
 from mprouter.places import private
 from mprouter.providers.rclone import daemon, hold
@@ -290,8 +290,8 @@ def test_a_forgotten_rclone_is_ended_once_it_is_idle(
     wait_for(lambda: doctor().one("rclone-stray-idle")["fixable"], "the end of the mount")
     after = doctor("--fix")
     assert (after.mended, after.codes) == ({"rclone-stray-idle"}, {"connection-lost"})
-    assert daemon.started_at(pid) is None
-    assert daemon.started_at(rclone_pid(places)) is not None
+    assert processes.started_at(pid) is None
+    assert processes.started_at(rclone_pid(places)) is not None
 
 
 def test_an_rclone_older_than_the_installed_one_is_ended_once_it_is_idle(

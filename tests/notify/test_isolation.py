@@ -19,11 +19,11 @@ import pytest
 
 from libraries import Build
 from mprouter import AddConnect, CancelConnect, NetResource, NotifyInfo, Phase, Router, Status, WNetError
-from mprouter.notify import host as host_module
 from mprouter.notify.dispatch import NESTING_VARIABLE, operate
 from mprouter.notify.host import Isolated
 from mprouter.notify.model import Call, Event, Registration, Told
 from mprouter.notify.registration import DropIns, check
+from mprouter.plugins import host as host_module
 from servers.daemon import wait_for
 
 OK = Status.WN_SUCCESS

@@ -31,8 +31,10 @@ from mprouter.notify import native
 from mprouter.notify.dispatch import operate
 from mprouter.notify.host import Isolated
 from mprouter.notify.model import Call, Event, Registration, Told
-from mprouter.notify.native import cflags, from_library
+from mprouter.notify.native import from_library
 from mprouter.notify.registration import DropIns, check, read
+from mprouter.plugins.library import INCLUDE, cflags
+from mprouter.plugins.library import NetResource as Netresource
 from mprouter.resource import DisplayType, ResourceScope, ResourceUsage
 from mprouter.store import Store
 from sandbox import Command as Run
@@ -250,7 +252,7 @@ def test_the_structures_are_laid_out_as_on_windows() -> None:
     ours = numbers("gcc", NATIVE / "layout.c", *cflags())
     assert ours == numbers("x86_64-w64-mingw32-gcc", NATIVE / "layout.c", "-DUNICODE", "-D_UNICODE")
     assert len(ours) >= 50
-    for structure in (native.Info, native.NetResource, native.Add, native.Cancel):
+    for structure in (native.Info, Netresource, native.Add, native.Cancel):
         fields = [
             number
             for name, *_ in structure._fields_
@@ -261,16 +263,23 @@ def test_the_structures_are_laid_out_as_on_windows() -> None:
 
 
 def test_the_constants_have_the_values_of_windows(tmp_path: Path) -> None:
-    header = (native.INCLUDE / "npapi.h").read_text()
-    names = re.findall(r"^#define ((?:WN|ERROR|NO|CONNECT|RESOURCE\w*|NOTIFY)_\w+) ", header, re.MULTILINE)
+    headers = "".join((INCLUDE / each).read_text() for each in ("npapi.h", "wnnc.h"))
+    kinds = "WN|WN(?:NC|GETCON|CON)|ERROR|NO|CONNECT|RESOURCE\\w*|NOTIFY|REMOTE|UNIVERSAL"
+    names = re.findall(rf"^#define ((?:{kinds})_\w+) ", headers, re.MULTILINE)
     source = tmp_path / "values.c"
     array = "\n".join(f"#ifdef {name}\n(unsigned)({name}),\n#else\n(unsigned)-1,\n#endif" for name in names)
-    source.write_text(f"#include <windows.h>\n#include <npapi.h>\nconst unsigned values[] = {{\n{array}\n}};\n")
+    source.write_text(
+        f"#include <windows.h>\n#include <npapi.h>\n#include <wnnc.h>\nconst unsigned values[] = {{\n{array}\n}};\n"
+    )
     ours = dict(zip(names, numbers("gcc", source, *cflags()), strict=True))
     theirs = dict(zip(names, numbers("x86_64-w64-mingw32-gcc", source), strict=True))
     unknown = {name for name, value in theirs.items() if value == 2**32 - 1 and name != "RESOURCETYPE_UNKNOWN"}
     assert unknown == {  # elsewhere, and newer
         "ERROR_WINHTTP_SECURE_FAILURE",
+        "WNNC_CON_ADDCONNECTION4",
+        "WNNC_CON_CANCELCONNECTION2",
+        "WNNC_CONNECTION_FLAGS",
+        "WNNC_CF_DEFAULT",
         "ERROR_UNHANDLED_EXCEPTION",
         "ERROR_INVALID_IMAGE_HASH",
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mprouter import browsing
 from mprouter.credentials import Secret
 from mprouter.names import parse_remote
 from mprouter.providers.base import (
@@ -46,7 +47,6 @@ from servers.webdav import WebdavServer
 from shares import Connect, Share
 
 BOTH = ResourceUsage.CONNECTABLE | ResourceUsage.CONTAINER
-ROOMS = {f"Raum {number:03} Gemälde ☃": f"comment = Nummer {number} — prüfen" for number in range(300)}
 
 Store = Callable[[str, str, str], None]
 
@@ -89,20 +89,13 @@ def refused(provider: RcloneProvider, container: str) -> WNetError:
 # -- SMB -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def many(shared: Fresh) -> SmbServer:
-    """A server with 300 shares more, one that is hidden, and a printer."""
-    hidden = {"geheim$": "comment = for nobody to see", "laser": "printable = yes\ncomment = Der Drucker"}
-    return shared(smb.serve, more={**ROOMS, **hidden})
-
-
 def test_300_shares_with_unicode_names_and_comments_but_not_the_hidden_ones(
-    many: SmbServer, store_password: Store
+    big_smb: SmbServer, store_password: Store
 ) -> None:
-    server = f"smb://{many.host}:{many.port}"
-    store_password(f"{server}/*", many.user, many.password)
+    server = f"smb://{big_smb.host}:{big_smb.port}"
+    store_password(f"{server}/*", big_smb.user, big_smb.password)
     shares = {str(each.remote_name).removeprefix(f"{server}/"): each for each in found(Smb(), server)}
-    assert shares.keys() == {*ROOMS, "projects", "public", "payroll", "Übersicht der Pläne", "laser"}
+    assert shares.keys() == {*smb.ROOMS, "projects", "public", "payroll", "Übersicht der Pläne", "laser"}
     assert shares["Raum 017 Gemälde ☃"] == NetResource(
         f"{server}/Raum 017 Gemälde ☃",
         provider="smb",
@@ -115,9 +108,9 @@ def test_300_shares_with_unicode_names_and_comments_but_not_the_hidden_ones(
     assert [each.comment for each in found(Smb(), server, kind=ResourceType.PRINT)] == ["Der Drucker"]
 
 
-def test_two_threads_enumerate_at_once_and_both_see_everything(many: SmbServer, store_password: Store) -> None:
-    server = f"smb://{many.user}@{many.host}:{many.port}"
-    store_password(f"smb://{many.host}:{many.port}/*", many.user, many.password)
+def test_two_threads_enumerate_at_once_and_both_see_everything(big_smb: SmbServer, store_password: Store) -> None:
+    server = f"smb://{big_smb.user}@{big_smb.host}:{big_smb.port}"
+    store_password(f"smb://{big_smb.host}:{big_smb.port}/*", big_smb.user, big_smb.password)
     with ThreadPoolExecutor() as threads:
         one, other = threads.map(lambda _: names(Smb(), server), range(2))
     assert one == other
@@ -125,21 +118,21 @@ def test_two_threads_enumerate_at_once_and_both_see_everything(many: SmbServer, 
 
 
 def test_a_server_that_tells_nobody_in_particular_is_browsed_without_a_password(
-    many: SmbServer, places: Places
+    big_smb: SmbServer, places: Places
 ) -> None:
     del places  # nothing is stored there
-    assert f"smb://{many.host}:{many.port}/projects" in names(Smb(), f"smb://{many.host}:{many.port}")
+    assert f"smb://{big_smb.host}:{big_smb.port}/projects" in names(Smb(), f"smb://{big_smb.host}:{big_smb.port}")
 
 
 def test_without_the_program_smbclient_shares_have_no_comments(
-    many: SmbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    big_smb: SmbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert remarks(many.host, many.port, many.user, Secret(many.password))["laser"] == (
+    assert remarks(big_smb.host, big_smb.port, big_smb.user, Secret(big_smb.password))["laser"] == (
         ResourceType.PRINT,
         "Der Drucker",
     )
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert remarks(many.host, many.port, many.user, Secret(many.password)) == {}
+    assert remarks(big_smb.host, big_smb.port, big_smb.user, Secret(big_smb.password)) == {}
 
 
 def test_a_unc_name_is_told_as_unc_names(fresh: Fresh, store_password: Store) -> None:
@@ -255,6 +248,24 @@ def test_a_server_that_does_not_answer_is_given_up_soon(
     with relay(smb_server.host, smb_server.port) as cut:
         cut.hang()
         assert refused(provider, f"{scheme}://{smb_server.host}:{cut.port}").status is Status.ERROR_TIMEOUT
+
+
+def test_a_server_that_answers_too_slowly_is_given_up_before_the_router_is_out_of_patience(
+    smb_server: SmbServer, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del places  # nothing is stored there
+    assert look.SILENCE < look.PATIENCE < browsing.PATIENCE
+    monkeypatch.setattr(look.Patience, "left", lambda _, most=0.5: most)  # when the connection stands the time is over
+    with relay(smb_server.host, smb_server.port) as cut:
+        cut.hang()
+        slow = refused(Smb(), f"smb://{smb_server.host}:{cut.port}")
+    assert (slow.status, "has not told within 9 seconds" in str(slow)) == (Status.ERROR_TIMEOUT, True)
+
+
+def test_comments_are_not_waited_for_when_the_time_is_over(big_smb: SmbServer) -> None:
+    address = big_smb.host, big_smb.port
+    assert remarks(*address, None, None)
+    assert remarks(*address, None, None, seconds=0) == {}
 
 
 # -- names ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mprouter.providers.base import Provider
+from mprouter import Status, WNetError
+from mprouter.credentials import Credentials
+from mprouter.names import parse_remote
+from mprouter.providers.base import AddRequest, Mounted, Provider, State
 from mprouter.testing import ProviderContract
 from sandbox import Command, Places
 
@@ -77,6 +80,87 @@ def test_what_cannot_be_pushed_stays(
     assert refused.returncode == 1
     assert "(ERROR_WRITE_FAULT, 29)" in refused.stderr
     assert (places.drives / "Y" / "plan.txt").read_text() == "of Y\n"
+
+
+@pytest.fixture
+def working_copy(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Provider, Mounted]:
+    """A connection of the provider to the repository."""
+    monkeypatch.syspath_prepend(EXAMPLE)
+    provider: Provider = import_module("mprouter_git").Git()
+    name, place = parse_remote(f"git://{repository}"), tmp_path / "place"
+    place.mkdir()
+    added = provider.add_connection(AddRequest(name, place, Credentials()))
+    return provider, Mounted(name, place, added.handle)
+
+
+def refusal(provider: Provider, mounted: Mounted, *, force: bool) -> WNetError:
+    with pytest.raises(WNetError) as caught:
+        provider.cancel_connection(mounted, force=force)
+    assert provider.state(mounted) is State.CONNECTED
+    return caught.value
+
+
+def test_c6_stashes_and_commits_of_no_branch_are_not_lost(
+    repository: Path, working_copy: tuple[Provider, Mounted]
+) -> None:
+    provider, mounted = working_copy
+    place = mounted.mountpoint
+    me = ["-c", "user.name=Ana", "-c", "user.email=ana@files.example"]
+    (place / "README").write_text("stashed\n")
+    git("-C", place, *me, "stash")
+    assert "there are stashes" in str(refusal(provider, mounted, force=True))
+    git("-C", place, "stash", "pop")
+    git("-C", place, "switch", "--quiet", "--detach")
+    assert "there are commits of no branch" in str(refusal(provider, mounted, force=True))
+    git("-C", place, "switch", "--quiet", "--create", "side")
+    provider.cancel_connection(mounted, force=False)
+    assert list(place.iterdir()) == []
+    assert git("-C", repository, "show", "side:README") == "stashed\n"
+
+
+@pytest.mark.parametrize("file", ["README", "late/plan.txt"])
+def test_c6_what_is_written_between_push_and_removal_is_pushed_too(
+    repository: Path, working_copy: tuple[Provider, Mounted], file: str
+) -> None:
+    provider, mounted = working_copy
+    place = mounted.mountpoint
+    (place / "empty").mkdir()
+    hook = place / ".git" / "hooks" / "pre-push"  # runs when all is committed
+    hook.write_text(f"#!/bin/sh\nmkdir late 2>/dev/null && echo late >{file}\nexit 0\n")
+    hook.chmod(0o755)
+    provider.cancel_connection(mounted, force=False)
+    assert list(place.iterdir()) == []
+    assert git("-C", repository, "show", f"main:{file}") == "late\n"
+
+
+@pytest.mark.parametrize(
+    ("force", "status"), [(False, Status.ERROR_OPEN_FILES), (True, Status.ERROR_WRITE_FAULT)], ids=["", "forced"]
+)
+def test_c6_while_a_program_goes_on_writing_the_connection_stands(
+    working_copy: tuple[Provider, Mounted], force: bool, status: Status
+) -> None:
+    provider, mounted = working_copy
+    hook = mounted.mountpoint / ".git" / "hooks" / "pre-push"
+    hook.write_text("#!/bin/sh\necho more >>endless\n")
+    hook.chmod(0o755)
+    assert refusal(provider, mounted, force=force).status is status
+    assert (mounted.mountpoint / "endless").read_text() == "more\n" * 3
+    assert (mounted.mountpoint / "README").read_text() == "hello\n"
+
+
+def test_who_died_while_the_working_copy_was_removed_is_settled(
+    repository: Path, working_copy: tuple[Provider, Mounted]
+) -> None:
+    provider, mounted = working_copy
+    place = mounted.mountpoint
+    (place / ".git").rename(place / ".git delivered")
+    (place / ".git delivered" / "index.lock").touch()
+    (place / "README").unlink()
+    (place / "new").write_text("written since\n")
+    assert provider.settle(mounted) is State.CONNECTED
+    provider.cancel_connection(mounted, force=False)
+    assert git("-C", repository, "show", "main:README", "main:new") == "hello\nwritten since\n"
+    assert list(place.iterdir()) == []
 
 
 class TestGit(ProviderContract):

@@ -6,11 +6,16 @@ import re
 import tomllib
 from pathlib import Path
 
+from mprouter.plugins.host import MEMORY_LIMIT
 from mprouter.providers import base, guard, registration
 from mprouter.providers.base import Capability
+from mprouter.providers.native.provider import TIMEOUT
 from mprouter.providers.order import INSIGNIFICANT, builtin_providers
 
-DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "providers.md").read_text()
+DOCUMENT, NATIVE = (
+    (Path(__file__).resolve().parents[2] / "docs" / name).read_text()
+    for name in ("providers.md", "native-providers.md")
+)
 NO_PROTOCOLS_OF_A_PROVIDER = {"Conversation"}
 
 
@@ -32,7 +37,11 @@ def test_every_method_and_capability_is_in_the_tables() -> None:
 def test_the_file_of_the_document_is_one_and_the_numbers_are_right() -> None:
     (text,) = re.findall(r"(?s)```toml\n(# providers\.d.*?)```", DOCUMENT)
     values = tomllib.loads(text)
-    assert {*values, "sha256"} == {*registration._KEYS}
+    (of_a_library,) = re.findall(r"(?s)```toml\n(# a library.*?)```", NATIVE)
+    library = tomllib.loads(of_a_library)
+    assert {*values, *library} == {*registration.KEYS}
+    assert {*library} - {*values} == {*registration.LIBRARIES, "sha256"}
+    assert (library["timeout"], library["memory"] << 20) == (TIMEOUT, MEMORY_LIMIT)
     assert values["order"] == registration.ORDER
     first, last = registration.FIRST_BUILTIN, registration.FIRST_BUILTIN + len(builtin_providers()) - 1
     assert f"ours have {first} to {last}" in text

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
 from crashes import NOTIFYEES, Crash, World
 from mprouter import Status
+from mprouter.store import Store
+from servers.daemon import wait_for
 
 POINTS_OF_ADD = [
     *map(Crash, ("begun", "running", "attempting", "directory made", "rclone started", "logged on", "mounted")),
@@ -79,14 +82,21 @@ def test_n19_a_cancel_that_is_interrupted_after_the_mount_went_is_finished(world
     assert (world.root / "data").read_bytes() == bytes(1 << 20)
 
 
-def test_a_second_ctrl_c_ends_the_command_at_once_and_the_next_one_settles_what_is_left(world: World) -> None:
+def test_a_second_ctrl_c_ends_the_command_at_once_and_the_next_one_settles_what_is_left(
+    world: World, store: Store
+) -> None:
     gate, slow = world.places.home / "gate", world.places.home / "slow"
     os.mkfifo(gate)
     slow.write_text(f'#!/bin/sh\n[ "$MPR_PHASE" = pre ] || cat {gate}\n')
     slow.chmod(0o700)
     world.register("slow", f"command:{slow}")
-    with world.started(Crash("attempting"), signal.SIGINT, *world.connect()) as connecting:
+    words = world.words(Crash("attempting"), signal.SIGINT, *world.connect())
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as connecting:
         with gate.open("w"):  # its post is under way, after the first Ctrl-C
+            wait_for(
+                lambda: any(each.made and each.pid for under_way in store.operations() for each in under_way.owed),
+                "the journal to know of that",
+            )
             connecting.send_signal(signal.SIGINT)
             assert connecting.wait() == 130
             assert "the next command settles what is left" in connecting.communicate()[1]

@@ -295,6 +295,26 @@ def test_network_providers_of_windows_are_told_with_the_reason() -> None:
     assert lanman == ("LanmanWorkstation", 4, "the network provider smb stands for it here")
 
 
+SERVICE = r"HKLM\SYSTEM\CurrentControlSet\Services\cabinet\NetworkProvider"
+
+
+def test_a_shared_library_of_this_machine_becomes_a_network_provider() -> None:
+    made = imported(f'[{SERVICE}]\n"Name"="The Cabinet"\n"ProviderPath"="/usr/lib/cabinet.so"')
+    assert made.providers == {"cabinet": Notifyee({"target": "native:/usr/lib/cabinet.so"})}
+    other = f'[{SERVICE.upper()}]\n"ProviderPath"="/opt/cabinet.so"'
+    assert imported(other, made).providers == {"cabinet": Notifyee({"target": "native:/opt/cabinet.so"})}
+    assert imported(f"[-{SERVICE}]", made) == State()
+
+
+def test_another_provider_of_that_name_stays() -> None:
+    there = State(providers={"cabinet": Notifyee({"target": "python:cabinet:Cabinet"})})
+    text = f'[{SERVICE}]\n"ProviderPath"="/usr/lib/cabinet.so"'
+    assert imported(text, there) == there
+    assert imported(f"[-{SERVICE}]", there) == there
+    ((name, _, reason),) = notes(text, there)
+    assert (name, "there is another network provider of this name" in reason) == ("cabinet", True)
+
+
 def test_what_is_of_no_concern_is_counted() -> None:
     text = f'[HKLM\\SOFTWARE\\x]\n"a"="b"\n[HKCR\\y]\n[-HKCU\\z]\n[{NETWORK_PROVIDER}]\n"RestoreConnection"=dword:0\n'
     made = plan(parse(f"REGEDIT4\n{text}"), State(), PROVIDERS)
@@ -370,6 +390,10 @@ def test_what_is_exported_is_imported_as_it_was(state: State) -> None:
 
 
 @given(STATES, STATES)
+@example(
+    State(notifyees=saying({"x": {"target": "native:/opt/x.so", "enabled": False}})),
+    State(notifyees=saying({"x": {"target": r"native:C:\x.dll"}})),
+)
 def test_an_import_over_something_else_is_as_it_was_exported_and_what_else_there_was(one: State, two: State) -> None:
     found = unsaved(plan(parse(read(written(keys_of(one)))), two, PROVIDERS).after)
     names = {each.lower() for each in one.notifyees}
@@ -607,6 +631,26 @@ def test_files_that_are_broken_or_links_are_kept(places: Places) -> None:
     assert (directory / "VPN.toml").read_text() == (directory / "vpn.toml").read_text() == "ordre = 1\n"
     assert (directory / "b.toml").read_text() == elsewhere.read_text().replace("order = 51\n", "")
     assert (directory / "link.toml").is_symlink()
+
+
+def test_a_network_provider_is_written_and_one_that_was_there_keeps_what_else_it_says(places: Places) -> None:
+    directory = places.config / "providers.d"
+    directory.mkdir()
+    (directory / "cabinet.toml").write_text('target = "native:/old/cabinet.so"\nmemory = 300\n')
+    file = places.base / "some.reg"
+    services = "\n".join(
+        f'[{SERVICE.replace("cabinet", name)}]\n"ProviderPath"="/usr/lib/{name}.so"' for name in ("cabinet", "drawer")
+    )
+    file.write_text(f"REGEDIT4\n{services}\n")
+    assert run("import", file).stdout.splitlines() == [
+        "cabinet is now native:/usr/lib/cabinet.so",
+        "drawer is now native:/usr/lib/drawer.so",
+    ]
+    assert (directory / "cabinet.toml").read_text() == 'target = "native:/usr/lib/cabinet.so"\nmemory = 300\n'
+    assert (directory / "drawer.toml").read_text() == 'target = "native:/usr/lib/drawer.so"\n'
+    file.write_text(f"REGEDIT4\n[-{SERVICE}]\n")
+    assert run("import", file).stdout == "cabinet is removed\n"
+    assert [each.name for each in directory.iterdir()] == ["drawer.toml"]
 
 
 def test_on_a_full_disk_all_or_nothing_is_imported(places: Places, store: Store, file: Path) -> None:

@@ -50,6 +50,13 @@ def processes() -> Iterator[tuple[int, int]]:
             yield int(directory.name), int(after_name.split()[1])
 
 
+def _words(pid: int) -> list[str]:
+    """The command line of a process; empty when it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    return []
+
+
 def end(pids: Iterable[int]) -> None:
     """End these processes, by force those that are still there after 5 s, and return when they are gone."""
     handles = []
@@ -80,8 +87,13 @@ class Daemon:
         log: Path,
         host: str = "127.0.0.1",
         environment: Mapping[str, str] | None = None,
+        mark: str | None = None,
     ) -> None:
-        """*ports*: where it answers when it is ready; *log*: gets what it prints."""
+        """*ports*: where it answers when it is ready; *log*: gets what it prints.
+
+        mark: a word in the command lines of those that it starts to be nobody's children.
+        """
+        self._mark = mark
         self._argv = argv
         self._addresses = [(host, port) for port in ports]
         self._log = log
@@ -117,7 +129,7 @@ class Daemon:
         children = list(processes())
         for pid in tree:  # grows while it is walked
             tree += [child for child, parent in children if parent == pid]
-        end(tree)
+        end({*tree, *(pid for pid, _ in children if self._mark and self._mark in _words(pid))})
         self._process.wait()
         self._process = None
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from servers.account import Account
 
-__all__ = ["SmbServer", "serve"]
+__all__ = ["ROOMS", "SmbServer", "serve"]
 
 SHARES = {
     "projects": "read only = no",
@@ -24,6 +24,9 @@ SHARES = {
     "Übersicht der Pläne": "read only = no",
     "hidden$": "read only = no\nbrowseable = no",
 }
+
+ROOMS = {f"Raum {number:03} Gemälde ☃": f"comment = Nummer {number} — prüfen" for number in range(300)}
+"""For ``more``: as many shares as a big server has, with names and comments beyond ASCII."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +104,13 @@ unix charset = UTF-8
         capture_output=True,
         check=True,
     )
+    configured = f"--configfile={settings}"  # as has who answers for the list of shares, a daemon of its own
     daemon = Daemon(
-        ["/usr/sbin/smbd", "--foreground", "--no-process-group", f"--configfile={settings}"],
+        ["/usr/sbin/smbd", "--foreground", "--no-process-group", configured],
         ports=[port],
         host=host,
         log=place / "smbd.log",
+        mark=configured,
     )
     daemon.start()
     try:

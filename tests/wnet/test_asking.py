@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from ctypes import byref, create_string_buffer
 
 import pytest
 
 from foreign import Foreign, shares
-from mprouter import Status, WNetError, wnet
+from mprouter import Router, Status, WNetError, default, wnet
 from mprouter.names import parse_remote
+from mprouter.providers.base import Capability, Mounted, UniversalName
+from mprouter.wnet import mpr
 from mprouter.wnet.connections import default_user
 from sandbox import Places
 
@@ -135,6 +138,84 @@ def test_a_path_where_a_deviceless_connection_appears(places: Places) -> None:
 def test_a_network_without_unc_names_has_only_remote_names() -> None:
     assert status_of(wnet.WNetGetUniversalName, r"Z:\dir") is Status.ERROR_NOT_SUPPORTED
     assert status_of(wnet.WNetGetUniversalName, r"Z:\dir", 3) is Status.ERROR_INVALID_LEVEL
+
+
+# -- providers that know better --------------------------------------------------------------------------------------
+
+
+class Knowing(Foreign):
+    """Its universal names and users are not what the remote name and the store say. failing: raised instead."""
+
+    failing: WNetError | None = None
+    user: str | None = "CORP\\ana"
+
+    def universal_name(self, mounted: Mounted, path: str) -> UniversalName:
+        if self.failing is not None:
+            raise self.failing
+        universal = None if path == "secret" else f"corp://{mounted.name.path.strip('/')}/{path}"
+        return UniversalName(universal, mounted.name.given, f"/{path}" if path else "")
+
+    def user_of(self, mounted: Mounted | None) -> str | None:
+        assert mounted is not None
+        if self.failing is not None:
+            raise self.failing
+        return self.user
+
+
+@pytest.fixture
+def knowing(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[Knowing]:
+    """Z: is connected to ``file:///one``, and a deviceless connection to ``file:///two`` is there."""
+    del places  # they are in the environment
+    provider = Knowing()
+    provider.capabilities |= Capability.UNIVERSAL_NAME | Capability.GET_USER
+    with Router(providers=[provider], drop_ins=False) as made:
+        monkeypatch.setattr(default, "_default", made)
+        wnet.WNetAddConnection2(disk("file:///one", "Z:"))
+        wnet.WNetAddConnection2(disk("file:///two"))
+        yield provider
+
+
+def test_a_provider_makes_its_own_universal_names(knowing: Knowing) -> None:
+    assert wnet.WNetGetUniversalName(r"Z:\dir\file") == ("corp://one/dir/file",)
+    level = wnet.REMOTE_NAME_INFO_LEVEL
+    assert wnet.WNetGetUniversalName("Z:/dir", level) == ("corp://one/dir", "file:///one", "/dir")
+    assert wnet.WNetGetUniversalName(r"Z:\secret", level) == (None, "file:///one", "/secret")
+    assert status_of(wnet.WNetGetUniversalName, r"Z:\secret") is Status.ERROR_NOT_SUPPORTED
+    size, buffer = mpr.DWORD(8), create_string_buffer(200)
+    assert mpr.WN_TABLE["WNetGetUniversalNameW"](r"Z:\dir", 1, buffer, byref(size)) == Status.ERROR_MORE_DATA
+    assert mpr.WN_TABLE["WNetGetUniversalNameW"](r"Z:\dir", 1, buffer, byref(size)) == 0
+    knowing.capabilities &= ~Capability.UNIVERSAL_NAME
+    assert wnet.WNetGetUniversalName("Z:/dir", level) == (None, "file:///one", r"\dir")
+
+
+def test_a_provider_knows_its_user(knowing: Knowing) -> None:
+    assert wnet.WNetGetUser("Z:") == wnet.WNetGetUser("file:///two") == r"CORP\ana"
+    knowing.user = None
+    assert wnet.WNetGetUser("Z:") == default_user()
+    knowing.capabilities &= ~Capability.GET_USER
+    assert wnet.WNetGetUser("Z:") == "ana"
+
+
+@pytest.mark.parametrize("function", [wnet.WNetGetUser, wnet.WNetGetUniversalName])
+@pytest.mark.parametrize("status", [Status.ERROR_NO_NETWORK, Status.ERROR_EXTENDED_ERROR, Status.ERROR_NOT_CONNECTED])
+def test_what_a_provider_says_of_a_name_or_user_is_said(
+    knowing: Knowing, function: Callable[[str], object], status: Status
+) -> None:
+    knowing.failing = WNetError(status, provider_code=9, provider_text="it says so")
+    assert status_of(function, "Z:") is status
+    assert wnet.WNetGetLastError() == (9, "it says so", "foreign")
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("function", [wnet.WNetGetConnection, wnet.WNetGetUser, wnet.WNetGetUniversalName])
+def test_the_network_of_a_connection_or_every_network_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, function: Callable[[str], object]
+) -> None:
+    with Router(providers=[], drop_ins=False) as without:
+        monkeypatch.setattr(default, "_default", without)
+        assert status_of(function, "Z:") is Status.ERROR_NO_NET_OR_BAD_PATH
+        assert status_of(function, "Y:") is Status.ERROR_CONNECTION_UNAVAIL
+        assert status_of(function, "X:") is Status.ERROR_NO_NETWORK
 
 
 # -- performance and networks ------------------------------------------------------------------------------------------

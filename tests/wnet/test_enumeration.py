@@ -126,17 +126,43 @@ class Raising(Foreign):
         raise ZeroDivisionError(rest)
 
 
-def test_r4_who_hangs_or_raises_does_not_keep_the_others_from_telling(
-    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+class Stopping(Foreign):
+    """It tells something, and then nothing any more until *over* is set."""
+
+    over = threading.Event()
+
+    def enumerate(self, scope: ResourceScope, *rest: object) -> Iterator[NetResource]:
+        del rest
+        yield from shares("file:///server/first", scope=scope)
+        self.over.wait()
+
+
+def test_r4_who_hangs_or_raises_does_not_keep_the_others_from_telling_and_is_named(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(browsing, "PATIENCE", 0.3)
     foreign.content[None] = shares("file:///server", scope=ResourceScope.CONTEXT)
-    hanging = Hanging(name="hanging")
-    with Router(providers=[hanging, Raising(name="raising"), foreign], drop_ins=False) as router:
+    hanging, silent = Hanging(name="hanging"), Hanging(name="silent")
+    with Router(providers=[hanging, Raising(name="raising"), silent, foreign], drop_ins=False) as router:
         monkeypatch.setattr(default, "_default", router)
         assert sorted(map(str, names(wnet.RESOURCE_CONTEXT))) == ["file:///last words", "file:///server"]
+        for each in ("hanging", "raising", "silent"):
+            assert f"what the network provider {each} has is not all shown" in caplog.text
         asked = wnet.NETRESOURCE(
             dwUsage=wnet.RESOURCEUSAGE_CONTAINER, lpRemoteName="file:///server", lpProvider="hanging"
         )
         assert status_of(names, wnet.RESOURCE_GLOBALNET, 0, 0, asked) is Status.ERROR_TIMEOUT
         hanging.over.set()
+
+
+def test_a_container_that_is_told_only_in_part_is_shown_and_said_to_be_incomplete(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    del foreign  # it is not asked
+    monkeypatch.setattr(browsing, "PATIENCE", 0.3)
+    stopping = Stopping()
+    with Router(providers=[stopping], drop_ins=False) as router:
+        monkeypatch.setattr(default, "_default", router)
+        assert names(wnet.RESOURCE_GLOBALNET, 0, 0, SERVER) == ["file:///server/first"]
+        assert "foreign has is not all shown: file:///server: no answer within" in caplog.text
+        stopping.over.set()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from mprouter.cli.net_grammar import secrets
+from mprouter.processes import fields
 
 __all__ = ["wipe"]
 
@@ -33,10 +34,8 @@ def wipe(words: Sequence[str]) -> None:
 
 def _overwrite(places: Sequence[int]) -> None:
     """Put asterisks over the arguments at *places*, counted from the end. Raises ``OSError`` and what parsing does."""
-    with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - pathlib need not be loaded first
-        fields = file.read().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end: 48 and 49 in proc(5), which counts from 1
-    with open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123
+    start, end = map(int, fields()[45:47])  # arg_start and arg_end: 48 and 49 in proc(5)
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123 - pathlib need not be loaded first
         memory.seek(start)
         arguments = memory.read(end - start).split(b"\0")[:-1]
         for place in places:

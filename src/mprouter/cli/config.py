@@ -22,14 +22,14 @@ __all__ = ["command"]
 @json_option
 @click.pass_context
 def command(ctx: click.Context, cflags: bool, as_json: bool) -> None:
-    """Print what compilers need for native notifyees."""
+    """Print what compilers need for native notifyees and network providers."""
     import shlex
 
-    from mprouter.notify import native
+    from mprouter.plugins.library import cflags as flags
 
     if as_json:
-        say_json({"cflags": native.cflags()})
+        say_json({"cflags": flags()})
     elif cflags:
-        say(shlex.join(native.cflags()))
+        say(shlex.join(flags()))
     else:
         ctx.fail("Say what to print: --cflags.")

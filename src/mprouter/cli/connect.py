@@ -12,12 +12,9 @@ from mprouter.cli.command import Command
 from mprouter.cli.output import is_terminal, json_option, say, say_json
 
 if TYPE_CHECKING:
-    from mprouter.credentials import Secret
     from mprouter.resource import ConnectFlag
 
 __all__ = ["command"]
-
-_MAX_PASSWORD = 1 << 16
 
 
 def _user(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -107,10 +104,10 @@ def command(
     A password is never an argument. It comes from the keyring, the credentials file, ~/.netrc, or standard input with
     --password-stdin; on a terminal you are asked for it. SSH keys and agents need none.
     """
-    from mprouter.cli import connection
+    from mprouter.cli import connection, passwords
     from mprouter.router import Router
 
-    password = _password() if password_stdin else None
+    password = passwords.from_stdin() if password_stdin else None
     if persist and local is None:
         click.echo("mpr: warning: without a local name it cannot be remembered", err=True)
     flags = _flags(save_password=save_password, temporary=temporary, current_media=current_media)
@@ -144,22 +141,3 @@ def _flags(*, save_password: bool, temporary: bool, current_media: bool) -> Conn
     if current_media:
         flags |= ConnectFlag.CURRENT_MEDIA
     return flags
-
-
-def _password() -> Secret:
-    """The first line of standard input, without the newline at its end."""
-    from mprouter.credentials import Secret
-
-    if is_terminal(sys.stdin):
-        raise click.UsageError("--password-stdin reads a pipe or a file; leave it out to be asked for the password.")
-    line = b"" if sys.stdin is None else sys.stdin.buffer.readline(_MAX_PASSWORD + 2)
-    line = line.removesuffix(b"\n").removesuffix(b"\r")
-    if not line:
-        raise click.UsageError("--password-stdin: there is no password on standard input.")
-    if len(line) > _MAX_PASSWORD:
-        raise click.UsageError(f"--password-stdin: the first line is longer than {_MAX_PASSWORD} bytes.")
-    try:
-        return Secret(line.decode())
-    except UnicodeDecodeError:
-        pass  # told outside, without the error that has the bytes
-    raise click.UsageError("--password-stdin: the password is not UTF-8.")

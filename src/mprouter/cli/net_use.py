@@ -186,6 +186,7 @@ def _connected(words: Words, name: RemoteName, password: str | None, router: Rou
         flags |= ConnectFlag.INTERACTIVE | ConnectFlag.COMMANDLINE
         person = _Person(name, user or name.user)
     remember = words.device is not None and settings.load().net_use_persistent
+    overwrite = False
     while True:
         try:
             return router.connect(
@@ -194,12 +195,14 @@ def _connected(words: Words, name: RemoteName, password: str | None, router: Rou
                 user=user,
                 password=password,
                 persist=remember,
+                overwrite=overwrite,
                 flags=flags,
                 conversation=person,
             )
         except WNetError as error:
             if error.status is Status.ERROR_DEVICE_ALREADY_REMEMBERED and words.device is not None:
-                _forget(words, words.device, router, error)
+                _ask_to_overwrite(words, words.device, router, error)
+                overwrite = True
             elif error.status in _LOGON and person is not None and person.is_to_name_user and password is None:
                 user, password = person.ask_user(error.status)
             else:
@@ -223,8 +226,8 @@ def _deviceless(name: RemoteName, user: str | None, router: Router) -> Connectio
     return None
 
 
-def _forget(words: Words, device: str, router: Router, error: WNetError) -> None:
-    """Make room for a new connection in place of a remembered one, if the person agrees; else raise *error*."""
+def _ask_to_overwrite(words: Words, device: str, router: Router, error: WNetError) -> None:
+    """Whether a new connection may take the place of a remembered one; raise *error* if the person does not agree."""
     local = parse_local(device)
     there = next((each for each in router.connections(remembered=True) if each.local_name == local), None)
     if there is None:
@@ -232,7 +235,6 @@ def _forget(words: Words, device: str, router: Router, error: WNetError) -> None
     question = f"{plain(device)} has a remembered connection to {plain(there.remote_name)}. Do you\n"
     if not _agreed(f"{question}want to overwrite the remembered connection? (Y/N) [Y]: ", words, default=True):
         raise error
-    router.disconnect(device, forget=True)
 
 
 def _remember_from_now_on(persistent: bool) -> None:

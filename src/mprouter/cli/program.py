@@ -32,7 +32,7 @@ COMMANDS = {
     "reg": "Import and export Windows registry files.",
     "doctor": "Say what is wrong and how to mend it.",
     "hostkey": "Show and accept the keys of SSH servers.",
-    "config": "Print what compilers need for native notifyees.",
+    "config": "Print what compilers need for native notifyees and network providers.",
     "completion": "Print the completion script for a shell.",
 }
 """The commands and families, with the first line of each one's help."""

@@ -1,7 +1,8 @@
-"""``mpr provider``: the network providers, which of them are asked, and in which order (R1)."""
+"""``mpr provider``: the network providers, who is asked, in which order (R1), and who is told of logons."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ from mprouter.cli.command import Family
 from mprouter.cli.output import json_option, plain, say, say_json, say_table
 
 if TYPE_CHECKING:
+    from mprouter.attending import Attended
+    from mprouter.credentials import Secret
+    from mprouter.providers.base import LogonInfo
     from mprouter.providers.registration import Registered
 
 __all__ = ["command"]
@@ -44,17 +48,19 @@ def show(as_json: bool) -> None:
     One that cannot be used is shown as broken, with what is to be mended; the exit code is 0 all the same. Those that
     are enabled are loaded for that.
     """
+    from mprouter.providers.registration import flaws
     from mprouter.router import Router
 
     with Router() as router:
         found = router.registered_providers()
-    if as_json:
-        say_json([_as_json(each) for each in found])
-        return
-    say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each) for each in found])
-    for each in found:
-        if each.problem:
-            say(click.style(plain(each.where), fg="red"))
+        if as_json:
+            say_json([_as_json(each, flaws(each)) for each in found])
+            return
+        wrong = {each.id: [each.where] if each.problem else flaws(each) for each in found}
+        say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each, wrong[each.id]) for each in found])
+        for each in found:
+            for words in wrong[each.id]:
+                say(click.style(plain(words if each.problem else f"{each.name}: {words}"), fg="red"))
 
 
 def _able(registered: Registered) -> list[str]:
@@ -67,19 +73,23 @@ def _able(registered: Registered) -> list[str]:
     return [str(each.name) for each in Capability if each in able]
 
 
-def _row(registered: Registered) -> list[str]:
+def _row(registered: Registered, wrong: list[str]) -> list[str]:
     if not registered.enabled:
         state = click.style("disabled", dim=True)
     elif registered.problem:
         state = click.style("BROKEN", fg="red", bold=True)
+    elif wrong:
+        state = click.style("FLAWED", fg="yellow", bold=True)
     else:
         state = click.style("enabled", fg="green")
     able = ", ".join(each.lower().replace("_", " ") for each in _able(registered))
     return [plain(registered.name), registered.source, state, able, plain(registered.target or "")]
 
 
-def _as_json(registered: Registered) -> dict[str, Any]:
-    problem = registered.problem
+def _as_json(registered: Registered, flaws: list[str]) -> dict[str, Any]:
+    from mprouter.plugins.problem import Problem
+
+    problem = registered.problem or (Problem(flaws[0]) if flaws else None)
     return {
         "name": registered.name,
         "capabilities": _able(registered),
@@ -156,6 +166,106 @@ def disable(name: str, system: bool, as_json: bool) -> None:
     from mprouter.providers.registration import set_enabled
 
     _say_done(name, set_enabled(name, False, system=system), "is not asked from now on", as_json=as_json)
+
+
+@command.command(
+    "logon",
+    examples=[
+        ("mpr provider logon", "What 'mpr service install' has done at each login, before anything is restored."),
+        ("mpr provider logon --password-stdin < password", "For who knows it: a script of PAM's pam_exec, say."),
+    ],
+)
+@click.option("--password-stdin", is_flag=True, help="The password of the logon is the first line of standard input.")
+@click.option("--service", is_flag=True, help="It is a service that runs as you, not you yourself.")
+@json_option
+def logon(password_stdin: bool, service: bool, as_json: bool) -> None:
+    """Tell the providers that attend to logons that you have logged on.
+
+    They may log on to their networks then. A logon script that one returns, a command line, is started as you and not
+    waited for. Without --password-stdin they are told an empty password. The exit code is 1 if one of them failed.
+    """
+    from mprouter import attending
+    from mprouter.cli import passwords
+    from mprouter.router import Router
+
+    password = passwords.from_stdin() if password_stdin else None
+    with Router() as router:
+        told = router.logged_on(_me(password), station=attending.SERVICE if service else attending.PERSON)
+    for each in told:
+        if each.script:
+            _start(each.script, each.provider)
+    _say_told(told, "attends to logons", as_json=as_json)
+
+
+@command.command(
+    "password",
+    examples=[("mpr provider password < passwords", "Its first line is the new one, the second that before it.")],
+)
+@click.option("--service", is_flag=True, help="It is that of a service that runs as you, not of you yourself.")
+@json_option
+def password(service: bool, as_json: bool) -> None:
+    """Tell the providers that attend to logons that your password has changed.
+
+    The new one is the first line of standard input, the one before the second, if it is known. A stored password of a
+    server that 'mpr connect --save-password' replaces they are told without this. The exit code is 1 if one of them
+    failed.
+    """
+    from mprouter import attending
+    from mprouter.cli import passwords
+    from mprouter.providers.base import PasswordChange
+    from mprouter.router import Router
+
+    new = passwords.from_stdin()
+    before = passwords.from_stdin(optional=True)
+    station = attending.SERVICE if service else attending.PERSON
+    change = PasswordChange.VALID_LOGON_ACCOUNT | PasswordChange.NT_PASSWORD_CHANGED
+    with Router() as router:
+        previous = None if before is None else _me(before)
+        told = router.password_changed(_me(new), previous, station=station, change=change)
+    _say_told(told, "attends to passwords", as_json=as_json)
+
+
+def _me(password: Secret | None) -> LogonInfo:
+    """The user who runs this, as this machine knows them."""
+    import getpass
+    import socket
+
+    from mprouter.credentials import Secret
+    from mprouter.providers.base import LogonInfo
+
+    return LogonInfo(getpass.getuser(), password or Secret(""), socket.gethostname())
+
+
+def _start(script: str, provider: str) -> None:
+    """Run the command line *script* as whoever runs this, without waiting for its end."""
+    import os
+    import shlex
+
+    nothing_to_read = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    what_it_prints = (os.POSIX_SPAWN_DUP2, 2, 1)
+    try:
+        words = shlex.split(script)
+        os.posix_spawnp(words[0], words, os.environ, file_actions=[nothing_to_read, what_it_prints], setsid=True)
+    except (OSError, ValueError, IndexError) as error:
+        click.echo(f"mpr: warning: the logon script of {plain(provider)} cannot be run: {plain(error)}", err=True)
+
+
+def _say_told(told: Sequence[Attended], what: str, *, as_json: bool) -> None:
+    from mprouter.cli import failure
+
+    if as_json:
+        fine = {"status": "WN_SUCCESS", "code": 0}
+        answers = [failure.as_json(each.error) if each.error else fine for each in told]
+        say_json([{"provider": each.provider} | answer for each, answer in zip(told, answers, strict=True)])
+    elif not told:
+        say(f"No network provider {what}.")
+    for each in () if as_json else told:
+        if each.error is None:
+            say(f"{plain(each.provider)} has been told")
+        else:
+            click.echo(f"mpr: {plain(each.provider)}: {plain(each.error)}", err=True)
+    if any(each.error for each in told):
+        click.get_current_context().exit(1)
 
 
 def _say_done(name: str, path: Path, what: str, *, as_json: bool) -> None:

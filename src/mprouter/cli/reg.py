@@ -63,6 +63,7 @@ def import_(file: Path, system: bool, dry_run: bool, as_json: bool) -> None:
 
 def _say(plan: Plan, *, dry_run: bool) -> None:
     words = {"setting": ("is now", "is no longer set"), "notifyee": ("is now", "is removed")}
+    words["provider"] = words["notifyee"]
     words["connection"] = ("is remembered for", "is forgotten")
     changes = plan.changes
     for each in changes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from mprouter.credentials import netrc_file, system_keyring, toml_file
 from mprouter.credentials.secret import Found, Secret
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from mprouter.names import RemoteName
 
-__all__ = ["Credentials", "forget", "save"]
+__all__ = ["Credentials", "Replaced", "forget", "save"]
 
 log = logging.getLogger("mprouter.credentials")
 
@@ -59,17 +60,33 @@ class Credentials:
         """The server has accepted these: they are what ``save_if_asked`` keeps."""
         self._worked = user, password
 
-    def save_if_asked(self, name: RemoteName) -> None:
-        """Keep what worked, if the request asked for it. Raises ``WNetError`` as ``save`` does."""
+    def save_if_asked(self, name: RemoteName) -> Replaced | None:
+        """Keep what worked, if the request asked for it; which other password of that user it took the place of.
+
+        Raises ``WNetError`` as ``save`` does.
+        """
         if not self.save:
-            return
+            return None
         if self._worked is None:
             log.info("no password was needed for %s, so none was saved", name.given)
-        else:
-            save(name, *self._worked)
+            return None
+        user, password = self._worked[0] or system_keyring.default_user(), self._worked[1]
+        before = None
+        with suppress(WNetError):  # told below, if it keeps the new one from being saved
+            before = next((each.password for each in Credentials().stored(name, user) if each.user == user), None)
+        save(name, user, password)
+        return None if before is None or before == password else Replaced(user, password, before)
 
     def __repr__(self) -> str:
         return f"Credentials(user={self.user!r}, password={self.password!r}, save={self.save!r})"
+
+
+class Replaced(NamedTuple):
+    """A password that was stored for *user*, and took the place of another one."""
+
+    user: str
+    password: Secret
+    before: Secret
 
 
 def save(name: RemoteName, user: str | None, password: Secret) -> None:

@@ -85,7 +85,7 @@ def _problems(registration: Registration) -> list[Problem]:
 
 def hosts() -> Iterator[Finding]:
     """No host process has outlived its router."""
-    from mprouter.notify.orphans import orphans
+    from mprouter.plugins.orphans import orphans
 
     for each in orphans():
         what = f"process {each.pid} runs {each.target}, and who started it has died"

@@ -25,6 +25,12 @@ BROKEN = Kind(
     "It is not asked for any name, and what it has connected cannot be disconnected.",
     "`mpr provider list` says more; to do without it: `mpr provider disable {name}`",
 )
+FLAWED = Kind(
+    "provider-flawed",
+    Severity.WARNING,
+    "Its library cannot be loaded, or has not all that it says: what is missing it cannot do.",
+    "`mpr provider list` says the same; mend the library, or do without it: `mpr provider disable {name}`",
+)
 UNREADABLE = Kind(
     "providers-unreadable",
     Severity.WARNING,
@@ -44,6 +50,8 @@ def registrations() -> Iterator[Finding]:
     for each in _arranged():
         if each.enabled and each.problem is not None:
             yield BROKEN.found(f"{each.id}: {each.where}", name=each.name)
+        for flaw in registration.flaws(each):
+            yield FLAWED.found(f"{each.id}: {each.file}: {flaw}", name=each.name)
 
 
 def there_are() -> Sequence[Provider]:

@@ -1,10 +1,10 @@
 /*
- * npapi.h: the Connection Notification API for libraries that mprouter calls.
+ * npapi.h: the Network Provider API and the Connection Notification API, for libraries that mprouter calls.
  *
- * A notifyee exports AddConnectNotify and CancelConnectNotify. The names, values and layouts are those of the Windows
- * header of this name, so that sources written for Windows compile here; on Windows use that one. Everything that such
- * a source needs of the types, constants and structures is in this file; windows.h beside it adds what sources use of
- * the functions of Windows.
+ * A notifyee exports AddConnectNotify and CancelConnectNotify, a network provider NPGetCaps and those of the functions
+ * NP... that it has. The names, values and layouts are those of the Windows header of this name, so that sources
+ * written for Windows compile here; on Windows use that one. Everything that such a source needs of the types,
+ * constants and structures is in this file; windows.h beside it adds what sources use of the functions of Windows.
  *
  * DWORD has 32 bits, pointers are the platform's, and text is UTF-16 in WCHARs. A WCHAR is a wchar_t where that has 16
  * bits (gcc -fshort-wchar, which L"..." needs), else a char16_t (u"..."); TEXT("...") fits both.
@@ -283,6 +283,169 @@ typedef LPNETRESOURCEW LPNETRESOURCE;
 #else
 typedef NETRESOURCEA NETRESOURCE;
 typedef LPNETRESOURCEA LPNETRESOURCE;
+#endif
+
+#define UNIVERSAL_NAME_INFO_LEVEL 0x00000001
+#define REMOTE_NAME_INFO_LEVEL 0x00000002
+
+typedef struct _UNIVERSAL_NAME_INFOW {
+    LPWSTR lpUniversalName;
+} UNIVERSAL_NAME_INFOW, *LPUNIVERSAL_NAME_INFOW;
+
+typedef struct _REMOTE_NAME_INFOW {
+    LPWSTR lpUniversalName;
+    LPWSTR lpConnectionName;
+    LPWSTR lpRemainingPath;
+} REMOTE_NAME_INFOW, *LPREMOTE_NAME_INFOW;
+
+#ifdef UNICODE
+typedef UNIVERSAL_NAME_INFOW UNIVERSAL_NAME_INFO, *LPUNIVERSAL_NAME_INFO;
+typedef REMOTE_NAME_INFOW REMOTE_NAME_INFO, *LPREMOTE_NAME_INFO;
+#endif
+
+#define WNCON_FORNETCARD 0x00000001
+#define WNCON_NOTROUTED 0x00000002
+#define WNCON_SLOWLINK 0x00000004
+#define WNCON_DYNAMIC 0x00000008
+
+/* dwSpeed: in units of 100 bit/s; dwDelay: in milliseconds; 0 = unknown, 1 = better than can be said. */
+typedef struct _NETCONNECTINFOSTRUCT {
+    DWORD cbStructure;
+    DWORD dwFlags;
+    DWORD dwSpeed;
+    DWORD dwDelay;
+    DWORD dwOptDataSize;
+} NETCONNECTINFOSTRUCT, *LPNETCONNECTINFOSTRUCT;
+
+/* ---- network providers ------------------------------------------------------------------------------------------ */
+
+/* What NPGetCaps is asked for, and the bits of its answers. A function is called if its bit is set. */
+#define WNNC_SPEC_VERSION 0x00000001
+#define WNNC_SPEC_VERSION51 0x00050001
+#define WNNC_NET_TYPE 0x00000002
+#define WNNC_NET_NONE 0x00000000
+#define WNNC_DRIVER_VERSION 0x00000003
+
+#define WNNC_USER 0x00000004
+#define WNNC_USR_GETUSER 0x00000001
+
+#define WNNC_CONNECTION 0x00000006
+#define WNNC_CON_ADDCONNECTION 0x00000001
+#define WNNC_CON_CANCELCONNECTION 0x00000002
+#define WNNC_CON_GETCONNECTIONS 0x00000004
+#define WNNC_CON_ADDCONNECTION3 0x00000008
+#define WNNC_CON_ADDCONNECTION4 0x00000010
+#define WNNC_CON_CANCELCONNECTION2 0x00000020
+#define WNNC_CON_GETPERFORMANCE 0x00000040
+#define WNNC_CON_DEFER 0x00000080
+
+#define WNNC_DIALOG 0x00000008
+#define WNNC_DLG_DEVICEMODE 0x00000001
+#define WNNC_DLG_PROPERTYDIALOG 0x00000020
+#define WNNC_DLG_SEARCHDIALOG 0x00000040
+#define WNNC_DLG_FORMATNETWORKNAME 0x00000080
+#define WNNC_DLG_PERMISSIONEDITOR 0x00000100
+#define WNNC_DLG_GETRESOURCEPARENT 0x00000200
+#define WNNC_DLG_GETRESOURCEINFORMATION 0x00000800
+
+#define WNNC_ADMIN 0x00000009
+#define WNNC_ADM_GETDIRECTORYTYPE 0x00000001
+#define WNNC_ADM_DIRECTORYNOTIFY 0x00000002
+
+#define WNNC_ENUMERATION 0x0000000B
+#define WNNC_ENUM_GLOBAL 0x00000001
+#define WNNC_ENUM_LOCAL 0x00000002
+#define WNNC_ENUM_CONTEXT 0x00000004
+#define WNNC_ENUM_SHAREABLE 0x00000008
+
+/* 0: the network does not start; WNNC_WAIT_FOR_START: it has; 0xFFFFFFFF: unknown; else milliseconds until it will. */
+#define WNNC_START 0x0000000C
+#define WNNC_WAIT_FOR_START 0x00000001
+
+/* The CONNECT_ flags that NPAddConnection3 wants to see; 0: CONNECT_TEMPORARY. */
+#define WNNC_CONNECTION_FLAGS 0x0000000D
+#define WNNC_CF_DEFAULT (CONNECT_TEMPORARY | CONNECT_INTERACTIVE | CONNECT_PROMPT)
+
+#define WNGETCON_CONNECTED 0x00000000
+#define WNGETCON_DISCONNECTED 0x00000001
+
+#define WN_NETWORK_CLASS 0x00000001
+#define WN_CREDENTIAL_CLASS 0x00000002
+#define WN_PRIMARY_AUTHENT_CLASS 0x00000004
+#define WN_SERVICE_CLASS 0x00000008
+
+#define WN_VALID_LOGON_ACCOUNT 0x00000001
+#define WN_NT_PASSWORD_CHANGED 0x00000002
+
+typedef struct _LUID {
+    DWORD LowPart;
+    LONG HighPart;
+} LUID, *PLUID;
+
+/*
+ * A device is a directory here: the lpLocalName of NPAddConnection is the absolute path of an empty directory of the
+ * user's, and the resource has to appear in it before the function returns WN_SUCCESS, to stay until
+ * NPCancelConnection, although the process that made the call ends before: each command has its own. A connection
+ * without a device has a directory too, so that lpLocalName is never NULL. NPCancelConnection and NPGetConnection get
+ * that path, from any process; after NPCancelConnection the directory is to be empty again. A function that fails
+ * leaves nothing behind.
+ *
+ * lpPassword: NULL = the default, "" = none. It is wiped when the function has returned; wipe your copies. What has
+ * to be asked of a person, the router asks, when the answer is WN_BAD_PASSWORD, ERROR_LOGON_FAILURE or
+ * WN_ACCESS_DENIED: hwndOwner is NULL, and CONNECT_INTERACTIVE and CONNECT_PROMPT are never set.
+ *
+ * What is written into an lpBuffer begins with the structures; the strings follow, and all pointers stay inside.
+ */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+__declspec(dllexport) DWORD APIENTRY NPGetCaps(DWORD ndex);
+__declspec(dllexport) DWORD APIENTRY NPAddConnection(LPNETRESOURCEW lpNetResource, LPWSTR lpPassword,
+                                                     LPWSTR lpUserName);
+__declspec(dllexport) DWORD APIENTRY NPAddConnection3(HWND hwndOwner, LPNETRESOURCEW lpNetResource, LPWSTR lpPassword,
+                                                      LPWSTR lpUserName, DWORD dwFlags);
+__declspec(dllexport) DWORD APIENTRY NPCancelConnection(LPWSTR lpName, BOOL fForce);
+__declspec(dllexport) DWORD APIENTRY NPGetConnection(LPWSTR lpLocalName, LPWSTR lpRemoteName, LPDWORD lpnBufferLen);
+__declspec(dllexport) DWORD APIENTRY NPGetConnectionPerformance(LPCWSTR lpRemoteName,
+                                                                LPNETCONNECTINFOSTRUCT lpNetConnectInfo);
+__declspec(dllexport) DWORD APIENTRY NPGetUniversalName(LPCWSTR lpLocalPath, DWORD dwInfoLevel, LPVOID lpBuffer,
+                                                        LPDWORD lpBufferSize);
+__declspec(dllexport) DWORD APIENTRY NPGetUser(LPWSTR lpName, LPWSTR lpUserName, LPDWORD lpnBufferLen);
+__declspec(dllexport) DWORD APIENTRY NPOpenEnum(DWORD dwScope, DWORD dwType, DWORD dwUsage,
+                                                LPNETRESOURCEW lpNetResource, HANDLE *lphEnum);
+__declspec(dllexport) DWORD APIENTRY NPEnumResource(HANDLE hEnum, LPDWORD lpcCount, LPVOID lpBuffer,
+                                                    LPDWORD lpBufferSize);
+__declspec(dllexport) DWORD APIENTRY NPCloseEnum(HANDLE hEnum);
+__declspec(dllexport) DWORD APIENTRY NPGetResourceParent(LPNETRESOURCEW lpNetResource, LPVOID lpBuffer,
+                                                         LPDWORD lpBufferSize);
+__declspec(dllexport) DWORD APIENTRY NPGetResourceInformation(LPNETRESOURCEW lpNetResource, LPVOID lpBuffer,
+                                                              LPDWORD lpBufferSize, LPWSTR *lplpSystem);
+__declspec(dllexport) DWORD APIENTRY NPLogonNotify(PLUID lpLogonId, LPCWSTR lpAuthentInfoType, LPVOID lpAuthentInfo,
+                                                   LPCWSTR lpPreviousAuthentInfoType, LPVOID lpPreviousAuthentInfo,
+                                                   LPWSTR lpStationName, LPVOID StationHandle, LPWSTR *lpLogonScript);
+__declspec(dllexport) DWORD APIENTRY NPPasswordChangeNotify(LPCWSTR lpAuthentInfoType, LPVOID lpAuthentInfo,
+                                                            LPCWSTR lpPreviousAuthentInfoType,
+                                                            LPVOID lpPreviousAuthentInfo, LPWSTR lpStationName,
+                                                            LPVOID StationHandle, DWORD dwChangeInfo);
+
+/*
+ * What a provider says when it returns WN_EXTENDED_ERROR: a code and words of its own. The router gives the library the
+ * function through this variable, which every library has that was compiled with this file.
+ */
+typedef VOID(APIENTRY *PF_WNetSetLastErrorW)(DWORD err, LPCWSTR lpError, LPCWSTR lpProviders);
+__attribute__((weak, visibility("default"))) PF_WNetSetLastErrorW mprouter_WNetSetLastErrorW;
+
+static __inline__ VOID WNetSetLastErrorW(DWORD err, LPCWSTR lpError, LPCWSTR lpProviders) {
+    if (mprouter_WNetSetLastErrorW != NULL)
+        mprouter_WNetSetLastErrorW(err, lpError, lpProviders);
+}
+#ifdef UNICODE
+#define WNetSetLastError WNetSetLastErrorW
+#endif
+
+#ifdef __cplusplus
+}
 #endif
 
 /* ---- notification ----------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /*
- * windows.h: what sources of notifyees commonly use of Windows besides npapi.h, so that they compile here unchanged.
+ * windows.h: what sources of notifyees and network providers commonly use of Windows besides npapi.h, so that they
+ * compile here unchanged.
  *
  * It is no more than that: text functions for 16-bit characters, conversion to UTF-8, memory, time. What is not here
  * fails to compile, and for text that is the aim: with -fshort-wchar the C library's wide functions, and std::wstring
@@ -41,6 +42,13 @@
 #define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
 #define ZeroMemory(memory, size) memset((memory), 0, (size))
 #define CopyMemory(to, from, size) memcpy((to), (from), (size))
+
+/* Not taken away by the compiler, although nobody reads the memory any more. */
+static __inline__ VOID *SecureZeroMemory(VOID *memory, SIZE_T size) {
+    memset(memory, 0, size);
+    __asm__ __volatile__("" : : "r"(memory) : "memory");
+    return memory;
+}
 
 /* ---- the library's beginning and end: the router calls DllMain where one is exported -------------------------- */
 
@@ -283,6 +291,40 @@ static __inline__ int WideCharToMultiByte(UINT page, DWORD flags, LPCWSTR text, 
                 to[size + each] = (char)(0x80 | (point >> 6 * (more - each) & 0x3F));
         }
         size += more + 1;
+    }
+    return size;
+}
+
+/* length: in bytes, -1 = up to the final zero, and that too. What is no UTF-8 becomes U+FFFD. Returns as above. */
+static __inline__ int MultiByteToWideChar(UINT page, DWORD flags, LPCSTR text, int length, LPWSTR to, int room) {
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    int size = 0, at, more, each;
+    uint32_t point;
+
+    (void)page, (void)flags;
+    if (length < 0)
+        length = (int)strlen(text) + 1;
+    for (at = 0; at < length; at++) {
+        point = (uint8_t)text[at];
+        more = point < 0xC2 ? 0 : point < 0xE0 ? 1 : point < 0xF0 ? 2 : point < 0xF5 ? 3 : 0;
+        if (point >= 0x80) {
+            point = more ? point & (0x3Fu >> more) : 0xFFFD;
+            for (each = 1; each <= more && at + each < length && (text[at + each] & 0xC0) == 0x80; each++)
+                point = point << 6 | (text[at + each] & 0x3F);
+            if (each <= more || point < least[more] || point > 0x10FFFF || (point & 0xFFFFF800) == 0xD800)
+                point = 0xFFFD;
+            else
+                at += more;
+        }
+        each = point < 0x10000 ? 1 : 2;
+        if (room) {
+            if (size + each > room)
+                return 0;
+            to[size] = (WCHAR)(each == 1 ? point : 0xD800 + ((point - 0x10000) >> 10));
+            if (each == 2)
+                to[size + 1] = (WCHAR)(0xDC00 + (point & 0x3FF));
+        }
+        size += each;
     }
     return size;
 }

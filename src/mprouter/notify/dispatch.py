@@ -291,13 +291,11 @@ class _Operation:
                     journal.write()
                     if registration.durable:
                         info.running = partial(journal.running, registration.id)
-                if faults.hook is not None:
-                    faults.reached("telling" if info.phase is PRE else "posting")
+                faults.reached("telling" if info.phase is PRE else "posting")
                 if contexts:
                     contexts.pop(place, None)  # from here on this post is made
                 said = registration.call(info, event)
-                if faults.hook is not None:
-                    faults.reached("told" if info.phase is PRE else "posted")
+                faults.reached("told" if info.phase is PRE else "posted")
             finally:
                 if taken:
                     registration.turn.leave()

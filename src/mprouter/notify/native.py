@@ -1,50 +1,24 @@
 """Native notifyees: shared libraries with the C interface of npapi.h, called in this process.
 
-What keeps a crash of theirs away from the caller stands in ``host.py``, whether a library may be loaded at all in
-``trust.py``. The header that they are written against is ``mprouter/include/npapi.h``.
+What keeps a crash of theirs away from the caller stands in ``host.py``, how a library is loaded, and whether it may be,
+in ``plugins/library.py``.
 """
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 from ctypes import c_char_p, c_int32, c_uint32, c_void_p
 from pathlib import Path
 from typing import ClassVar
 
 from mprouter.notify.model import Call, CancelConnect, Event, NotifyInfo, Phase
-from mprouter.plugins import trust
-from mprouter.status import Status, WNetError
+from mprouter.plugins.library import NetResource, loaded, utf16
+from mprouter.status import Status
 
-__all__ = ["INCLUDE", "cflags", "from_library"]
-
-INCLUDE = Path(__file__).parent.parent / "include"
-"""The directory of the headers."""
+__all__ = ["from_library"]
 
 EXPORTS = ("AddConnectNotify", "CancelConnectNotify")
 """What a library must export: both, as on Windows."""
-
-DLL_PROCESS_DETACH, DLL_PROCESS_ATTACH = 0, 1
-
-
-def cflags() -> list[str]:
-    """The compiler's arguments for C and C++ sources written for Windows (``mpr config --cflags``)."""
-    return [f"-I{INCLUDE}", "-fshort-wchar", "-DUNICODE", "-D_UNICODE"]
-
-
-class NetResource(ctypes.Structure):
-    """NETRESOURCEW. A ``c_char_p`` here points at UTF-16 that lives as long as the structure."""
-
-    _fields_: ClassVar = [
-        ("dwScope", c_uint32),
-        ("dwType", c_uint32),
-        ("dwDisplayType", c_uint32),
-        ("dwUsage", c_uint32),
-        ("lpLocalName", c_char_p),
-        ("lpRemoteName", c_char_p),
-        ("lpComment", c_char_p),
-        ("lpProvider", c_char_p),
-    ]
 
 
 class Info(ctypes.Structure):
@@ -68,24 +42,12 @@ class Cancel(ctypes.Structure):
 def from_library(path: Path | str, sha256: str | None = None) -> Call:
     """Load the shared library at *path* into this process, if it is trusted; the answer calls its two functions.
 
-    Its constructors run now, and ``DllMain`` if it exports one. Every call gets structures and strings of its own, so
-    that a library may scribble on them. The context is the pointer's value as a ``c_void_p``: bit for bit, and of use
-    in this process only. sha256: see ``trust.opened``.
+    Every call gets structures and strings of its own, so that a library may scribble on them. The context is the
+    pointer's value as a ``c_void_p``: bit for bit, and of use in this process only. sha256: see ``trust.opened``.
 
-    Raises ``WNetError``: ERROR_ACCESS_DENIED or ERROR_INVALID_IMAGE_HASH if it is not trusted, ERROR_MOD_NOT_FOUND if
-    it cannot be loaded, ERROR_PROC_NOT_FOUND if it does not export both functions.
+    Raises ``WNetError`` as ``loaded`` does.
     """
-    path = Path(path).absolute()
-    library = _loaded(path, sha256)
-    missing = [each for each in EXPORTS if not hasattr(library, each)]
-    if missing:
-        raise WNetError(
-            Status.ERROR_PROC_NOT_FOUND,
-            f"{path} does not export {' and '.join(missing)}",
-            name=str(path),
-            hint=f'check with nm -D {path}; a C++ function needs extern "C"',
-        )
-    _attach(library, path)
+    library = loaded(Path(path).absolute(), sha256, EXPORTS)
     add, cancel = (library[each] for each in EXPORTS)
     for function in (add, cancel):
         function.argtypes = [c_void_p, c_void_p]
@@ -94,7 +56,7 @@ def from_library(path: Path | str, sha256: str | None = None) -> Call:
     def call(info: NotifyInfo, event: Event) -> Status:
         notice = Info(info.phase, info.status, info.context)
         if isinstance(event, CancelConnect):
-            told: Cancel | Add = Cancel(_utf16(event.name), _utf16(event.provider), event.flags, event.force)
+            told: Cancel | Add = Cancel(utf16(event.name), utf16(event.provider), event.flags, event.force)
             answer = cancel(ctypes.byref(notice), ctypes.byref(told))
         else:
             resource = event.resource
@@ -103,10 +65,10 @@ def from_library(path: Path | str, sha256: str | None = None) -> Call:
                 resource.type,
                 resource.display_type,
                 resource.usage,
-                _utf16(resource.local_name),
-                _utf16(resource.remote_name),
-                _utf16(resource.comment),
-                _utf16(resource.provider),
+                utf16(resource.local_name),
+                utf16(resource.remote_name),
+                utf16(resource.comment),
+                utf16(resource.provider),
             )
             told = Add(event.owner, named, event.flags)
             answer = add(ctypes.byref(notice), ctypes.byref(told))
@@ -116,47 +78,3 @@ def from_library(path: Path | str, sha256: str | None = None) -> Call:
         return Status(answer) if answer else Status.WN_SUCCESS
 
     return call
-
-
-def _loaded(path: Path, sha256: str | None) -> ctypes.CDLL:
-    try:
-        file = trust.opened(path, sha256)
-    except WNetError as error:
-        if error.status in {Status.ERROR_ACCESS_DENIED, Status.ERROR_INVALID_IMAGE_HASH}:
-            raise
-        problem = f"{path} cannot be loaded: {str(error.strerror).removeprefix(f'{path}: ')}"
-        raise WNetError(Status.ERROR_MOD_NOT_FOUND, problem, name=str(path)) from error
-    place = file.place
-    try:
-        library = ctypes.CDLL(place)
-    except OSError as error:
-        file.close()
-        raise WNetError(
-            Status.ERROR_MOD_NOT_FOUND,
-            f"{path} cannot be loaded: {str(error).removeprefix(f'{place}: ')}",
-            name=str(path),
-            hint="it must be a shared library for this machine, with all libraries that it needs",
-        ) from error
-    file.detach()  # it stays open: the loader knows the library by that name, which must not become another one's
-    return library
-
-
-def _utf16(text: str | None) -> bytes | None:
-    """*text* as WCHARs with their final zero; never an object that others share, even if empty."""
-    return None if text is None else (text + "\0").encode("utf-16-le", "surrogatepass")
-
-
-_attached: set[Path] = set()
-
-
-def _attach(library: ctypes.CDLL, path: Path) -> None:
-    """Call ``DllMain`` as the loader of Windows does: once when the process loads the library, and at its end."""
-    if path in _attached or not hasattr(library, "DllMain"):
-        return
-    main = library.DllMain
-    main.argtypes = [c_void_p, c_uint32, c_void_p]
-    instance = ctypes.cast(main, c_void_p)  # any address that is the library's own
-    if not main(instance, DLL_PROCESS_ATTACH, None):
-        raise WNetError(Status.ERROR_MOD_NOT_FOUND, f"{path} refuses to be loaded: its DllMain says no", name=str(path))
-    _attached.add(path)
-    atexit.register(main, instance, DLL_PROCESS_DETACH, c_void_p(1))

@@ -127,26 +127,16 @@ def _from_function(function: Callable[[Event], object]) -> Call:
 
     def call(info: NotifyInfo, event: Event) -> Answer:
         if info.phase is POST:
-            generator: Any = info.context
-            try:
-                answer = _checked(generator.send(info.status))
-            except StopIteration as end:
-                return None if end.value is None else _checked(end.value)
-            except TypeError:
-                generator.close()
-                raise
-            if not (answer == RETRY and info.may_retry):  # no post follows
-                generator.close()
-            return answer
+            return _resumed(info)
         generator = function(event)
         if type(generator) is not GeneratorType:
             return _checked(generator)
         try:
-            answer = next(generator)
-            if answer is None:
+            said = next(generator)
+            if said is None:
                 info.context = generator
                 return None
-            answer = _checked(answer)
+            answer = _checked(said)
         except StopIteration as end:  # it has answered and wants no post
             return _checked(end.value)
         except TypeError:
@@ -159,6 +149,21 @@ def _from_function(function: Callable[[Event], object]) -> Call:
         return answer
 
     return call
+
+
+def _resumed(info: NotifyInfo) -> Answer:
+    """The answer of a generator's post."""
+    generator: Any = info.context
+    try:
+        answer = _checked(generator.send(info.status))
+    except StopIteration as end:
+        return None if end.value is None else _checked(end.value)
+    except TypeError:
+        generator.close()
+        raise
+    if not (answer == RETRY and info.may_retry):  # no post follows
+        generator.close()
+    return answer
 
 
 def _from_methods(methods: dict[str, Callable[[NotifyInfo, Event], object] | None]) -> Call:

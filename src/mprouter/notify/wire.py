@@ -12,11 +12,10 @@ from msgspec import Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from mprouter.notify.model import AddConnect, CancelConnect, Phase
+from mprouter.plugins.frames import LENGTH
 from mprouter.status import Status
 
 __all__ = [
-    "LENGTH",
-    "LIMIT",
     "Add",
     "Answer",
     "Cancel",
@@ -27,12 +26,6 @@ __all__ = [
     "decode_request",
     "frame",
 ]
-
-LENGTH = 4
-"""Bytes before each message that say how long it is, least significant first."""
-
-LIMIT = 60 * 1024
-"""Bytes that a message may have: what an empty pipe takes, as a rule, without anybody reading."""
 
 
 class Load(Struct, array_like=True, gc=False, tag=0, kw_only=True):

@@ -405,7 +405,8 @@ class Describing(Protocol):
 class LogonInfo:
     """Who logs on (``MSV1_0_INTERACTIVE_LOGON``, ``KERB_INTERACTIVE_LOGON``).
 
-    kind: "MSV1_0:Interactive" or "Kerberos:Interactive". password: shown by nothing but its ``reveal``.
+    kind: "MSV1_0:Interactive" or "Kerberos:Interactive". domain: the machine, or the server of a stored password.
+    password: shown by nothing but its ``reveal``; empty where it is not known, after a logon with a key say.
     """
 
     user: str
@@ -426,7 +427,7 @@ class Attending(Protocol):
     """It is told of logons and new passwords, to log on by itself (a credential manager; Capability.LOGON_NOTIFY).
 
     station: "WinSta_0" for a person at a terminal, "SvcCtl" for a service. previous: the same before the person had to
-    change the password; None if that was not so.
+    change the password; None if that was not so, or it is not known.
     """
 
     def logon_notify(self, logon: LogonInfo, previous: LogonInfo | None, station: str) -> str | None:

@@ -32,16 +32,13 @@ def claimants(providers: Sequence[Provider], name: RemoteName) -> Iterator[tuple
     try:
         for each in providers:
             try:
-                if asking.answer(each) if isinstance(each, Guarded) else _claims(each, name):
+                claimed = asking.answer(each) if isinstance(each, Guarded) else each.claims(name)
+                if claimed and each.capabilities & Capability.ADD_CONNECTION:  # last: for that a library is loaded
                     yield each, None
             except Exception as error:  # noqa: BLE001 - it does not end the cycle (R4)
                 yield each, mishap(error, each.name)
     finally:
         asking.end()
-
-
-def _claims(provider: Provider, name: RemoteName) -> bool:
-    return bool(provider.capabilities & Capability.ADD_CONNECTION) and provider.claims(name)
 
 
 class _Asking:
@@ -90,7 +87,7 @@ class _Asking:
                 continue
             each.inside[answers] = monotonic()
             try:
-                answer: bool | Exception = _claims(each, self._name)
+                answer: bool | Exception = each.claims(self._name)
             except Exception as error:  # noqa: BLE001 - raised again where the answer is waited for
                 answer = error
             except BaseException as error:  # noqa: BLE001 - it wanted to end the thread, so that nobody would answer

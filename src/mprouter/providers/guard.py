@@ -24,6 +24,7 @@ from mprouter.providers.base import (
     AddRequest,
     Capability,
     Conversation,
+    LogonInfo,
     Mounted,
     NetworkInformation,
     Performance,
@@ -46,6 +47,9 @@ log = logging.getLogger("mprouter.providers")
 
 PATIENCE = 5.0
 """Seconds for what a provider has to say at once; then it hangs, and is passed by until that call has come back."""
+
+ANSWER = 10.0
+"""Seconds for what a provider may ask its network before it answers; then its answer is ERROR_TIMEOUT."""
 
 T = TypeVar("T")
 
@@ -253,7 +257,7 @@ class Guarded:
 
     def _answer(self, call: Callable[[], T], request: AddRequest | None = None) -> T:
         """What *call* returns; what it raises as ``WNetError``."""
-        return _answered(call, self.name, request)
+        return _answered(call, self.name, lambda: _secrets(request))
 
     def _rubbish(self, problem: str) -> WNetError:
         return _rubbish(problem, self.name)
@@ -268,10 +272,24 @@ class _Checked:
     provider: str
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        found = _answered(lambda: self.method(*arguments, **named), self.provider)
+        asked = getattr(self.method, "__name__", "it")
+
+        def answer() -> Any:
+            try:
+                return Errand(lambda: self.method(*arguments, **named)).result(ANSWER)
+            except Unfinished:
+                raise WNetError(
+                    Status.ERROR_TIMEOUT,
+                    f"{asked} of the network provider {self.provider} has not answered within {ANSWER:g} seconds",
+                    provider=self.provider,
+                    hint=f"to do without it: mpr provider disable {self.provider}",
+                ) from None
+
+        logons = [each for each in (*arguments, *named.values()) if isinstance(each, LogonInfo)]
+        secrets = tuple(filter(None, (each.password.reveal() for each in logons)))
+        found = _answered(answer, self.provider, lambda: secrets)
         if not isinstance(found, self.answers):
-            words = f"{getattr(self.method, '__name__', 'it')} answered with a {type(found).__name__}"
-            raise _rubbish(words, self.provider)
+            raise _rubbish(f"{asked} answered with a {type(found).__name__}", self.provider)
         return found
 
 
@@ -290,12 +308,12 @@ class _Waiting:
             return []
 
 
-def _answered(call: Callable[[], T], provider: str, request: AddRequest | None = None) -> T:
+def _answered(call: Callable[[], T], provider: str, secrets: Callable[[], tuple[str, ...]] = tuple) -> T:
     failure: WNetError
     try:
         return call()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
-        failure = mishap(error, provider, _secrets(request))
+        failure = mishap(error, provider, secrets())
     raise failure  # here and not above, where what was raised would go with it, secrets and all
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mprouter.plugins import drop_in, packages
 from mprouter.plugins import target as targets
@@ -21,7 +21,23 @@ from mprouter.providers.base import Provider
 from mprouter.providers.guard import Guarded, guarded, problem_of
 from mprouter.status import Status, WNetError
 
-__all__ = ["DIRECTORY", "ENTRY_POINTS", "Known", "Registered", "arranged", "builtin", "load", "of_code", "set_enabled"]
+if TYPE_CHECKING:
+    from mprouter.providers.native.provider import Native
+
+__all__ = [
+    "DIRECTORY",
+    "ENTRY_POINTS",
+    "KEYS",
+    "LIBRARIES",
+    "Known",
+    "Registered",
+    "arranged",
+    "builtin",
+    "flaws",
+    "load",
+    "of_code",
+    "set_enabled",
+]
 
 DIRECTORY = "providers.d"
 """The directory of drop-in files, in the system directory and in the user's."""
@@ -35,7 +51,12 @@ ORDER = 50
 FIRST_BUILTIN = 100
 """The order of the first of ours."""
 
-_KEYS = {key: drop_in.KEYS[key] for key in ("target", "order", "enabled", "sha256", "settings")}
+LIBRARIES = ("match", "timeout", "memory")
+"""What may stand only in the file of a library."""
+
+KEYS = {key: drop_in.KEYS[key] for key in ("target", "order", "enabled", "sha256", "settings", "match", "timeout")}
+KEYS["memory"] = (lambda value: type(value) is int and value > 0, "a whole number of MiB above 0")
+"""What may stand in a provider's file."""
 
 _SOURCES = ("built-in", "code", "system", "user", "entry-point")
 """Of two providers of one name, the one of the earlier source has it."""
@@ -121,6 +142,12 @@ class Known:
         self._files: dict[tuple[str, Path], tuple[object, Registered]] = {}
         self._entry_points: list[Registered] | None = None
 
+    def close(self) -> None:
+        """Let the processes end that libraries run in, as soon as no call is being made."""
+        for _, each in self._files.values():
+            if isinstance(each.get, _Loading):
+                each.get.close()
+
     def registered(self) -> list[Registered]:
         """As ``load``."""
         before, self._files = self._files, {}
@@ -169,6 +196,13 @@ def _looked_at(registered: Registered) -> Registered:
     return registered
 
 
+def flaws(registered: Registered) -> list[str]:
+    """What is wrong with one that takes part and shows only when its library is loaded, in a process of its own."""
+    if not registered.takes_part or not isinstance(registered.get, _Loading):
+        return []
+    return registered.get.flaws()
+
+
 def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
     """Have the provider *name* asked or not, by ``disabled_providers`` of the settings. Returns the file that changed.
 
@@ -189,7 +223,7 @@ def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
     if enabled and not any(each.enabled for each in found):
         files = {each.source: Path(str(each.file)) for each in found}
         path = files.get("system" if system else "user") or next(iter(files.values()))
-        drop_in.switch(path, True, _KEYS)
+        drop_in.switch(path, True, KEYS)
     return path or settings.path(system=system)
 
 
@@ -198,7 +232,7 @@ def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
 
 def _read(path: Path, source: str) -> Registered:
     """The registration in the file *path*. Never raises: what is wrong with it is its ``problem``."""
-    said = drop_in.read(path, _KEYS)
+    said = drop_in.read(path, KEYS)
     problems = list(said.problems)
     if not drop_in.NAME.fullmatch(path.stem):
         problems.append(Problem("its name may have only letters, digits and _.@+- and begins with a letter or digit"))
@@ -232,7 +266,7 @@ def _problem(registered: Registered, error: WNetError) -> Problem:
 
     message, line = str(error.strerror), None
     if registered.file is not None:
-        said = drop_in.read(registered.file, _KEYS)
+        said = drop_in.read(registered.file, KEYS)
         is_setting = message.startswith(PREFIX)
         line = said.setting_line(message.removeprefix(PREFIX)) if is_setting else said.line("target")
     return Problem(message, line, error.status)
@@ -253,6 +287,7 @@ class _Loading:
         self._checked = checked
         self._provider: Provider | None = None
         self._failure: WNetError | None = None
+        self._native: Native | None = None
 
     def __call__(self) -> Provider:
         with _loading:
@@ -272,12 +307,28 @@ class _Loading:
             raise WNetError(self._failure.status, self._failure.strerror, name=self._name) from self._failure
         return self._provider
 
+    def flaws(self) -> list[str]:
+        """As the function of this name, for what was loaded."""
+        return [] if self._native is None else self._native.flaws()
+
+    def close(self) -> None:
+        """Let the process end that the provider runs in, if it has one."""
+        if self._native is not None:
+            self._native.close()
+
     def _load(self) -> Provider:
         from mprouter.plugins.configured import configured
 
         target = targets.parse(self._target)
+        if isinstance(target, targets.Library):
+            return self._library(target)
         if not isinstance(target, targets.PythonObject):
-            raise _bad("the target of a provider is python:package.module:attribute or python:/path/file.py:attribute")
+            raise _bad(
+                "the target of a provider is python:package.module:attribute, python:/path/file.py:attribute or "
+                "native:/path/library.so"
+            )
+        if unfit := [key for key in LIBRARIES if key in self._said]:
+            raise _bad(f"{unfit[0]} is for libraries; a Python provider runs in the router's own process")
         found = targets.load(target, checked=self._checked, sha256=self._said.get("sha256"))
         made: Any = configured(found, self._said.get("settings", {}))
         if inspect.isclass(made):  # one that takes no settings
@@ -288,6 +339,20 @@ class _Loading:
         if problem := problem_of(made):
             raise _bad(f"{target.attribute} is no network provider: {problem}")
         return Guarded(made, self._name)
+
+    def _library(self, target: targets.Library) -> Provider:
+        """One in a shared library, which is looked at now, and loaded, in a process of its own, when it is needed."""
+        from mprouter.plugins import trust
+        from mprouter.providers.native.provider import TIMEOUT, Native
+
+        if "settings" in self._said:
+            raise _bad("settings are for Python targets; a library has a file of its own")
+        sha256 = self._said.get("sha256")
+        trust.opened(target.path, sha256).close()
+        memory = {"memory": self._said["memory"] << 20} if "memory" in self._said else {}
+        timeout, match = self._said.get("timeout", TIMEOUT), self._said.get("match", ())
+        self._native = Native(self._name, target.path, match=match, sha256=sha256, timeout=timeout, **memory)
+        return Guarded(self._native, self._name)
 
 
 def _bad(problem: str) -> WNetError:

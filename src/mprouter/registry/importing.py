@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from mprouter.providers.base import Provider
 from mprouter.registry import reg_file
 from mprouter.registry import state as kept
 from mprouter.registry.plan import Plan, plan
+from mprouter.registry.state import Notifyee
 from mprouter.status import Status, WNetError
 from mprouter.store import Store
 
@@ -74,15 +75,23 @@ def _texts(planned: Plan, *, system: bool) -> Iterator[tuple[Path, str | None]]:
     if values:
         path = settings.path(system=system)
         yield path, settings.changed(path, values)
-    directory = kept.directory(system=system)
-    for name in {**before.notifyees, **after.notifyees}:
-        notifyee = after.notifyees.get(name)
-        if notifyee is None:
+    place = kept.directory(kept.DIRECTORY, system=system)
+    yield from _drop_ins(place, before.notifyees, after.notifyees, planned.reasons)
+    place = kept.directory(kept.PROVIDERS_DIRECTORY, system=system)
+    yield from _drop_ins(place, before.providers, after.providers, {})
+
+
+def _drop_ins(
+    directory: Path, before: Mapping[str, Notifyee], after: Mapping[str, Notifyee], reasons: Mapping[str, str]
+) -> Iterator[tuple[Path, str | None]]:
+    for name in {**before, **after}:
+        now = after.get(name)
+        if now is None:
             yield directory / f"{name}.toml", None
-        elif notifyee != before.notifyees.get(name):
-            reason = planned.reasons.get(name)
+        elif now != before.get(name):
+            reason = reasons.get(name)
             comment = f"# It was imported disabled: {reason}.\n" if reason else ""
-            yield directory / f"{name}.toml", comment + drop_in.written(notifyee.values)
+            yield directory / f"{name}.toml", comment + drop_in.written(now.values)
 
 
 @contextmanager

@@ -27,12 +27,12 @@ __all__ = ["Change", "Note", "Plan", "plan"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that becomes different. name: of the key of the settings, the notifyee, or the local name.
+    """One thing that becomes different. name: of the key of the settings, the notifyee or provider, or the local name.
 
-    value: the setting, the notifyee's target, or the remote name; None = it is removed.
+    value: the setting, the notifyee's or provider's target, or the remote name; None = it is removed.
     """
 
-    what: Literal["setting", "notifyee", "connection"]
+    what: Literal["setting", "notifyee", "provider", "connection"]
     name: str
     value: str | None
 
@@ -77,6 +77,10 @@ def _changes(before: State, after: State) -> Iterator[Change]:
         notifyee = after.notifyees.get(name)
         if before.notifyees.get(name) != notifyee:
             yield Change("notifyee", name, None if notifyee is None else notifyee.values["target"])
+    for name in sorted({*before.providers, *after.providers}):
+        provider = after.providers.get(name)
+        if before.providers.get(name) != provider:
+            yield Change("provider", name, None if provider is None else provider.values["target"])
     for local in sorted({*before.remembered, *after.remembered}):
         remembered = after.remembered.get(local)
         if before.remembered.get(local) != remembered:
@@ -93,25 +97,49 @@ def plan(keys: Sequence[Key], before: State, providers: Sequence[Provider]) -> P
     under = over.copy()
     over.put(keys)
     reading = _Reading(under, over, before, providers)
-    after = State(reading.order(), reading.timeout(), reading.notifyees(), reading.remembered())
-    reading.notes.extend(_services(keys))
+    libraries = _services(keys, before, reading.notes)
+    after = State(reading.order(), reading.timeout(), reading.notifyees(), reading.remembered(), libraries)
     notes = tuple(sorted(reading.notes, key=lambda each: each.line))
     return Plan(before, after, notes, reading.reasons, over.other_keys, over.other_values)
 
 
-def _services(keys: Iterable[Key]) -> Iterator[Note]:
-    """What is to be said of the network providers of Windows that *keys* register."""
+def _services(keys: Iterable[Key], before: State, notes: list[Note]) -> dict[str, Notifyee]:
+    """The providers that there are to be: a shared library of this machine becomes one, a DLL of Windows cannot."""
+    found = dict(before.providers)
+    spelled = {each.lower(): each for each in found}
     for key in keys:
-        if not key.deleted and _SERVICE.fullmatch(_identity(key.path)):
-            name = key.path.split("\\")[-2]
-            ours = kept.service_of(key=name)
-            reason = (
-                f"the network provider {ours} stands for it here"
-                if ours
-                else "a network provider of Windows is a DLL, which cannot be loaded here; in the provider order its"
-                " name stays, and is passed by"
-            )
-            yield Note(name, key.line, reason)
+        if not _SERVICE.fullmatch(_identity(key.path)):
+            continue
+        name = key.path.split("\\")[-2]
+        name = spelled.setdefault(name.lower(), name)
+        known = found.get(name)
+        if key.deleted:
+            if known is not None and kept.is_library(known.values):
+                del found[name]
+            continue
+        path = next((each for each in key.values if each.name.lower() == "providerpath" and each.text), None)
+        target = kept.target_of(path.kind or 0, _text(path)) if path is not None else ""
+        if reason := _why_not(name, target, known):
+            notes.append(Note(name, key.line, reason))
+        elif known is None or known.values["target"] != target:
+            found[name] = Notifyee({**(known.values if known else {}), "target": target})
+    return found
+
+
+def _why_not(name: str, target: str, known: Notifyee | None) -> str | None:
+    """Why the service *name* does not become a network provider with this *target* here; None = it does."""
+    if ours := kept.service_of(key=name):
+        return f"the network provider {ours} stands for it here"
+    if not kept.is_library({"target": target}):
+        return (
+            "a network provider of Windows is a DLL, which cannot be loaded here; in the provider order its name stays,"
+            " and is passed by"
+        )
+    if not drop_in.NAME.fullmatch(name) or len(name) > _LONGEST_STEM:
+        return "not imported: no network provider has such a name here"
+    if known is not None and (known.problem is not None or not kept.is_library(known.values)):
+        return "not imported: there is another network provider of this name, or its file is broken"
+    return None
 
 
 # -- keys and values under the names that are compared -----------------------------------------------------------
@@ -164,12 +192,14 @@ class _Registry:
         """Do what *keys* say, one after the other, as regedit does."""
         for key in keys:
             path = _identity(key.path)
+            if _SERVICE.fullmatch(path):  # see ``_services``
+                continue
             if key.deleted:
                 self._delete(key, path)
             elif path in {_PROVIDERS, _ORDER, _NOTIFYEES, _OURS, _DRIVES, _CONNECTIONS} or _DRIVE.fullmatch(path):
                 for value in key.values:
                     self._set(path, value)
-            elif not _SERVICE.fullmatch(path):
+            else:
                 self.other_keys += 1
 
     def _delete(self, key: Key, path: str) -> None:
@@ -301,7 +331,7 @@ class _Reading:
         said = _table(ours) if ours is not None else {}
         is_whole = ours is not None and ours.line > 0
         line = max(each.line for each in (path, ours) if each) if path or ours else 0
-        if path is not None:
+        if path is not None and not (is_whole and "target" in said and not path.line):
             said["target"] = kept.target_of(path.kind or 0, _text(path))
             if not is_whole:
                 said.pop("enabled", None)

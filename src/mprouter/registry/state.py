@@ -3,6 +3,7 @@ r"""What this machine keeps of what Windows keeps in the registry, and which key
     HKLM\SYSTEM\CurrentControlSet\Control\NetworkProvider            RestoreTimeout      settings.toml
     HKLM\SYSTEM\CurrentControlSet\Control\NetworkProvider\Order      ProviderOrder       settings.toml
     HKLM\SYSTEM\CurrentControlSet\Control\NetworkProvider\Notifyees  NAME = path         notifyees.d/NAME.toml
+    HKLM\SYSTEM\CurrentControlSet\Services\NAME\NetworkProvider      ProviderPath        providers.d/NAME.toml
     HKCU\Network\LETTER                                              RemotePath, …       the remembered connections
 
 What Windows has no values for stands in two keys of our own, as TOML: the keys of a drop-in file, and the options of a
@@ -22,21 +23,26 @@ from mprouter.names import is_drive
 from mprouter.notify.registration import DIRECTORY
 from mprouter.plugins import drop_in
 from mprouter.plugins import target as targets
+from mprouter.providers.registration import DIRECTORY as PROVIDERS_DIRECTORY
+from mprouter.providers.registration import KEYS
 from mprouter.registry.reg_file import Key, Kind, Value
 from mprouter.status import Status, WNetError
 from mprouter.store import Remembered, Store
 
 __all__ = [
     "CONNECTIONS",
+    "DIRECTORY",
     "DRIVES",
     "NOTIFYEES",
     "ORDER",
     "OURS",
     "PROVIDERS",
+    "PROVIDERS_DIRECTORY",
     "SERVICES",
     "Notifyee",
     "State",
     "directory",
+    "is_library",
     "keys_of",
     "load",
     "service_of",
@@ -87,7 +93,10 @@ def service_of(**said: str | int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Notifyee:
-    """A drop-in file. values: what it says. problem: what is wrong with it, so that it is not in any registry."""
+    """A drop-in file, of a notifyee or a network provider.
+
+    values: what it says. problem: what is wrong with it, so that it is not in any registry.
+    """
 
     values: Mapping[str, Any]
     problem: WNetError | None = None
@@ -97,20 +106,22 @@ class Notifyee:
 class State:
     """What is kept, of the user's own files or of the system's; remembered are the user's connections in both cases.
 
-    provider_order, restore_timeout (seconds): None = not set there. notifyees: by name. remembered: by local name.
+    provider_order, restore_timeout (seconds): None = not set there. notifyees, providers: by name. remembered: by local
+    name. A provider is imported and not exported, for what its file says beside the path has no place in a registry.
     """
 
     provider_order: tuple[str, ...] | None = None
     restore_timeout: float | None = None
     notifyees: Mapping[str, Notifyee] = field(default_factory=dict)
     remembered: Mapping[str, Remembered] = field(default_factory=dict)
+    providers: Mapping[str, Notifyee] = field(default_factory=dict)
 
 
 def load(store: Store, *, system: bool = False) -> State:
     """What is kept now. Raises ``WNetError`` if the settings or the store are not as they should be."""
     values = settings.read(settings.path(system=system))
     notifyees: dict[str, Notifyee] = {}
-    for file in _drop_ins(directory(system=system)):
+    for file in _drop_ins(directory(DIRECTORY, system=system)):
         said = drop_in.read(file)
         twin = next((each for each in notifyees if each.lower() == file.stem.lower()), None)
         problem = said.problems[0].message if said.problems else None
@@ -127,6 +138,7 @@ def load(store: Store, *, system: bool = False) -> State:
         values.get("restore_timeout"),
         notifyees,
         {each.local_name: each for each in store.remembered()},
+        {each.stem: _provider(each) for each in _drop_ins(directory(PROVIDERS_DIRECTORY, system=system))},
     )
 
 
@@ -139,9 +151,15 @@ def _drop_ins(place: Path) -> list[Path]:
         raise WNetError(Status.ERROR_ACCESS_DENIED, f"cannot be read: {error.strerror}", name=str(place)) from error
 
 
-def directory(*, system: bool) -> Path:
-    """Where the drop-in files are."""
-    return (places.system_dir() if system else places.config_dir()) / DIRECTORY
+def _provider(file: Path) -> Notifyee:
+    said = drop_in.read(file, KEYS)
+    problem = WNetError(Status.ERROR_BAD_CONFIGURATION, said.problems[0].message) if said.problems else None
+    return Notifyee(said.values, problem)
+
+
+def directory(name: str, *, system: bool) -> Path:
+    """Where the drop-in files are: *name* is that of notifyees or of providers."""
+    return (places.system_dir() if system else places.config_dir()) / name
 
 
 # -- as keys -----------------------------------------------------------------------------------------------------
@@ -257,6 +275,12 @@ def target_of(kind: int, text: str) -> str:
         return match[0].replace("%", "%%").replace("$", "$$")
 
     return "native:" + re.sub(r"%[A-Za-z_][\w()]*%|[$%]", escaped, text, flags=re.ASCII)
+
+
+def is_library(values: Mapping[str, Any]) -> bool:
+    """Whether a drop-in file of *values* names a shared library of this machine."""
+    target = str(values.get("target"))
+    return target.startswith("native:") and not _is_dll(target) and unusable(target) is None
 
 
 def _is_dll(target: str) -> bool:

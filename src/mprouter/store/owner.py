@@ -7,6 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from mprouter.processes import started_at
+
 __all__ = ["alive", "me", "started"]
 
 
@@ -42,13 +44,9 @@ def _my_start(pid: int) -> str:
 
 def started(pid: int) -> str:
     """Boot and clock tick at which the process started; "" if it is gone or the system does not tell."""
+    ticks = started_at(pid)
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except OSError:
         return ""
-    # proc(5): fields 3 (state) and 22 (starttime); field 2, the program's name in brackets, may hold anything
-    fields = stat.rpartition(")")[2].split()
-    if fields[0] in "ZX":  # a zombie is dead, only its parent has not looked yet
-        return ""
-    return f"{boot.strip()}/{fields[19]}"
+    return "" if ticks is None else f"{boot.strip()}/{ticks}"

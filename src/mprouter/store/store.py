@@ -70,6 +70,7 @@ class Store:
         letters: Sequence[str] = (),
         path_of: Callable[[int, str | None], Path],
         replacing: Entry | None = None,
+        overwriting: bool = False,
         operation: Operation | None = None,
     ) -> Entry:
         """Begin an add: from here on the local name is this operation's (C4). Of many claims at once one wins.
@@ -77,7 +78,8 @@ class Store:
         local_name: the one wanted. letters: instead, the first of them that is neither connected nor remembered is
         taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: a lost
         connection whose place this one takes, if it is still as it was seen and nobody is at work on it; the claim has
-        its handle until ``begin_anew``. operation: the one that this claim begins; it is in the journal from here on.
+        its handle until ``begin_anew``. overwriting: whether the local name may be remembered for another resource;
+        that stays so until ``complete``. operation: the one that this claim begins; it is in the journal from here on.
 
         Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_DEVICE_ALREADY_REMEMBERED (for another resource),
         ERROR_NO_MORE_DEVICES (none of *letters* is free).
@@ -92,7 +94,7 @@ class Store:
             if letters:
                 local_name = _free_letter(db, letters, entry_id, path_of)
             path = str(path_of(entry_id, local_name))
-            _check_free(db, local_name, path, canonical)
+            _check_free(db, local_name, path, canonical, overwriting=overwriting)
             pid, start = owner.me()
             entry = Entry(
                 id=entry_id,
@@ -130,14 +132,15 @@ class Store:
         handle: Mapping[str, Any],
         made_directory: bool,
         remember: bool,
+        overwriting: bool = False,
         operation: str | None = None,
     ) -> Entry:
         """The add succeeded: the claim becomes a connection and, with *remember*, a row of the profile (C3).
 
-        A deviceless connection is never remembered. operation: the one that has succeeded. Raises ``WNetError``
-        ERROR_NOT_CONNECTED if the claim is gone.
+        A deviceless connection is never remembered. overwriting: what else is remembered under its local name is
+        forgotten. operation: the one that has succeeded. Raises ``WNetError`` ERROR_NOT_CONNECTED if the claim is gone.
         """
-        with self._changing(durable=remember) as db:
+        with self._changing(durable=remember or overwriting) as db:
             entry = connections.complete(
                 db, id, provider=provider, user=user, handle=handle, made_directory=made_directory
             )
@@ -145,6 +148,8 @@ class Store:
                 raise WNetError(
                     Status.ERROR_NOT_CONNECTED, "another process has cleared this connection while it was being made"
                 )
+            if overwriting and entry.local_name is not None:
+                profile.drop(db, entry.local_name)
             if remember and entry.local_name is not None:
                 profile.put(
                     db,
@@ -371,13 +376,15 @@ def _free_letter(
     )
 
 
-def _check_free(db: sqlite3.Connection, local_name: str | None, path: str, canonical: str) -> None:
+def _check_free(
+    db: sqlite3.Connection, local_name: str | None, path: str, canonical: str, *, overwriting: bool
+) -> None:
     """C4: raise ``WNetError`` if the local name is connected, or remembered for another resource."""
     there = connections.occupant(db, local_name, path)
     if there is not None:
         raise WNetError(Status.ERROR_ALREADY_ASSIGNED, _described(there), name=local_name, hint=_way_out(there))
     remembered = profile.find(db, local_name) if local_name is not None else None
-    if remembered is not None and remembered.canonical != canonical:
+    if remembered is not None and remembered.canonical != canonical and not overwriting:
         raise WNetError(
             Status.ERROR_DEVICE_ALREADY_REMEMBERED,
             f"remembered for {remembered.remote_name}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mprouter.connection import Connection
@@ -275,27 +275,31 @@ def WNetCancelConnection2(lpName: str, dwFlags: int = 0, fForce: bool = False) -
 def WNetGetConnection(lpLocalName: str) -> str:
     """The remote name that a device is connected to.
 
-    Raises ``WNetError``: ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED; ERROR_CONNECTION_UNAVAIL if it is remembered or lost.
+    Raises ``WNetError``: ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED; ERROR_CONNECTION_UNAVAIL if it is remembered or lost;
+    ERROR_NO_NET_OR_BAD_PATH if its network's provider is not there; ERROR_NO_NETWORK if there is none at all.
     """
-    found = default_router().connection(_device(lpLocalName))
-    _check_there(found)
-    return found.remote_name
+    device = _device(lpLocalName)
+    return _there(lambda: (default_router().connection(device), ""))[0].remote_name
 
 
 @reporting
 def WNetGetUser(lpName: str | None = None) -> str:
     """The user as whom *lpName*, a device or a resource, is connected; None or "": who runs this process (C8).
 
-    Raises ``WNetError`` (ERROR_NOT_CONNECTED).
+    Raises ``WNetError``: as ``WNetGetConnection``, with ERROR_NOT_CONNECTED for what is no name; or what the network's
+    provider reported.
     """
     if not lpName:
         return default_user()
-    try:
-        found = default_router().connection(lpName)
-    except WNetError as error:
-        raise WNetError(Status.ERROR_NOT_CONNECTED, error.strerror, name=lpName, hint=error.hint) from error
-    _check_there(found)
-    return found.user or default_user()
+
+    def look() -> tuple[Connection, str]:
+        try:
+            return default_router().connection(lpName), ""
+        except WNetError as error:
+            raise WNetError(Status.ERROR_NOT_CONNECTED, error.strerror, name=lpName, hint=error.hint) from error
+
+    found, _ = _there(look)
+    return default_router().user(found) or default_user()
 
 
 @reporting
@@ -306,21 +310,18 @@ def WNetGetUniversalName(
 
     lpLocalPath: below a device, as ``Z:\dir\file``, or the path where a connection appears here.
 
-    Raises ``WNetError``: ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED; ERROR_CONNECTION_UNAVAIL if it is only remembered;
-    ERROR_NOT_SUPPORTED if its network has no UNC names, at the level UNIVERSAL_NAME_INFO_LEVEL; ERROR_INVALID_LEVEL.
+    Raises ``WNetError``: as ``WNetGetConnection``; ERROR_NOT_SUPPORTED if its network has no universal names, at the
+    level UNIVERSAL_NAME_INFO_LEVEL; ERROR_INVALID_LEVEL; or what the network's provider reported.
     """
     if dwInfoLevel not in {constants.UNIVERSAL_NAME_INFO_LEVEL, constants.REMOTE_NAME_INFO_LEVEL}:
         raise WNetError(Status.ERROR_INVALID_LEVEL, f"there is no level {dwInfoLevel}", name=lpLocalPath)
-    found, rest = default_router().located(lpLocalPath)
-    _check_there(found)
-    remaining = "\\" + rest.replace("/", "\\") if rest else ""
-    unc = parse_remote(found.remote_name).universal
-    universal = None if unc is None else unc + remaining
+    found, rest = _there(lambda: default_router().located(lpLocalPath))
+    name = default_router().universal_name(found, rest)
     if dwInfoLevel == constants.REMOTE_NAME_INFO_LEVEL:
-        return REMOTE_NAME_INFO(universal, found.remote_name.rstrip("\\"), remaining)
-    if universal is None:
-        raise WNetError(Status.ERROR_NOT_SUPPORTED, f"{found.remote_name} has no UNC name", name=lpLocalPath)
-    return UNIVERSAL_NAME_INFO(universal)
+        return REMOTE_NAME_INFO(name.universal, name.connection, name.remaining)
+    if name.universal is None:
+        raise WNetError(Status.ERROR_NOT_SUPPORTED, f"{found.remote_name} has no universal name", name=lpLocalPath)
+    return UNIVERSAL_NAME_INFO(name.universal)
 
 
 def default_user() -> str:
@@ -336,12 +337,31 @@ def _device(name: str) -> str:
     return parse_local(name)
 
 
-def _check_there(found: Connection) -> None:
-    if found.state is not State.CONNECTED:
+def _there(look: Callable[[], tuple[Connection, str]]) -> tuple[Connection, str]:
+    """What *look* finds, if it is connected. Raises ``WNetError``: see ``WNetGetConnection``."""
+    router = default_router()
+    try:
+        found, rest = look()
+    except WNetError as error:
+        if error.status is Status.ERROR_NOT_CONNECTED and not router.providers():
+            raise WNetError(Status.ERROR_NO_NETWORK, name=error.filename, hint="see mpr provider list") from error
+        raise
+    if found.state is State.CONNECTED:
+        return found, rest
+    if found.state is State.LOST and found.provider not in {
+        each.name for each in router.registered_providers() if each.problem is None
+    }:
         raise WNetError(
-            Status.ERROR_CONNECTION_UNAVAIL,
-            "it is remembered, but not connected now" if found.state is None else "it was connected, and is lost",
+            Status.ERROR_NO_NET_OR_BAD_PATH,
+            f"its network provider {found.provider} is not there, or cannot be used",
             name=found.local_name,
             provider=found.provider,
-            hint=f"mpr restore {found.local_name}" if found.remembered else None,
+            hint="see mpr provider list",
         )
+    raise WNetError(
+        Status.ERROR_CONNECTION_UNAVAIL,
+        "it is remembered, but not connected now" if found.state is None else "it was connected, and is lost",
+        name=found.local_name,
+        provider=found.provider,
+        hint=f"mpr restore {found.local_name}" if found.remembered else None,
+    )

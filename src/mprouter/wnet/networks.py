@@ -16,6 +16,7 @@ from mprouter.providers.base import (
     Provider,
     ResourceInformation,
 )
+from mprouter.providers.guard import mishap
 from mprouter.providers.order import INSIGNIFICANT
 from mprouter.resource import NetResource
 from mprouter.status import Status, WNetError
@@ -148,9 +149,8 @@ def _first_answer(providers: list[Provider], wanted: NetResource, ask: Callable[
     for each in providers:
         try:
             answer = ask(each)
-        except WNetError as error:
-            error.provider = error.provider or each.name
-            refusals.append(error)
+        except Exception as error:  # noqa: BLE001 - whatever a provider raises does not end the cycle (R4)
+            refusals.append(mishap(error, each.name))
         else:
             if answer is not None:
                 return answer

@@ -18,6 +18,7 @@ from typing import Any
 
 from mprouter import faults, places
 from mprouter.credentials import Secret
+from mprouter.processes import parent, started_at
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
@@ -35,7 +36,6 @@ __all__ = [
     "recorded",
     "running",
     "socket_path",
-    "started_at",
     "stop",
     "strays",
     "user_config",
@@ -196,9 +196,9 @@ def _started_here() -> list[int]:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
             if process.stat().st_uid == os.getuid() and address in (process / "cmdline").read_bytes().split(b"\0"):
-                parents[int(process.name)] = int((process / "stat").read_bytes().rpartition(b")")[2].split()[1])
+                parents[int(process.name)] = parent(int(process.name))
     # a child of rclone's looks like it for the moment before it runs another program
-    return [pid for pid, parent in parents.items() if parent not in parents]
+    return [pid for pid, its_parent in parents.items() if its_parent not in parents]
 
 
 def is_running(pid: int, started: int) -> bool:
@@ -394,15 +394,6 @@ def log_file() -> Path:
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-def started_at(pid: int) -> int | None:
-    """When the process began, in ticks since the machine's start; None if there is none or it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in {b"Z", b"X"} else int(fields[19])
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float) -> None:

@@ -22,8 +22,9 @@ from time import sleep
 from typing import Any
 
 from mprouter import places
+from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
-from mprouter.providers.rclone.daemon import Daemon, is_running, started_at
+from mprouter.providers.rclone.daemon import Daemon, is_running
 from mprouter.providers.rclone.rc import Refused
 
 __all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]

@@ -187,9 +187,9 @@ class RcloneProvider(ABC):
 
     def look(self, name: RemoteName) -> Sequence[Seen]:
         """What can be connected in *name*, of a server alone too; ``WNetError`` soon if the server does not answer."""
-        from mprouter.providers.rclone.browsing.look import look, visible
+        from mprouter.providers.rclone.browsing.look import Patience, look, visible
 
-        seen, _ = look(self, name)
+        seen, _ = look(self, name, Patience())
         return visible(seen)
 
     def servers(self, name: RemoteName) -> list[tuple[str, int]]:

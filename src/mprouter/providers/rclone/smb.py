@@ -89,20 +89,20 @@ class Smb(RcloneProvider):
         """The shares of a server, those aside whose names end in $, with what it says of them; or directories."""
         if name.path:
             return super().look(name)
-        from mprouter.providers.rclone.browsing.look import Seen, look
+        from mprouter.providers.rclone.browsing.look import Patience, Seen, look
         from mprouter.providers.rclone.browsing.remarks import remarks
 
-        address = str(name.host), name.service or 445
+        address, patience = (str(name.host), name.service or 445), Patience()
         try:
-            shares, logon = look(self, name)
+            shares, logon = look(self, name, patience)
         except WNetError as error:
-            said = remarks(*address, None, None) if error.status is Status.ERROR_LOGON_FAILURE else {}
+            said = remarks(*address, None, None, patience.left()) if error.status is Status.ERROR_LOGON_FAILURE else {}
             if not said:
                 raise
             shares = list(said)  # a server may tell nobody in particular what it has
         else:
             user, password = (None, None) if logon is None else (logon.user, logon.password)
-            said = remarks(*address, user, password)
+            said = remarks(*address, user, password, patience.left())
         unsaid = ResourceType.DISK, ""
         seen = [(each, *said.get(each, unsaid)) for each in shares if not each.endswith("$")]
         return [Seen(each, type_, comment or None) for each, type_, comment in seen]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mprouter.credentials import Credentials
@@ -29,13 +30,13 @@ from mprouter.status import Status, WNetError
 if TYPE_CHECKING:
     from mprouter.providers.rclone.provider import RcloneProvider, Target
 
-__all__ = ["SILENCE", "Seen", "look", "look_around", "visible"]
+__all__ = ["PATIENCE", "SILENCE", "Patience", "Seen", "look", "look_around", "visible"]
 
 SILENCE = 5.0
 """Seconds after which a server that says nothing counts as one that does not answer."""
 
 PATIENCE = 9.0
-"""Seconds for a server that does answer, but has much to tell or takes long; the router waits for 10."""
+"""Seconds for all that a look takes, of a server that does answer, but has much to tell; the router waits for 10."""
 
 _DIRECTORIES = {"dirsOnly": True, "noModTime": True, "noMimeType": True}
 
@@ -54,7 +55,18 @@ class Seen:
     comment: str | None = None
 
 
-def look(provider: RcloneProvider, name: RemoteName) -> tuple[list[str], Logon | None]:
+class Patience:
+    """How long one look may take, with all its steps: ``PATIENCE`` from when this was made."""
+
+    def __init__(self) -> None:
+        self._end = monotonic() + PATIENCE
+
+    def left(self, most: float = PATIENCE) -> float:
+        """The seconds that are left, at most so many."""
+        return max(0.0, min(most, self._end - monotonic()))
+
+
+def look(provider: RcloneProvider, name: RemoteName, patience: Patience) -> tuple[list[str], Logon | None]:
     """The directories in *name*, a server alone included, and how the server was asked; None = by a connection.
 
     Raises ``WNetError``: ERROR_TIMEOUT, or what connecting would raise.
@@ -62,9 +74,9 @@ def look(provider: RcloneProvider, name: RemoteName) -> tuple[list[str], Logon |
     rclone = daemon.obtain()
     others = _connected(rclone, provider, name)
     for each in others:
-        if each.path is not None and (seen := _seen_by(rclone, provider, each, each.path)) is not None:
+        if each.path is not None and (seen := _seen_by(rclone, provider, each, each.path, patience)) is not None:
             return seen, None
-    return _asked(rclone, provider, name, others[0].options if others else {})
+    return _asked(rclone, provider, name, others[0].options if others else {}, patience)
 
 
 def look_around(provider: RcloneProvider, name: RemoteName) -> list[str]:
@@ -72,12 +84,13 @@ def look_around(provider: RcloneProvider, name: RemoteName) -> list[str]:
 
     Raises ``WNetError``.
     """
+    patience = Patience()
     rclone = daemon.obtain()
     seen: list[str] = []
     if any(True for _ in Credentials().stored(name, None)):
         others = _connected(rclone, provider, name)
         for options in [each.options for each in others] or [{}]:
-            seen += _asked(rclone, provider, name, options)[0]
+            seen += _asked(rclone, provider, name, options, patience)[0]
     return list(dict.fromkeys(seen))
 
 
@@ -115,17 +128,19 @@ def _connected(rclone: Daemon, provider: RcloneProvider, name: RemoteName) -> li
     return sorted(found, key=lambda each: each.path is None)
 
 
-def _seen_by(rclone: Daemon, provider: RcloneProvider, connected: _Connected, path: str) -> list[str] | None:
+def _seen_by(
+    rclone: Daemon, provider: RcloneProvider, connected: _Connected, path: str, patience: Patience
+) -> list[str] | None:
     """The directories in *path*; None if another way to log on may help. Raises ``WNetError``."""
     error = None
     try:
-        if (seen := _directories(rclone, connected.fs, path, SILENCE)) or not path:
+        if (seen := _directories(rclone, connected.fs, path, patience.left(SILENCE))) or not path:
             return seen
     except Refused as refusal:
         words = {"host": "the server", "port": "", "network": provider.title, "user": "the user", "share": path}
         error = meaning(refusal.text, provider.failures, words | {"path": path})
     with suppress(Refused):  # a file has no directories either
-        item = rclone.call("operations/stat", timeout=SILENCE, fs=connected.fs, remote=path)["item"]
+        item = rclone.call("operations/stat", timeout=patience.left(SILENCE), fs=connected.fs, remote=path)["item"]
         if item is not None and not item["IsDir"]:
             raise WNetError(Status.ERROR_DIRECTORY, f"{path} is a file, not a directory")
     if error is None:
@@ -145,13 +160,14 @@ def _directories(
 
 
 def _asked(
-    rclone: Daemon, provider: RcloneProvider, name: RemoteName, options: Mapping[str, str]
+    rclone: Daemon, provider: RcloneProvider, name: RemoteName, options: Mapping[str, str], patience: Patience
 ) -> tuple[list[str], Logon]:
-    silent = f"{name.host or name.given} does not answer"
+    server = name.host or name.given
     request = AddRequest(name, Path(os.devnull), Credentials())
     read = read_options({**provider.options, **COMMON_OPTIONS}, options, network=provider.name, name=name.given)
-    target = _within(SILENCE, silent, lambda: provider.target(request, read))
-    return _within(PATIENCE, silent, lambda: _logged_on(rclone, provider, request, target))
+    silent, slow = f"{server} does not answer", f"{server} has not told within {PATIENCE:g} seconds what it has"
+    target = _within(patience.left(SILENCE), silent, lambda: provider.target(request, read))
+    return _within(patience.left(), slow, lambda: _logged_on(rclone, provider, request, target))
 
 
 def _logged_on(

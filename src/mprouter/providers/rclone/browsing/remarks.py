@@ -20,12 +20,18 @@ PATIENCE = 3
 _KINDS = {"Disk": ResourceType.DISK, "Printer": ResourceType.PRINT}
 
 
-def remarks(host: str, port: int, user: str | None, password: Secret | None) -> dict[str, tuple[ResourceType, str]]:
+def remarks(
+    host: str, port: int, user: str | None, password: Secret | None, seconds: float = PATIENCE
+) -> dict[str, tuple[ResourceType, str]]:
     r"""The kind and the comment of each share, hidden ones too; nothing if that cannot be found out.
 
-    user: ``DOMAIN\user`` or ``user``; None = nobody, whom many servers tell their shares too.
+    user: ``DOMAIN\user`` or ``user``; None = nobody, whom many servers tell their shares too. seconds: for the answer,
+    if that is less than is usual.
     """
     import subprocess
+
+    if seconds <= 0:
+        return {}
 
     variables = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     command = ["smbclient", "--grepable", f"--port={port}", f"--timeout={PATIENCE}", f"--list={host}"]
@@ -35,7 +41,7 @@ def remarks(host: str, port: int, user: str | None, password: Secret | None) -> 
                 [*command, option],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=PATIENCE,
+                timeout=min(seconds, PATIENCE),
                 check=False,
                 pass_fds=descriptors,
                 env={**variables, "LC_ALL": "C.UTF-8"},

@@ -1,4 +1,4 @@
-"""Host processes of isolated notifyees whose router has died. They end with it, unless what runs in them prevents that.
+"""Host processes whose router has died. They end with it, unless what runs in them prevents that.
 
 Which router a host belongs to is told by the pipe between them: while the router lives it holds the writing end.
 """
@@ -6,21 +6,25 @@ Which router a host belongs to is told by the pipe between them: while the route
 from __future__ import annotations
 
 import os
+import select
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter.plugins.host import GRACE, MARK
+from mprouter.processes import parent
+
 __all__ = ["Orphan", "orphans"]
 
-_MARK = b"from mprouter.notify.hosted import main"
-_TARGET, _LIFELINE, _ARGUMENTS = 5, 8, 10  # in the host's command line
+_TARGET, _LIFELINE, _ARGUMENTS = 6, 9, 11  # in the host's command line
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A host that nobody speaks with any more. target: of the notifyee. pipe: which one tied it to its router."""
+    """A host that nobody speaks with any more. target: what runs there. pipe: which one tied it to its router."""
 
     pid: int
     target: str
@@ -31,14 +35,34 @@ class Orphan:
         with suppress(ProcessLookupError):
             handle = os.pidfd_open(self.pid)
             try:  # while the handle is open the id is not given to another
-                if self in orphans():
+                if self in _abandoned():
                     os.killpg(self.pid, signal.SIGKILL)
             finally:
                 os.close(handle)
 
+    def ends_by(self, deadline: float) -> bool:
+        """Wait for its end until *deadline*, of the monotonic clock."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return bool(select.select([handle], [], [], max(deadline - time.monotonic(), 0))[0])
+        finally:
+            os.close(handle)
+
 
 def orphans() -> list[Orphan]:
-    """Those of this user, started with the same places as this process has."""
+    """Those of this user, started with the same places as this process has, that do not end by themselves.
+
+    One whose router has just let go of it, as the doctor does after a look, ends in a moment. Raises ``OSError``.
+    """
+    found = _abandoned()
+    deadline = time.monotonic() + GRACE
+    return [each for each in found if not each.ends_by(deadline)]
+
+
+def _abandoned() -> list[Orphan]:
     hosts = list(_hosts())
     if not hosts:
         return []
@@ -50,19 +74,16 @@ def _hosts() -> Iterator[Orphan]:
     for process in _own_processes():
         with suppress(OSError):  # it has ended meanwhile
             argv = (process / "cmdline").read_bytes().split(b"\0")[:-1]
-            if len(argv) == _ARGUMENTS and _MARK in argv[3] and _has_our_places(process) and _is_seen(_parent(process)):
+            is_host = len(argv) == _ARGUMENTS and MARK.encode() in argv[3]
+            if is_host and _has_our_places(process) and _is_seen(parent(int(process.name))):
                 pipe = os.readlink(process / "fd" / os.fsdecode(argv[_LIFELINE]))  # noqa: PTH115 - the text alone
                 if pipe.startswith("pipe:"):
                     yield Orphan(int(process.name), os.fsdecode(argv[_TARGET]), pipe)
 
 
-def _parent(process: Path) -> int:
-    return int((process / "stat").read_bytes().rpartition(b")")[2].split()[1])
-
-
-def _is_seen(parent: int) -> bool:
+def _is_seen(pid: int) -> bool:
     """Whether it would be seen which pipes the process holds; of the system's first one it need not be."""
-    return parent == 1 or os.access(f"/proc/{parent}/fd", os.R_OK | os.X_OK)
+    return pid == 1 or os.access(f"/proc/{pid}/fd", os.R_OK | os.X_OK)
 
 
 def _written_to() -> Iterator[str]:

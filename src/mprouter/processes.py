@@ -1,0 +1,25 @@
+"""What the kernel says of a process in ``/proc/PID/stat`` (proc(5)). Which process may be ended is not told here."""
+
+from __future__ import annotations
+
+__all__ = ["fields", "parent", "started_at"]
+
+
+def fields(pid: int | str = "self") -> list[bytes]:
+    """What stands after the program's name, which may hold anything: the first is field 3. Raises ``OSError``."""
+    with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib need not be loaded for this
+        return file.read().rpartition(b")")[2].split()
+
+
+def parent(pid: int) -> int:
+    """The id of its parent. Raises ``OSError`` if it is gone."""
+    return int(fields(pid)[1])
+
+
+def started_at(pid: int) -> int | None:
+    """When it began, in ticks since the machine's start; None if there is none, or it has ended."""
+    try:
+        found = fields(pid)
+    except OSError:
+        return None
+    return None if found[0] in {b"Z", b"X"} else int(found[19])  # of a zombie only its parent has not heard yet

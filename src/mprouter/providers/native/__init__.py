@@ -1,0 +1,1 @@
+"""Network providers in shared libraries with the C interface of npapi.h."""
