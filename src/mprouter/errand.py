@@ -12,14 +12,20 @@ T = TypeVar("T")
 
 
 class Errand(Generic[T]):
-    """A call on a thread of its own. It cannot be ended: what hangs stays, as a daemon thread."""
+    """A call on a thread of its own. It cannot be ended: what hangs stays, as a daemon thread.
+
+    Raises MemoryError if the system has no room for another thread.
+    """
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._call = call
         self._results: list[T] = []
         self._errors: list[BaseException] = []
         self._thread = threading.Thread(target=self._run, name="mprouter-errand", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise MemoryError(str(error)) from error
 
     def _run(self) -> None:
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mprouter.notify.model import Call, CancelConnect, Event, NotifyInfo, Phase
-from mprouter.plugins.library import NetResource, loaded, utf16
+from mprouter.plugins.library import NetResource, in_c, loaded, utf16
 from mprouter.status import Status
 
 __all__ = ["from_library"]
@@ -59,18 +59,7 @@ def from_library(path: Path | str, sha256: str | None = None) -> Call:
             told: Cancel | Add = Cancel(utf16(event.name), utf16(event.provider), event.flags, event.force)
             answer = cancel(ctypes.byref(notice), ctypes.byref(told))
         else:
-            resource = event.resource
-            named = NetResource(
-                resource.scope or 0,
-                resource.type,
-                resource.display_type,
-                resource.usage,
-                utf16(resource.local_name),
-                utf16(resource.remote_name),
-                utf16(resource.comment),
-                utf16(resource.provider),
-            )
-            told = Add(event.owner, named, event.flags)
+            told = Add(event.owner, in_c(event.resource), event.flags)
             answer = add(ctypes.byref(notice), ctypes.byref(told))
         if info.phase is Phase.PRE:
             kept = notice.lpContext

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from mprouter.plugins import trust
+from mprouter.resource import NetResource as Resource
 from mprouter.status import Status, WNetError
 
-__all__ = ["INCLUDE", "NetResource", "cflags", "loaded", "utf16"]
+__all__ = ["INCLUDE", "NetResource", "cflags", "in_c", "loaded", "utf16"]
 
 INCLUDE = Path(__file__).parent.parent / "include"
 """The directory of the headers."""
@@ -43,6 +44,20 @@ class NetResource(ctypes.Structure):
         ("lpComment", c_char_p),
         ("lpProvider", c_char_p),
     ]
+
+
+def in_c(resource: Resource) -> NetResource:
+    """*resource* as the structure, with texts of its own, on which a library may scribble."""
+    return NetResource(
+        resource.scope or 0,
+        resource.type,
+        resource.display_type,
+        resource.usage,
+        utf16(resource.local_name),
+        utf16(resource.remote_name),
+        utf16(resource.comment),
+        utf16(resource.provider),
+    )
 
 
 def utf16(text: str | None) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from mprouter.plugins.frames import LIMIT
 from mprouter.plugins.library import NetResource as Netresource
-from mprouter.plugins.library import loaded, utf16
+from mprouter.plugins.library import in_c, loaded, utf16
 from mprouter.providers.native.wire import (
     Account,
     Add,
@@ -142,7 +142,7 @@ class Functions:
     def _add(self, request: Add) -> Answer:
         """``NPAddConnection3``, or without flags ``NPAddConnection``."""
         with _Password(request.password) as password:
-            told = _told(request.resource)
+            told = in_c(request.resource)
             arguments = byref(told), password, utf16(request.user)
             if request.flags is None:
                 return self._answer(self._call("NPAddConnection", *arguments))
@@ -190,7 +190,7 @@ class Functions:
 
     def _information(self, resource: NetResource) -> Answer:
         """A resource, and what is behind it in the name."""
-        told, system = _told(resource), c_void_p()
+        told, system = in_c(resource), c_void_p()
 
         def informed(buffer: Any, size: Any) -> int:
             system.value = None
@@ -203,14 +203,14 @@ class Functions:
 
     def _parent(self, resource: NetResource) -> Answer:
         """A resource, whose remote name is None at the top."""
-        told = _told(resource)
+        told = in_c(resource)
         status, found = self._filled(lambda buffer, size: self._call("NPGetResourceParent", byref(told), buffer, size))
         return self._answer(status, lambda: Answer(0, resources=[found.resource(0)]))
 
     def _open(self, request: Open) -> Answer:
         """``NPOpenEnum``: a number for the handle."""
         handle = c_void_p()
-        told = None if request.container is None else _told(request.container)
+        told = None if request.container is None else in_c(request.container)
         status = self._call(
             "NPOpenEnum", request.scope, request.kind, request.usage, told and byref(told), byref(handle)
         )
@@ -384,20 +384,6 @@ class _Buffer:
             _one_of(DisplayType, found.dwDisplayType, DisplayType.GENERIC),
             ResourceUsage(found.dwUsage & sum(ResourceUsage)),
         )
-
-
-def _told(resource: NetResource) -> Netresource:
-    """*resource* as NETRESOURCE, whose texts the library may scribble on."""
-    return Netresource(
-        resource.scope or 0,
-        resource.type,
-        resource.display_type,
-        resource.usage,
-        utf16(resource.local_name),
-        utf16(resource.remote_name),
-        utf16(resource.comment),
-        utf16(resource.provider),
-    )
 
 
 def _one_of(kind: Any, value: int, otherwise: Any) -> Any:
