@@ -36,8 +36,9 @@ def cases(ground: Ground) -> Iterator[Case]:
 
 
 class Idle:
-    """A provider that does nothing."""
+    """A provider that does nothing, and counts as one of ours: what a stranger's guard costs is not the journal's."""
 
+    __module__ = "mprouter.idle"
     name = "idle"
     capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION
 

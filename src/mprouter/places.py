@@ -11,6 +11,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from mprouter.status import Status, WNetError
@@ -111,7 +112,13 @@ def locked(path: Path) -> Iterator[None]:
 
 def _moved(place: str) -> Path | None:
     value = os.environ.get(f"MPROUTER_{place}_DIR")
-    return Path(value).absolute() if value else None
+    if not value:
+        return None
+    return _path(value) if value.startswith("/") else Path(value).absolute()
+
+
+_path = lru_cache(maxsize=64)(Path)
+"""Every operation asks for places many times, and taking a path apart is dear."""
 
 
 def _is_xdg() -> bool:
@@ -120,7 +127,7 @@ def _is_xdg() -> bool:
 
 def _xdg(kind: str, default: str) -> Path:
     base = os.environ.get(f"XDG_{kind}_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / default) / "mprouter"
+    return _path(base if base.startswith("/") else Path.home() / default, "mprouter")
 
 
 def _platform(kind: str) -> Path:
