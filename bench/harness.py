@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-__all__ = ["Case", "Goal", "Kind", "Result", "Role", "machine", "measured", "timed"]
+__all__ = ["ROUNDS", "Case", "Goal", "Kind", "Result", "Role", "machine", "measured", "timed"]
 
 ROUNDS = 7
 """How often each kind has its turn, unless a case says more."""

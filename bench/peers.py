@@ -305,7 +305,7 @@ def gvfs_session(ground: Ground, share: Share) -> dict[str, str] | None:
     ground.start([daemons / "gvfsd", "--no-fuse"], environment)
     ground.start([daemons / "gvfsd-fuse", "-f", home / "gvfs"], environment)
     wait_for(lambda: os.path.ismount(home / "gvfs"), "gvfs's FUSE file system")
-    ground.at_end(lambda: _unmount(home / "gvfs"))
+    ground.at_end(lambda: _unmount(home / "gvfs", lazily=True))
     return environment
 
 
@@ -342,6 +342,6 @@ def stop(environment: Mapping[str, str]) -> None:
         daemon.stop()
 
 
-def _unmount(path: Path) -> None:
-    subprocess.run(["fusermount3", "-u", str(path)], check=False, capture_output=True)
+def _unmount(path: Path, *, lazily: bool = False) -> None:
+    subprocess.run(["fusermount3", "-uz" if lazily else "-u", str(path)], check=False, capture_output=True)
     wait_for(lambda: not os.path.ismount(path), f"the end of the mount at {path}")

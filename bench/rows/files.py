@@ -1,6 +1,6 @@
 """Many small files through the path: listing a directory, asking for each file's attributes, reading some.
 
-Each round has a directory of its own, so that nobody has it in memory.
+Each round has a directory of its own, so that nobody has it in memory; all were there before anybody mounted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ground import Ground
-from harness import Case, Goal, Kind, Role
-from peers import Command, Share, mounters, share
+from harness import ROUNDS, Case, Goal, Kind, Role
+from peers import Command, Mounter, Share, mounters, share
 
 NETWORKS = ("sftp", "smb")
 LISTED, READ = 10_000, 1_000
@@ -25,42 +25,48 @@ def cases(ground: Ground) -> Iterator[Case]:
     """Listing, listing with attributes, and reading, on each network."""
     for network in NETWORKS:
         shared = share(ground, network)
-        ours = Command(shared, ground, warm=True)
-        mounted = {each: each.mount() for each in (ours, *mounters(ground, shared))}
-        try:
-            for what, number, work in (
-                (f"list {LISTED:,} files", LISTED, os.listdir),
-                (f"list and stat {LISTED:,} files", LISTED, stat_all),
-                (f"read {READ:,} files of 4 KiB", READ, read_all),
-            ):
+        for what, number, work in (
+            (f"list {LISTED:,} files", LISTED, os.listdir),
+            (f"list and stat {LISTED:,} files", LISTED, stat_all),
+            (f"read {READ:,} files of 4 KiB", READ, read_all),
+        ):
+            ours = Command(shared, ground, warm=True)
+            mounters_here: list[Mounter] = [ours, *mounters(ground, shared)]
+            names = directories(shared, number, ROUNDS * len(mounters_here))
+            mounted = {each: each.mount() for each in mounters_here}
+            try:
                 kinds = [
-                    Kind(
-                        each.name,
-                        Role.OURS if each is ours else Role.PEER,
-                        once(shared, path, number, work),
-                        cleaning(shared),
-                    )
+                    Kind(each.name, Role.OURS if each is ours else Role.PEER, once(path, names, number, work))
                     for each, path in mounted.items()
                 ]
-                yield Case(f"{network}: {what}", "files/s", kinds, GOALS)
-        finally:
-            for each in mounted:
-                each.unmount()
+                yield Case(f"{network}: {what}", "files/s", kinds, GOALS, rounds=ROUNDS)
+            finally:
+                for each in mounted:
+                    each.unmount()
+                for directory in shared.root.glob("many-*"):
+                    shutil.rmtree(directory)
 
 
-_numbers = iter(range(1 << 30))
+def directories(shared: Share, files: int, number: int) -> Iterator[str]:
+    """So many directories on the server, each with *files*."""
+    first = shared.root / "file"
+    first.write_bytes(CONTENT)
+    first.chmod(0o644)
+    names = [f"many-{each}" for each in range(number)]
+    for name in names:
+        (shared.root / name).mkdir()
+        for each in range(files):
+            os.link(first, f"{shared.root}/{name}/file{each:05}")
+    return iter(names)
 
 
-def once(shared: Share, path: Path, number: int, work: Callable[[Path], object]) -> Callable[[], float]:
+def once(path: Path, names: Iterator[str], number: int, work: Callable[[Path], object]) -> Callable[[], float]:
     """Files a second."""
 
     def done() -> float:
-        directory = shared.root / f"many-{next(_numbers)}"
-        directory.mkdir()
-        for each in range(number):
-            (directory / f"file{each:05}").write_bytes(CONTENT)
+        directory = path / next(names)
         begun = perf_counter()
-        work(path / directory.name)
+        work(directory)
         return number / (perf_counter() - begun)
 
     return done
@@ -76,13 +82,3 @@ def read_all(path: Path) -> None:
     """One after the other."""
     for name in os.listdir(path):
         assert len((path / name).read_bytes()) == len(CONTENT)
-
-
-def cleaning(shared: Share) -> Callable[[], None]:
-    """What removes the directories from the server."""
-
-    def clean() -> None:
-        for directory in shared.root.glob("many-*"):
-            shutil.rmtree(directory)
-
-    return clean
