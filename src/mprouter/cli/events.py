@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,12 +14,14 @@ from mprouter.cli.output import OutputLost, is_terminal, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mprouter.store import EventRecord, Store
 
 __all__ = ["command"]
 
-_LOOK_AGAIN = 0.25  # seconds
+_LOOK_AGAIN = 0.25
+"""Seconds after which the record is looked at, whether or not the kernel has told of a change."""
 
 
 @click.command(
@@ -71,6 +74,7 @@ def command(name: str | None, follow: bool, last: int, as_json: bool) -> None:
 def _follow(store: Store, after: int, name: str | None, *, as_json: bool) -> None:
     """Show what is recorded after the event *after*, until somebody ends it: that is no failure."""
     try:
+        _watch(store.path.parent)
         while True:
             events = store.events(after=after, name=name)
             _show(events, as_json=as_json)
@@ -82,18 +86,33 @@ def _follow(store: Store, after: int, name: str | None, *, as_json: bool) -> Non
             click.echo(err=True)  # the line that shows ^C ends here
 
 
+def _watch(directory: Path) -> None:
+    """Have SIGIO pending whenever something in *directory* is written to, where the kernel tells that (Linux)."""
+    import fcntl
+    import os
+    import signal
+
+    if sys.platform == "linux":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
+        watched = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)  # as long as this process runs
+        with suppress(OSError):  # what is not told is seen a little later
+            fcntl.fcntl(watched, fcntl.F_NOTIFY, fcntl.DN_MODIFY | fcntl.DN_MULTISHOT)
+
+
 def _wait() -> None:
     """Until it is time to look again. Raises ``OutputLost`` if nobody reads any longer."""
     import select
+    import signal
     import time
 
-    if not hasattr(select, "poll") or sys.stdout is None:
+    if sys.platform != "linux" or sys.stdout is None:
         time.sleep(_LOOK_AGAIN)
         return
     reader = select.poll()
     reader.register(sys.stdout.fileno(), 0)
-    if any(event & select.POLLERR for _, event in reader.poll(_LOOK_AGAIN * 1000)):
+    if any(event & select.POLLERR for _, event in reader.poll(0)):
         raise OutputLost("nobody reads it", reader_gone=True)
+    signal.sigtimedwait({signal.SIGIO}, _LOOK_AGAIN)
 
 
 def _last_id(events: Sequence[EventRecord]) -> int:
