@@ -162,6 +162,7 @@ def test_without_a_path_and_its_flags_nothing_can_be_typed_that_was_not_found(ty
     shown = typist.read()
     assert "Type the number of what is shown." in shown
     assert "there is no 7" in shown
+    assert shown.count("The network. Type") == 2
 
 
 @pytest.mark.usefixtures("network")
