@@ -39,6 +39,18 @@ def adding(resource: wnet.NETRESOURCE, *arguments: object) -> Status:
     return said.pop()
 
 
+def test_a_host_that_nobody_knows_has_the_status_of_windows() -> None:
+    assert adding(disk("sftp://no-such-host.invalid/x", "Z:")) is Status.ERROR_BAD_NETPATH
+
+
+def test_a_provider_goes_by_its_name_on_windows_too(smb_server: SmbServer) -> None:
+    named = disk(smb_server.url("no such share"), "Z:", lpProvider="Microsoft Windows Network")
+    with pytest.raises(WNetError) as refused:
+        wnet.WNetAddConnection2(named, smb_server.password)
+    assert (refused.value.provider, refused.value.status) == ("smb", Status.ERROR_BAD_NET_NAME)
+    assert wnet.WNetGetNetworkInformation("Microsoft Windows Network").wNetType == 2
+
+
 # -- what they do --------------------------------------------------------------------------------------------------
 
 
