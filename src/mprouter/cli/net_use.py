@@ -6,6 +6,7 @@ connections that ``Router`` does not decide; what Windows asks the person is ask
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from mprouter.cli import net_messages
 from mprouter.cli.disconnect import Waiting
 from mprouter.cli.net_grammar import PROMPT, Words
 from mprouter.cli.output import is_terminal, plain, say
-from mprouter.names import RemoteName, parse_local, parse_remote
+from mprouter.names import RemoteName, looks_local, parse_local, parse_remote
 from mprouter.providers.base import State
 from mprouter.resource import ConnectFlag
 from mprouter.status import Status, WNetError
@@ -49,6 +50,10 @@ def run(words: Words, router: Router) -> bool:
     if words.elsewhere is not None:
         hint = "connect the directory itself" if words.elsewhere == "HOME" else "leave it out"
         raise WNetError(Status.ERROR_NOT_SUPPORTED, f"/{words.elsewhere} means nothing here", hint=hint)
+    if words.device is not None and words.device != PROMPT:
+        _local(words.device)
+    if words.remote is not None:
+        _remote(words.remote)
     if words.delete:
         return _delete_all(words, router) if words.device == PROMPT else _delete(words, router)
     if words.remote is not None:
@@ -61,6 +66,33 @@ def run(words: Words, router: Router) -> bool:
     else:
         _list(router)
     return True
+
+
+# -- names that are none: what stands in a wrong place may be a password, and is not repeated ------------------------
+
+
+def _local(word: str) -> str:
+    """The local name that *word* is. Raises ``WNetError``, which shows only letters and devices."""
+    try:
+        return parse_local(word)
+    except WNetError as error:
+        if len(word) == 1 or (looks_local(word) and word[0] not in "/.~"):
+            raise
+        status, why, hint = error.status, error.strerror, error.hint
+    raise WNetError(status, f"what stands where the device belongs: {why}", hint=hint)
+
+
+def _remote(word: str) -> RemoteName:
+    """The remote name that *word* is. Raises ``WNetError``, which shows only what begins as a remote name does."""
+    try:
+        return parse_remote(word)
+    except WNetError as error:
+        if re.match(r"[\\/]{2}|rclone:|[A-Za-z][\w+.-]*://", word, re.IGNORECASE):
+            raise
+        status, why, hint = error.status, error.strerror, error.hint
+    if looks_local(word):
+        hint = "the device comes first, then the remote name, then the password"
+    raise WNetError(status, f"what stands where the remote name belongs: {why}", hint=hint)
 
 
 # -- what is there -------------------------------------------------------------------------------------------------
@@ -170,7 +202,7 @@ def _connect(words: Words, remote: str, router: Router) -> None:
     name = parse_remote(remote)
     if words.persistent is not None:
         _remember_from_now_on(words.persistent)
-    if words.device is None and words.password is None and (there := _deviceless(name, words.user, router)):
+    if words.device is None and (there := _deviceless(name, words.user, router)):
         _say_connected(words, there)
         return
     password = _typed_password(name) if words.password == PROMPT else words.password
