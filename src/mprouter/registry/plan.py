@@ -386,8 +386,8 @@ class _Reading:
                 self.notes.append(Note(local, first, f"not imported: {reason}"))
             return None
         kind = values.get("connectiontype")
-        if kind is not None and (number := _number(kind)) != ResourceType.DISK:
-            what = "not printers" if number == ResourceType.PRINT else f"and ConnectionType is {number}, not 1"
+        if kind is not None and (told := _number(kind)) != ResourceType.DISK:
+            what = "not printers" if told == ResourceType.PRINT else f"and ConnectionType is {told}, not 1"
             self.notes.append(Note(local, kind.line, f"not imported: only directories can be connected, {what}"))
             return known
         provider = known.provider if known else None
