@@ -409,11 +409,19 @@ def test_a_word_in_a_wrong_place_is_not_repeated_for_it_may_be_a_password(net_us
     assert "hunter2" not in result.stdout + result.stderr
 
 
-def test_c6_data_that_the_server_refuses_have_a_way_out_in_the_words_of_mpr(capsys: pytest.CaptureFixture[str]) -> None:
-    later = "nothing is lost; disconnect then, or now with --later"
-    tell(WNetError(Status.ERROR_WRITE_FAULT, "not yet on the server: a", name="/mnt/my dav", hint=later))
-    way_out = "or now with mpr disconnect '/mnt/my dav' --later, after which mpr discard gives it up for good\n"
-    assert capsys.readouterr().err.endswith(f"{way_out}\n")
+def test_c6_data_that_the_server_refuses_have_a_way_out(
+    installed: Command, mpr: Command, places: Places, smb_server: SmbServer
+) -> None:
+    remote = smb_server.url("public")
+    assert mpr("connect", remote, "Z:", "--password-stdin", stdin=f"{smb_server.password}\n").returncode == 0
+    (places.drives / "Z" / "refused").write_text("for a share that is read-only")
+    failed = installed("net", "use", "*", "/delete", "/y")
+    assert failed.returncode == 2
+    assert "System error 29 has occurred.\n" in failed.stderr
+    later, discard = "mpr disconnect Z: --later", f"mpr discard {remote}"
+    assert f"or now with {later}; {discard} then gives it up for good\n" in failed.stderr
+    assert mpr(*later.split()[1:]).returncode == mpr(*discard.split()[1:], "--yes").returncode == 0
+    assert installed("net", "use", "*", "/delete", "/y").stdout == "There are no entries in the list.\n\n"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from mprouter.cli.output import plain
@@ -54,11 +52,10 @@ def tell(error: WNetError) -> None:
 
 
 def _hint(error: WNetError) -> str | None:
-    """What to do next, with options that NET has, or the commands of ``mpr`` where it has none."""
+    """What to do next, with switches that NET has."""
     if error.hint is None:
         return None
     hint = error.hint
     for words, own in _IN_ITS_WORDS.items():
         hint = hint.replace(words, own)
-    later = shlex.join(["mpr", "disconnect", error.name or "NAME", "--later"])
-    return hint.replace("with --later", f"with {later}, after which mpr discard gives it up for good")
+    return hint

@@ -7,6 +7,7 @@ connections that ``Router`` does not decide; what Windows asks the person is ask
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -323,6 +324,7 @@ def _disconnect(name: str, words: Words, router: Router) -> None:
             try:
                 router.disconnect(name, force, forget=True, progress=waiting.of(name))
             except WNetError as error:
+                error.hint = error.hint and error.hint.replace("with --later", _later(name, error))
                 if force or error.status is not Status.ERROR_OPEN_FILES:
                     raise
                 refused = error
@@ -332,6 +334,15 @@ def _disconnect(name: str, words: Words, router: Router) -> None:
         question = "Is it OK to continue disconnecting and force them closed? (Y/N) [N]: "
         if not _agreed(question, words, default=False):
             raise refused
+
+
+def _later(name: str, error: WNetError) -> str:
+    """The way out if a server does not take what was written; Windows' command has no switch for it."""
+    later, discard = (
+        shlex.join(["mpr", "disconnect", name, "--later"]),
+        shlex.join(["mpr", "discard", error.name or name]),
+    )
+    return f"with {later}; {discard} then gives it up for good"
 
 
 # -- asking --------------------------------------------------------------------------------------------------------
