@@ -566,6 +566,7 @@ def test_a_file_comes_from_standard_input_too(places: Places, store: Store, file
         0,
         "line 3: C: not imported: only the drives D: to Z: are remembered",
     )
+    assert run("export", "-").stdout_bytes == run("export").stdout_bytes
     ran = run("import", "-", stdin=b"rubbish")
     assert (ran.exit_code, ran.stderr.startswith("mpr: standard input: line 1: a registry file begins")) == (1, True)
 

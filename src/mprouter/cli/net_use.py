@@ -52,9 +52,9 @@ def run(words: Words, router: Router) -> bool:
         hint = "connect the directory itself" if words.elsewhere == "HOME" else "leave it out"
         raise WNetError(Status.ERROR_NOT_SUPPORTED, f"/{words.elsewhere} means nothing here", hint=hint)
     if words.device is not None and words.device != PROMPT:
-        _local(words.device)
+        _check_device(words.device)
     if words.remote is not None:
-        _remote(words.remote)
+        _check_remote(words.remote)
     if words.delete:
         return _delete_all(words, router) if words.device == PROMPT else _delete(words, router)
     if words.remote is not None:
@@ -72,25 +72,29 @@ def run(words: Words, router: Router) -> bool:
 # -- names that are none: what stands in a wrong place may be a password, and is not repeated ------------------------
 
 
-def _local(word: str) -> str:
-    """The local name that *word* is. Raises ``WNetError``, which shows only letters and devices."""
+def _check_device(word: str) -> None:
+    """Raise ``WNetError`` if *word* is no local name. It shows only letters and devices."""
     try:
-        return parse_local(word)
+        parse_local(word)
     except WNetError as error:
         if len(word) == 1 or (looks_local(word) and word[0] not in "/.~"):
             raise
         status, why, hint = error.status, error.strerror, error.hint
+    else:
+        return
     raise WNetError(status, f"what stands where the device belongs: {why}", hint=hint)
 
 
-def _remote(word: str) -> RemoteName:
-    """The remote name that *word* is. Raises ``WNetError``, which shows only what begins as a remote name does."""
+def _check_remote(word: str) -> None:
+    """Raise ``WNetError`` if *word* is no remote name. It shows only what begins as one does."""
     try:
-        return parse_remote(word)
+        parse_remote(word)
     except WNetError as error:
         if re.match(r"[\\/]{2}|rclone:|[A-Za-z][\w+.-]*://", word, re.IGNORECASE):
             raise
         status, why, hint = error.status, error.strerror, error.hint
+    else:
+        return
     if looks_local(word):
         hint = "the device comes first, then the remote name, then the password"
     raise WNetError(status, f"what stands where the remote name belongs: {why}", hint=hint)

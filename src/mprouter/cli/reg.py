@@ -96,7 +96,7 @@ def _as_json(plan: Plan, *, written: bool) -> dict[str, Any]:
 
 @command.command(
     "export",
-    arguments={"FILE": "The .reg file to write. Without it, it is shown, or goes to the next program."},
+    arguments={"FILE": "The .reg file to write. Without it, or for -, it is shown, or goes to the next program."},
     examples=[
         ("mpr reg export", "See what is kept."),
         ("mpr reg export drives.reg", "A file that regedit, and 'mpr reg import' on another machine, can read."),
@@ -126,7 +126,7 @@ def export(file: Path | None, system: bool, version: str, force: bool) -> None:
 
     with closing(Store(as_is=True)) as store:
         data = exporting.exported(store, system=system, version=int(version))
-    if file is not None:
+    if file is not None and file != Path("-"):
         exporting.write(file, data, force=force)
     elif is_terminal(sys.stdout):
         for line in reg_file.read(data).splitlines():
