@@ -269,7 +269,10 @@ def test_c6_open_files_keep_it_unless_it_is_forced(places: Places, resource: str
     assert places.mounts() == []
 
 
-@pytest.mark.parametrize("status", [Status.ERROR_DEVICE_IN_USE, Status.ERROR_EXTENDED_ERROR, Status.ERROR_BUSY])
+@pytest.mark.parametrize(
+    "status",
+    [Status.ERROR_DEVICE_IN_USE, Status.ERROR_EXTENDED_ERROR, Status.ERROR_BUSY, Status.ERROR_WRITE_FAULT],
+)
 def test_what_a_provider_says_of_a_cancel_is_said(foreign: Foreign, status: Status) -> None:
     wnet.WNetAddConnection2(disk("file:///anywhere", "Z:"))
     foreign.cancelling = WNetError(status)
