@@ -763,7 +763,7 @@ class Router:
     def _no_deviceless(self, name: str) -> WNetError:
         canonical = parse_remote(name).canonical
         devices = [each.local_name for each in self._store.entries() if each.canonical == canonical]
-        hint = f"it is connected as {', '.join(filter(None, devices))}: give that name" if devices else None
+        hint = f"that is the name to give: {', '.join(filter(None, devices))}" if devices else None
         return WNetError(
             Status.ERROR_NOT_CONNECTED,
             name=name,

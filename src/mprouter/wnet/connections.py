@@ -216,7 +216,7 @@ def _add(
     if to_choose and resource.dwType == constants.RESOURCETYPE_ANY:
         raise _invalid(resource, "a device cannot be chosen for a resource of any type", "give RESOURCETYPE_DISK")
     if unknown := flags & ~_KNOWN_FLAGS:
-        raise _invalid(resource, f"the flags {unknown:#x} are not known", None)
+        raise _invalid(resource, f"the flags {unknown & 0xFFFFFFFF:#x} are not known", None)
     remote = resource.lpRemoteName or ""
     _check_promises(flags, remote)
     return default_router().connect(
