@@ -38,9 +38,10 @@ from servers.webdav import WebdavServer
 settings.register_profile("mprouter", deadline=None, database=None)
 settings.load_profile("mprouter")
 
-for _number in (signal.SIGHUP, signal.SIGINT):
-    if signal.getsignal(_number) is signal.SIG_IGN:  # run in the background; what is started here is to heed them
-        signal.signal(_number, lambda *_: None)  # which programs do not inherit, as they do that it is ignored
+# Run in the background, this process ignores them, and so would what it starts; a handler is not inherited.
+for _number, _handler in ((signal.SIGHUP, lambda *_: None), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -81,6 +81,7 @@ class History:
         self._changes: dict[str, Owed | None] = {}
         self._status: int | None = None
         self._written: tuple[int, int | None] = 1, None
+        self._is_settled = False
         self.is_open = False
 
     @classmethod
@@ -123,7 +124,7 @@ class History:
     def left_by_interrupt(self) -> str:
         """What became of the connection, and its name: the note that the interrupt gets, once all is settled."""
         is_add = isinstance(self._event, AddConnect)
-        if self._status is None and self.is_open:
+        if self.is_open and not self._is_settled:
             outcome = "not settled yet, which the next command tries again"
         elif self._status == Status.WN_SUCCESS:
             outcome = "the connection stands" if is_add else "it is disconnected"
@@ -213,6 +214,7 @@ class History:
     def settled(self, status: Status) -> None:
         """The store has noted how the attempt ended, together with what it did."""
         self._status = int(status)
+        self._is_settled = True
         self._written = self._record.attempt, self._status
 
     def _owe(self, owed: Owed) -> None:

@@ -794,7 +794,7 @@ def _parse_local(text: str) -> str:
     if re.fullmatch(r"[A-Za-z]:[\\/]*", text):
         drive = text[:2].upper()
         if drive not in DRIVE_LETTERS:
-            _refuse(f"{drive} cannot be redirected", "the letters are D: to Z:")
+            _refuse("this letter cannot be redirected", "the letters are D: to Z:")
         return drive
     if _DEVICE.fullmatch(text):
         _refuse("only directories can be connected, not printers and ports", "give a drive letter such as Z:")
@@ -802,6 +802,8 @@ def _parse_local(text: str) -> str:
         _refuse(
             "this is a remote name, where a local one is expected", "the remote name comes first, then the local one"
         )
+    if re.fullmatch(r"[A-Za-z]", text):
+        _refuse("a drive letter has a colon", f"write {text.upper()}:")
     if not Path(text).is_absolute():
         _refuse("this is neither a drive letter nor an absolute path", "give one, such as Z: or /home/me/projects")
     path = os.path.normpath(text)

@@ -115,6 +115,25 @@ class Recovery:
         if operation is not None:
             self._recover(operation, history, _cause(error))
 
+    def give_up(self, entry: Entry) -> bool:
+        """Forget *entry*, at which work was cut off, although its provider cannot clear what is left of it.
+
+        Whether it was such a one. What is left stays where it is; whoever is owed a post gets it.
+        """
+        with self._store.recovering():
+            operations, claims = cut_off(self._store)
+            cut = [each for each in operations if entry.id in each.entries]
+            if not cut and entry.id not in {each.id for each in claims}:
+                return False
+            for each in cut:
+                self._store.settle(each.id, each.status or Status.ERROR_PROCESS_ABORTED, remove=[entry.id])
+            self._store.remove(entry.id)
+        if entry.made_directory:
+            mountpoints.remove(Path(entry.path))
+        log.warning("%s is given up; what is left of it in %s stays there", entry.remote_name, entry.path)
+        self.run()
+        return True
+
     def _journaled(self, history: History) -> Operation | None:
         return next((each for each in self._store.operations() if each.id == history.id), None)
 

@@ -184,18 +184,20 @@ class Router:
     ) -> None:
         """Cancel a connection (``WNetCancelConnection2``; N2, C5, C6).
 
-        name: a local name, or a remote name for all deviceless connections to it. force: in spite of open files.
-        forget: no longer remember it (CONNECT_UPDATE_PROFILE). later: at once, without delivering what is not sent
-        yet: that is kept, ``waiting`` tells of it, and the next connection to the resource sends it. progress: hears
-        how much written data is still on its way.
+        name: a local name, or a remote name for all deviceless connections to it. force: in spite of open files; what
+        was cut off and cannot be settled is given up. forget: no longer remember it (CONNECT_UPDATE_PROFILE). later: at
+        once, without delivering what is not sent yet: that is kept, ``waiting`` tells of it, and the next connection to
+        the resource sends it. progress: hears how much written data is still on its way.
 
         Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, ERROR_WRITE_FAULT, or a notifyee's veto.
         """
         self.recover()
         name = str(name)
+        if force and self._is_given_up(name):
+            return
         if looks_local(name):
             local = parse_local(name)
-            entry = self._store.entry(local)
+            entry = self._at(local)
             remembered = self._remembered(local)
             if entry is None and not (forget and remembered):
                 raise WNetError(
@@ -211,6 +213,15 @@ class Router:
             if not entries:
                 raise self._no_deviceless(name)
             self._cancel(remote.told, entries, force, None, progress, later=later)
+
+    def _is_given_up(self, name: str) -> bool:
+        """Give up what was cut off and could not be settled just now; whether nothing else goes by *name*."""
+        if looks_local(name):
+            found = [each for each in [self._at(parse_local(name))] if each is not None]
+        else:
+            found = self._store.by_remote(parse_remote(name).canonical)
+        given_up = [self._recovery.give_up(each) for each in found]
+        return bool(found) and all(given_up)
 
     # -- what exists -------------------------------------------------------------------------------------------
 
@@ -606,11 +617,14 @@ class Router:
                 if each.local_name is not None:
                     mountpoints.check(path, each.local_name)
             lost.clear()
+            asked.note()
+
+        asked = _Asked(self._store, entry.id, is_named=request.resource.provider is not None, is_free=lambda: not lost)
 
         made = mountpoints.make(path, entry.local_name) or entry.made_directory
         faults.reached("directory made")
         try:
-            provider, added = self._route(request, path, clear)
+            provider, added = self._route(request, path, clear, asked)
             try:
                 replaced = request.credentials.save_if_asked(request.name)
                 connected = self._store.complete(
@@ -626,7 +640,7 @@ class Router:
             except BaseException:
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
                 raise
-        except BaseException:
+        except Exception:  # what an interrupt has left is cleared by who settles it, and then the directory
             if made and not lost:
                 mountpoints.remove(path)
             raise
@@ -639,7 +653,7 @@ class Router:
             self.password_changed(new, before, change=PasswordChange(0))
         return connected
 
-    def _route(self, request: _Request, path: Path, clear: Callable[[], None]) -> tuple[Provider, Added]:
+    def _route(self, request: _Request, path: Path, clear: Callable[[], None], asked: _Asked) -> tuple[Provider, Added]:
         wanted = AddRequest(
             request.name,
             path,
@@ -652,8 +666,10 @@ class Router:
         )
 
         def attempt(provider: Provider) -> Added:
+            asked.ask(provider.name)
             if not provider.capabilities & Capability.REPLACE:
                 clear()
+            asked.note()
             return provider.add_connection(wanted)
 
         return route(request.providers, request.name, attempt)
@@ -747,7 +763,7 @@ class Router:
     def _no_deviceless(self, name: str) -> WNetError:
         canonical = parse_remote(name).canonical
         devices = [each.local_name for each in self._store.entries() if each.canonical == canonical]
-        hint = f"it is connected as {', '.join(filter(None, devices))}: give that name" if devices else None
+        hint = f"that is the name to give: {', '.join(filter(None, devices))}" if devices else None
         return WNetError(
             Status.ERROR_NOT_CONNECTED,
             name=name,
@@ -847,7 +863,12 @@ class Router:
             except WNetError:
                 raise
             except BaseException as error:  # it may have struck anywhere
-                if self._recovery.settle(history, error):
+                try:
+                    undone = self._recovery.settle(history, error)
+                except Exception as failure:  # noqa: BLE001 - it is not settled yet, and the interrupt matters more
+                    log.warning("what was interrupted is not settled: %s", failure)
+                    raise error from None
+                if undone:
                     raise
                 interrupts.append(error)
                 return done() if done else event
@@ -872,7 +893,7 @@ class Router:
         self.recover()
         if looks_local(name):
             local = parse_local(name)
-            entry = self._store.entry(local)
+            entry = self._at(local)
             remembered = self._remembered(local)
         else:
             entry = next(iter(self._store.by_remote(parse_remote(name).canonical)), None)
@@ -882,6 +903,13 @@ class Router:
         if remembered is not None:
             return remembered
         raise WNetError(Status.ERROR_NOT_CONNECTED, name=name, hint="mpr list shows what is connected")
+
+    def _at(self, local: str) -> Entry | None:
+        """What has the local name *local*, or appears at that path."""
+        found = self._store.entry(local)
+        if found is None and local.startswith("/"):
+            found = next((each for each in self._store.entries() if each.path == local), None)
+        return found
 
     def _entry_of(self, connection: Connection) -> Entry:
         """What the store knows of it. Raises ``WNetError`` (ERROR_NOT_CONNECTED) if that is over."""
@@ -912,9 +940,13 @@ class Router:
     def _provider(self, entry: Entry) -> Provider:
         """The provider that made *entry*, also if it is disabled by now, or would have."""
         if entry.provider is None:
-            for each, failure in claimants(self.providers(), parse_remote(entry.remote_name)):
+            usable = [each for each in self.registered_providers() if each.problem is None]
+            in_order = sorted(usable, key=lambda each: not each.takes_part)
+            for each, failure in claimants([each.get() for each in in_order], parse_remote(entry.remote_name)):
                 if failure is None:
                     return each
+            why = "whichever began it is no longer there"
+            raise WNetError(Status.ERROR_BAD_PROVIDER, why, name=entry.local_name or entry.remote_name)
         why = "is not there"
         for registered in self.registered_providers():
             if registered.name == entry.provider:
@@ -947,6 +979,35 @@ class Router:
             options=entry.options,
             _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
         )
+
+
+class _Asked:
+    """Which provider a claim is tried with: in the store, unless recovery would come to it by itself.
+
+    That asks the first that has the name; so what is written down is who comes after that, or was named by the request.
+    is_free: whether the claim is of nothing lost any more.
+    """
+
+    def __init__(self, store: Store, entry_id: int, *, is_named: bool, is_free: Callable[[], bool]) -> None:
+        self._store = store
+        self._entry_id = entry_id
+        self._is_free = is_free
+        self._provider: str | None = None
+        self._known: str | None = None
+        self._is_first = not is_named
+
+    def ask(self, provider: str) -> None:
+        """*provider* comes next."""
+        self._provider = provider
+        if self._is_first:
+            self._known = provider
+            self._is_first = False
+
+    def note(self) -> None:
+        """Write down who is being asked, if need be."""
+        if self._provider is not None and self._provider != self._known and self._is_free():
+            self._store.asking(self._entry_id, self._provider)
+            self._known = self._provider
 
 
 def _only_remembered(remembered: Remembered) -> Connection:

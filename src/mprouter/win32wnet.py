@@ -12,7 +12,7 @@ import itertools
 from typing import Any, NoReturn
 
 from mprouter import wnet
-from mprouter.status import WNetError
+from mprouter.status import Status, WNetError
 from mprouter.system_messages import message
 
 __all__ = [
@@ -232,7 +232,10 @@ def WNetGetLastError() -> tuple[int, str, str]:
 
 
 def install_win32wnet() -> None:
-    """Have ``import win32wnet``, ``win32netcon`` and ``pywintypes`` find this, where pywin32 is not installed."""
+    """Have ``import win32wnet``, ``win32netcon``, ``pywintypes`` and ``winerror`` find this, without pywin32.
+
+    Of ``winerror`` there are the statuses that come from here.
+    """
     import sys
     from importlib.util import find_spec
     from types import ModuleType
@@ -241,7 +244,11 @@ def install_win32wnet() -> None:
 
     types = ModuleType("pywintypes", "pywin32's exception.")
     types.__dict__["error"] = error
-    for name, module in (("win32wnet", sys.modules[__name__]), ("win32netcon", win32netcon), ("pywintypes", types)):
+    statuses = ModuleType("winerror", "Windows' statuses.")
+    statuses.__dict__.update({name: int(status) for name, status in Status.__members__.items()})
+    modules = {"win32wnet": sys.modules[__name__], "win32netcon": win32netcon}
+    modules |= {"pywintypes": types, "winerror": statuses}
+    for name, module in modules.items():
         if name not in sys.modules and find_spec(name) is None:
             sys.modules[name] = module
 

@@ -133,7 +133,7 @@ def test_net_view_has_no_switches_for_what_is_not_here(switch: str) -> None:
 
 @pytest.mark.parametrize("words", [["/nonsense"], ["-x"], ["//one", "//two"]])
 def test_net_view_refuses_what_is_wrong(words: list[str]) -> None:
-    with pytest.raises(click.UsageError, match="The syntax of this command is"):
+    with pytest.raises(click.UsageError, match=r"is unknown|too many"):
         view(words)
 
 

@@ -52,6 +52,8 @@ class Files:
 
     def add_connection(self, request: AddRequest) -> Added:
         self.requests.append(request)
+        if request.name.host == "refusing":
+            raise WNetError(Status.ERROR_BAD_NETPATH, "it refuses connections")
         if request.name.host != "files":
             raise WNetError(Status.WSAHOST_NOT_FOUND, f"the host name {request.name.host} is not known")
         password = request.credentials.password
@@ -159,7 +161,32 @@ def test_helpmsg_tells_the_text_of_a_status(files: Files) -> None:
     del files
     result = CliRunner().invoke(program, ["net", "HelpMsg", "2250"])
     assert done(result) == f"\n{NOT_FOUND}\n"
-    assert done(CliRunner().invoke(program, ["net", "helpmsg", "99999"])) == "\nUnknown error.\n\n"
+    assert done(CliRunner().invoke(program, ["net", "helpmsg", "/?"])).startswith(
+        "The syntax of this command is:\n\nNET H"
+    )
+    unknown = CliRunner().invoke(program, ["net", "helpmsg", "99999"])
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert unknown.stderr == (
+        "\n99999 is not a valid Windows network message number.\n\n"
+        "More help is available by typing NET HELPMSG 3871.\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["helpmsg"], ["helpmsg", "x"], ["helpmsg", "53", "54"], ["view", "/x"], ["view", "-x"], ["view", "a", "b"]],
+)
+def test_wrong_syntax_of_the_other_commands_ends_with_1_and_their_syntax(words: list[str]) -> None:
+    result = CliRunner().invoke(program, ["net", *words])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"\n\nThe syntax of this command is:\n\nNET {words[0].upper()}\n" in result.stderr
+
+
+def test_net_view_shows_its_syntax_when_asked() -> None:
+    for word in ("/?", "/HELP"):
+        assert done(CliRunner().invoke(program, ["net", "view", word])).startswith(
+            "The syntax of this command is:\n\nNET V"
+        )
 
 
 # -- connecting
@@ -177,6 +204,8 @@ def test_a_second_connection_without_a_letter_is_the_first_one(net_use: Use, fil
     first = done(net_use(PROJECTS, "/user:ana"))
     assert done(net_use(PROJECTS)) == done(net_use("//FILES/projects", "/user:ana")) == first
     assert f"{places.runtime}/mounts/1." in first
+    for password in (SECRET, "*"):  # the script that gives it may run often
+        assert net_use(PROJECTS, password, "/user:ana").stdout == net_use(PROJECTS, password).stdout == first
     assert f"{places.runtime}/mounts/2." in done(net_use(PROJECTS, "/user:ben"))
     assert len(files.requests) == 2
 
@@ -333,7 +362,16 @@ def test_delete_all(net_use: Use, files: Files, store: Store) -> None:
             r"\\nowhere\x: the host name nowhere is not known",
         ),
         (["Z:", r"\\files\closed"], 1326, "The user name or password is incorrect.", r"\\files\closed: "),
-        (["A:", PROJECTS], 1200, "The specified device name is invalid.", "A: A: cannot be redirected"),
+        (["A:", PROJECTS], 1200, "The specified device name is invalid.", "A: this letter cannot be redirected"),
+        (
+            ["z"],
+            1200,
+            "The specified device name is invalid.",
+            "z: a drive letter has a colon (ERROR_BAD_DEVICE, 12",
+        ),
+        (["LPT1:"], 1200, "The specified device name is invalid.", "LPT1: only directories can be connected"),
+        (["COM1:", PROJECTS, "pw"], 1200, "The specified device name is invalid.", "COM1: only directories can be"),
+        (["Z:", r"\\refusing\x"], 53, "The network path was not found.", r"\\refusing\x: it refuses connections"),
         (["Z:", r"\\files"], 67, "The network name cannot be found.", r"\\files: this names a server, but no share"),
         (["Z:", "sftp://ana:hunter2@files/x"], 87, "The parameter is incorrect.", "sftp://ana:***@files/x: a password"),
         (["Z:", "/home"], 50, "The request is not supported.", "/HOME means nothing here"),
@@ -349,6 +387,55 @@ def test_a_failure_is_told_as_windows_does_with_the_reason_below(
     assert result.stderr.startswith(f"System error {number} has occurred.\n\n{text}\n{reason}")
     assert result.stderr.endswith("\n\n")
     assert "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hunter2", PROJECTS, "Z:"],
+        ["~hunter2", PROJECTS, "Z:"],
+        ["Z:", "hunter2", PROJECTS],
+        ["Z:", r"\hunter2", PROJECTS],
+        ["Z:", "/hunter2/", PROJECTS],
+        ["Z:", "hunter2:x", PROJECTS],
+        ["hunter2", "/delete"],
+    ],
+    ids=ascii,
+)
+def test_a_word_in_a_wrong_place_is_not_repeated_for_it_may_be_a_password(net_use: Use, words: list[str]) -> None:
+    result = net_use(*words)
+    assert result.exit_code == 2
+    assert "\nwhat stands where the " in result.stderr
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_c6_data_that_the_server_refuses_have_a_way_out(
+    installed: Command, mpr: Command, places: Places, smb_server: SmbServer
+) -> None:
+    remote = smb_server.url("public")
+    assert mpr("connect", remote, "Z:", "--password-stdin", stdin=f"{smb_server.password}\n").returncode == 0
+    (places.drives / "Z" / "refused").write_text("for a share that is read-only")
+    failed = installed("net", "use", "*", "/delete", "/y")
+    assert failed.returncode == 2
+    assert "System error 29 has occurred.\n" in failed.stderr
+    later, discard = "mpr disconnect Z: --later", f"mpr discard {remote}"
+    assert f"or now with {later}; {discard} then gives it up for good\n" in failed.stderr
+    assert mpr(*later.split()[1:]).returncode == mpr(*discard.split()[1:], "--yes").returncode == 0
+    assert installed("net", "use", "*", "/delete", "/y").stdout == "There are no entries in the list.\n\n"
+
+
+@pytest.mark.parametrize(
+    ("hint", "told"),
+    [
+        ("give another password with --password-stdin, another user with --user",
+         "give another password with * after the name, another user with /USER:NAME"),
+        ("close them, or disconnect with --force", "close them, or disconnect with /Y"),
+    ],
+    ids=["password", "force"],
+)  # fmt: skip
+def test_hints_name_switches_that_net_use_has(capsys: pytest.CaptureFixture[str], hint: str, told: str) -> None:
+    tell(WNetError(Status.ERROR_LOGON_FAILURE, hint=hint))
+    assert f"; {told}\n" in capsys.readouterr().err
 
 
 def test_c4_a_letter_that_is_connected(net_use: Use) -> None:
@@ -394,7 +481,8 @@ def test_a_password_on_the_command_line_leaves_no_trace(
     ran = installed("net", "use", "Z:", remote, secret, "/persistent:yes")
     assert (ran.returncode, ran.stdout) == (0, COMPLETED)
     assert (places.drives / "Z" / "readonly").is_dir()
-    assert f" net use Z: {remote} {'*' * len(secret.encode())} /persistent:yes" in script.log.read_text()
+    wiped = " ".join("*" * len(each) for each in ("Z:", remote, secret, "/persistent:yes"))
+    assert f" net use {wiped} " in script.log.read_text()
     processes = [Path(f"/proc/{pid}/{kind}") for pid in places.processes() for kind in ("cmdline", "environ")]
     assert processes
     assert not [path for path in processes if secret.encode() in path.read_bytes()]

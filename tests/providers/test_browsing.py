@@ -37,7 +37,7 @@ from mprouter.resource import DisplayType, NetResource, ResourceScope, ResourceT
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers import smb
-from servers.daemon import Fresh
+from servers.daemon import Fresh, wait_for
 from servers.ftp import FtpServer
 from servers.relay import relay
 from servers.s3 import S3Server
@@ -115,6 +115,22 @@ def test_two_threads_enumerate_at_once_and_both_see_everything(big_smb: SmbServe
         one, other = threads.map(lambda _: names(Smb(), server), range(2))
     assert one == other
     assert len(one) == 305
+
+
+def test_a_server_is_looked_at_again_when_the_session_of_the_first_look_has_ended(
+    big_smb: SmbServer, store_password: Store
+) -> None:
+    server = f"smb://{big_smb.host}:{big_smb.port}"
+    store_password(f"{server}/*", big_smb.user, big_smb.password)
+    first = names(Smb(), server)
+    wait_for(lambda: not connections_to(big_smb.port), "the end of the idle session")
+    assert names(Smb(), server) == first
+
+
+def connections_to(port: int) -> list[str]:
+    """Those that are established on this machine, as the kernel lists them."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return [each for each in lines if each.split()[2].endswith(f":{port:04X}") and each.split()[3] == "01"]
 
 
 def test_a_server_that_tells_nobody_in_particular_is_browsed_without_a_password(

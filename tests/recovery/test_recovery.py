@@ -317,6 +317,7 @@ def test_n19_a_connection_that_cannot_be_settled_yet_is_tried_again(world: World
     assert failed.returncode == 1
     assert "Z:" in failed.stderr
     assert "cannot be settled yet" in failed.stderr
+    assert "mpr disconnect Z: --force" in failed.stderr
     world.mpr("recover")
     world.check()
 

@@ -206,7 +206,8 @@ def test_c3_a_drive_is_remembered(lines: str, user: str | None, provider: str | 
     [
         (f"{Z}{SHARE}".replace("k\\Z", "k\\C"), "C:", 3, "not imported: only the drives D: to Z: are remembered"),
         (f"{Z}{SHARE}".replace("k\\Z", "k\\LPT1"), "LPT1:", 3, "not imported: only the drives D: to Z:"),
-        (f'{Z}{SHARE}"ConnectionType"=dword:2', "Z:", 4, "not imported: only directories can be connected"),
+        (f'{Z}{SHARE}"ConnectionType"=dword:2', "Z:", 4, "not imported: only directories can be connected, not p"),
+        (f'{Z}{SHARE}"ConnectionType"=dword:0', "Z:", 4, "not imported: only directories can be connected, and Connec"),
         (f'{Z}"UserName"=""', "Z:", 3, "not imported: it has no RemotePath"),
         (f'{Z}"RemotePath"="NETWARE/VOL:"', "Z:", 3, "not imported: no network here has names of this form"),
     ],
@@ -228,8 +229,8 @@ def test_a_provider_that_is_not_here_is_told_and_any_other_may_make_the_connecti
     ("lines", "problem"),
     [
         ('"RemotePath"=dword:1', "line 3: RemotePath must be a text: REG_SZ or REG_EXPAND_SZ"),
-        ('"RemotePath"="\\\\\\\\server"', "line 3: Z:: this names a server, but no share on it"),
-        ('"RemotePath"="sftp://ana:secret@host/"', "line 3: Z:: a password is not part of a name"),
+        ('"RemotePath"="\\\\\\\\server"', "line 3: Z: this names a server, but no share on it"),
+        ('"RemotePath"="sftp://ana:secret@host/"', "line 3: Z: a password is not part of a name"),
         (f'{SHARE}"ConnectionType"="1"', "line 4: ConnectionType must be a number: REG_DWORD"),
         (f'{SHARE}"UserName"=hex:00', "line 4: UserName must be a text"),
     ],
@@ -468,8 +469,8 @@ WHOLE = rf"""
 """
 
 
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(program, ["reg", *map(str, arguments)], prog_name="mpr")
+def run(*arguments: str | Path, stdin: bytes = b"") -> Result:
+    return CliRunner().invoke(program, ["reg", *map(str, arguments)], input=stdin, prog_name="mpr")
 
 
 @pytest.fixture
@@ -554,6 +555,30 @@ def test_system_is_for_all_users(places: Places, file: Path) -> None:
     assert not (places.config / "notifyees.d").exists()
     assert "command:/bin/true" in run("export", "--system").stdout_bytes.decode("utf-16")
     assert "command:/bin/true" not in run("export").stdout_bytes.decode("utf-16")
+
+
+def test_a_file_comes_from_standard_input_too(places: Places, store: Store, file: Path) -> None:
+    ran = run("import", "-", stdin=file.read_bytes())
+    assert (ran.exit_code, [each.local_name for each in store.remembered()]) == (0, ["Z:"])
+    assert (places.config / "notifyees.d" / "b.toml").exists()
+    ran = run("import", "-", stdin=b'REGEDIT4\n[HKCU\\Network\\C]\n"RemotePath"="\\\\\\\\a\\\\b"\n')
+    assert (ran.exit_code, ran.stdout.splitlines()[0]) == (
+        0,
+        "line 3: C: not imported: only the drives D: to Z: are remembered",
+    )
+    assert run("export", "-").stdout_bytes == run("export").stdout_bytes
+    ran = run("import", "-", stdin=b"rubbish")
+    assert (ran.exit_code, ran.stderr.startswith("mpr: standard input: line 1: a registry file begins")) == (1, True)
+
+
+def test_a_file_that_is_cut_off_leaves_everything(
+    places: Places, store: Store, file: Path, before: dict[str, Any]
+) -> None:
+    for end in ("\\\r\n", "\\", ""):
+        file.write_text(f'REGEDIT4\n{WHOLE}[HKEY_CURRENT_USER\\Network\\Z]\n"UserName"=hex(2):61,00,{end}')
+        ran = run("import", file)
+        assert (ran.exit_code, "the hex value breaks off" in ran.stderr) == (1, True)
+        assert everything(places, store) == before
 
 
 def test_an_error_in_the_last_line_names_it_and_leaves_everything(

@@ -126,13 +126,12 @@ def test_values_need_a_key() -> None:
         ("hex(7):61,00,00,00,00,00", Kind.MULTI_SZ, utf16("a\0\0")),
         ("hex:01,\\\n  02,\\ ;x\n\n ; y\n  03", Kind.BINARY, b"\1\2\3"),
         ("hex(2):\\\n  61,00,\\\n  00,00", Kind.EXPAND_SZ, utf16("a\0")),
-        ("hex:01,\\", Kind.BINARY, b"\1"),
         ("-", None, b""),
         (" - ; gone", None, b""),
     ],
 )
 def test_data(line: str, kind: int | None, data: bytes) -> None:
-    assert value(line) == (kind, data)
+    assert value(f"{line}\n") == (kind, data)
 
 
 def test_names() -> None:
@@ -179,6 +178,20 @@ def test_hexadecimal_text_of_regedit4_is_ansi() -> None:
 )
 def test_malformed_data_is_an_error_with_its_line(line: str) -> None:
     assert refused(f'{HEADER}[{KEY}]\n"good"="1"\n"x"={line}\n\n').startswith(("line 5: ", "line 6: "))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n  \n\n", "\n;", '\n"y"="z"', f"\n[{KEY}]"])
+@pytest.mark.parametrize("line", ["hex:61,00,\\", "hex(2):61,00,\\", "hex:61,\\\n  00,\\ ; why", "hex(2):\\", "hex:\\"])
+def test_a_hex_value_that_goes_on_in_no_next_line_is_cut_off(line: str, end: str) -> None:
+    cut = 4 + line.count("\n")
+    assert refused(f'{HEADER}[{KEY}]\n"x"={line}{end}').startswith(f"line {cut}: the hex value breaks off")
+
+
+@pytest.mark.parametrize("line", ["hex:61,00,", "hex(2):61, 00 , ", "hex(2):61,\\\n  00,", "hex:"])
+def test_a_comma_at_the_end_is_a_cut_only_where_the_file_ends(line: str) -> None:
+    text = f'{HEADER}[{KEY}]\n"x"={line}'
+    assert "the hex value breaks off" in refused(text)
+    assert len(parse(f"{text}\n")[0].values) == 1
 
 
 def test_a_text_without_end_is_an_error_where_it_begins() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ctypes import byref, create_string_buffer
+from typing import Any
 
 import pytest
 
 from foreign import Foreign, shares
-from mprouter import Router, Status, WNetError, default, wnet
+from mprouter import Router, Status, WNetError, connections, default, wnet
 from mprouter.names import parse_remote
 from mprouter.providers.base import Capability, Mounted, UniversalName
 from mprouter.wnet import mpr
@@ -46,6 +47,38 @@ def test_the_remote_name_of_a_device(places: Places) -> None:
     directory = str(places.home / "place")
     wnet.WNetAddConnection2(disk("file:///four", directory))
     assert wnet.WNetGetConnection(directory) == "file:///four"
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_directory_where_a_connection_appears_leads_back(places: Places) -> None:
+    deviceless = next(str(each.path) for each in connections() if each.local_name is None)
+    for directory, remote in ((str(places.drives / "Z"), "file:///one"), (deviceless, "file:///three")):
+        assert wnet.WNetGetConnection(directory) == remote
+        assert wnet.WNetGetUser(directory) == "ana"
+        wnet.WNetCancelConnection2(directory)
+        assert status_of(wnet.WNetGetConnection, directory) is Status.ERROR_NOT_CONNECTED
+
+
+@pytest.mark.usefixtures("connected")
+def test_what_is_null_has_a_status_and_what_is_no_text_is_a_type_error() -> None:
+    functions: list[Callable[[Any], object]] = [
+        wnet.WNetAddConnection2,
+        wnet.WNetCancelConnection2,
+        wnet.WNetGetConnection,
+        wnet.WNetGetUniversalName,
+        wnet.WNetGetNetworkInformation,
+    ]
+    for function in functions:
+        assert status_of(function, None) is Status.ERROR_INVALID_PARAMETER
+        with pytest.raises(TypeError, match="must be a"):
+            function(5)
+    assert status_of(wnet.WNetEnumResource, None) is Status.ERROR_INVALID_HANDLE
+    assert status_of(wnet.WNetCloseEnum, "Z:") is Status.ERROR_INVALID_HANDLE
+    with pytest.raises(TypeError, match="lpPassword"):
+        wnet.WNetAddConnection2(disk("file:///x"), b"secret")  # type: ignore[arg-type]
+    assert status_of(wnet.WNetAddConnection2, disk("file:///x"), "\ud800") is Status.ERROR_INVALID_PASSWORD
+    with pytest.raises(TypeError, match="lpRemoteName"):
+        wnet.WNetAddConnection2(wnet.NETRESOURCE(dwType=1, lpRemoteName=5))  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("connected")

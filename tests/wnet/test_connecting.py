@@ -39,6 +39,18 @@ def adding(resource: wnet.NETRESOURCE, *arguments: object) -> Status:
     return said.pop()
 
 
+def test_a_host_that_nobody_knows_has_the_status_of_windows() -> None:
+    assert adding(disk("sftp://no-such-host.invalid/x", "Z:")) is Status.ERROR_BAD_NETPATH
+
+
+def test_a_provider_goes_by_its_name_on_windows_too(smb_server: SmbServer) -> None:
+    named = disk(smb_server.url("no such share"), "Z:", lpProvider="Microsoft Windows Network")
+    with pytest.raises(WNetError) as refused:
+        wnet.WNetAddConnection2(named, smb_server.password)
+    assert (refused.value.provider, refused.value.status) == ("smb", Status.ERROR_BAD_NET_NAME)
+    assert wnet.WNetGetNetworkInformation("Microsoft Windows Network").wNetType == 2
+
+
 # -- what they do --------------------------------------------------------------------------------------------------
 
 
@@ -257,7 +269,10 @@ def test_c6_open_files_keep_it_unless_it_is_forced(places: Places, resource: str
     assert places.mounts() == []
 
 
-@pytest.mark.parametrize("status", [Status.ERROR_DEVICE_IN_USE, Status.ERROR_EXTENDED_ERROR, Status.ERROR_BUSY])
+@pytest.mark.parametrize(
+    "status",
+    [Status.ERROR_DEVICE_IN_USE, Status.ERROR_EXTENDED_ERROR, Status.ERROR_BUSY, Status.ERROR_WRITE_FAULT],
+)
 def test_what_a_provider_says_of_a_cancel_is_said(foreign: Foreign, status: Status) -> None:
     wnet.WNetAddConnection2(disk("file:///anywhere", "Z:"))
     foreign.cancelling = WNetError(status)

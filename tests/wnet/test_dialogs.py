@@ -162,6 +162,7 @@ def test_without_a_path_and_its_flags_nothing_can_be_typed_that_was_not_found(ty
     shown = typist.read()
     assert "Type the number of what is shown." in shown
     assert "there is no 7" in shown
+    assert shown.count("The network. Type") == 2
 
 
 @pytest.mark.usefixtures("network")
@@ -245,7 +246,7 @@ def test_ctrl_c_at_the_password_leaves_the_dialog(ftp_server: FtpServer) -> None
         for _ in range(3):  # getpass can miss one that comes just before it reads
             real.enter("\x03")
             with suppress(TimeoutError):
-                real.expect("\r\n-1 []\r\n", 10)
+                assert "The network. " not in real.expect("\r\n-1 []\r\n", 10)
                 break
         assert real.end()[0] == 0
 

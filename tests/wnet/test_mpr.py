@@ -195,6 +195,40 @@ def test_a_resource_that_is_null() -> None:
     assert mpr.WN_TABLE["WNetAddConnection2W"](None, None, None, 0) == BAD_POINTER
 
 
+class OwnResource(ctypes.Structure):
+    """A program's own NETRESOURCEW."""
+
+    _fields_ = mpr.NETRESOURCEW._fields_
+
+
+def test_a_program_s_own_structures_and_pointers_do_as_well(foreign: Foreign, places: Places) -> None:
+    own = OwnResource(dwType=1, lpRemoteName="file:///server/share/dir", lpLocalName="Z:")
+    assert mpr.WN_TABLE["WNetAddConnection2W"](byref(own), None, None, 0) == 0
+    assert (places.drives / "Z").exists()
+    foreign.content["file:///server"] = shares("file:///server/share")
+    size, buffer, rest = mpr.DWORD(500), create_string_buffer(500), ctypes.c_wchar_p()
+    assert mpr.WN_TABLE["WNetGetResourceInformationW"](byref(own), buffer, byref(size), byref(rest)) == 0
+    assert rest.value == "/dir"
+
+
+def test_a_logon_has_a_user_and_a_password_and_nothing_else(foreign: Foreign) -> None:
+    said = json.dumps({"usr": "ana", "password": "secret"}).encode()
+    call, use = mpr.WN_TABLE["WNetAddConnection4W"], mpr.WN_TABLE["WNetUseConnection4W"]
+    assert call(None, disk("file:///x"), said, len(said), 0, None, 0) == Status.ERROR_INVALID_PARAMETER
+    known = said.replace(b"usr", b"user")
+    wanted = [None, disk("file:///x"), said, len(said), 0, None, 0, None, None, None]
+    assert use(*wanted) == Status.ERROR_INVALID_PARAMETER
+    assert foreign.users == []
+    wanted[2:4] = known, len(known)
+    assert use(*wanted) == 0
+    assert foreign.users == ["ana"]
+
+
+def test_the_last_error_can_be_set() -> None:
+    assert mpr.WN_TABLE["WNetSetLastErrorW"](7, "the drum is full", "mine") == 0
+    assert wnet.WNetGetLastError() == (7, "the drum is full", "mine")
+
+
 def test_the_layouts_are_those_of_winnetwk_h() -> None:
     word = ctypes.sizeof(ctypes.c_void_p)
     assert ctypes.sizeof(mpr.NETRESOURCEW) == ctypes.sizeof(mpr.NETRESOURCEA) == 16 + 4 * word

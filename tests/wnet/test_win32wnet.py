@@ -178,6 +178,7 @@ mprouter.install_win32wnet()
 import sys
 import pywintypes
 import win32wnet
+import winerror
 from win32netcon import *
 
 share = win32wnet.NETRESOURCE()
@@ -201,6 +202,7 @@ try:
     win32wnet.WNetCancelConnection2("x:", 0, 0)
 except win32wnet.error as details:
     print(details.args[0], details.strerror)
+    assert details.winerror == winerror.ERROR_NOT_CONNECTED
 assert win32wnet.error is pywintypes.error
 """
 

@@ -20,11 +20,11 @@ def main() -> NoReturn:
     words = sys.argv[1:]
     if os.path.basename(sys.argv[0]).lower() in {"net", "net.exe"}:  # noqa: PTH119 - a link of that name; see `mpr net`
         words = ["net", *words]
-    called = [word.lower() for word in words if word[:1] != "-"]
-    if called[:2] == ["net", "use"] and len(called) > 2:
+    lower = [word.lower() for word in words]
+    if [word for word in lower if word[:1] != "-"][:2] == ["net", "use"]:
         from mprouter.cli import command_line
 
-        command_line.wipe(words)  # before anything else: there may be a password in it
+        command_line.wipe(len(words) - lower.index("use") - 1)  # before anything else: there may be a password in it
     from mprouter.cli.program import program
 
     if sys.stdout is not None:  # a name that this terminal cannot show is no reason to fail

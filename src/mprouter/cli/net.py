@@ -5,6 +5,8 @@ Errors are told as Windows tells them, and with its exit codes: 2 = it failed, 1
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from mprouter.cli import complete
@@ -15,6 +17,7 @@ __all__ = ["command"]
 
 _FAILED = 2
 _MISUSED = 1
+_HELP = {"/?", "/help"}
 
 
 class _Net(Family):
@@ -78,7 +81,7 @@ def use(ctx: click.Context, words: tuple[str, ...]) -> None:
     Switches may be in any case and shortened, and stand anywhere.
     """
     from mprouter.cli import net_messages
-    from mprouter.cli.net_grammar import SYNTAX, Misuse, parse
+    from mprouter.cli.net_grammar import Misuse, parse
     from mprouter.cli.net_use import NoAnswer, run
     from mprouter.router import Router
     from mprouter.status import WNetError
@@ -89,7 +92,7 @@ def use(ctx: click.Context, words: tuple[str, ...]) -> None:
         _misused(ctx, str(error))
         return
     if wanted.help:
-        say(SYNTAX)
+        say(_syntax(ctx))
         return
     try:
         with Router() as router:
@@ -120,11 +123,13 @@ def view(ctx: click.Context, words: tuple[str, ...]) -> None:
     from mprouter.cli import net_messages, net_view
     from mprouter.status import WNetError
 
+    if _HELP & set(map(str.lower, words)):
+        say(_syntax(ctx))
+        return
     try:
         net_view.view(words)
     except click.UsageError as error:
-        click.echo(f"mpr: {error.message}", err=True)
-        ctx.exit(_MISUSED)
+        _misused(ctx, error.message)
     except WNetError as error:
         net_messages.tell(error)
         ctx.exit(_FAILED)
@@ -132,21 +137,43 @@ def view(ctx: click.Context, words: tuple[str, ...]) -> None:
 
 @command.command(
     "helpmsg",
+    cls=_Use,
     arguments={"NUMBER": "The number of a status, as errors have it."},
     examples=[("mpr net helpmsg 2250", "What a failed 'net use' says to type.")],
 )
-@click.argument("number", type=click.IntRange(0, 0xFFFFFFFF))
-def helpmsg(number: int) -> None:
+@click.argument("words", nargs=-1, metavar="NUMBER")
+@click.pass_context
+def helpmsg(ctx: click.Context, words: tuple[str, ...]) -> None:
     """Print the text of Windows for a status."""
     from mprouter.status import Status
     from mprouter.system_messages import message
 
-    say(f"\n{message(Status(number))}\n")
+    if _HELP & set(map(str.lower, words)):
+        say(_syntax(ctx))
+    elif len(words) != 1 or not re.fullmatch("[0-9]{1,10}", words[0]):
+        _misused(ctx, "it takes one number")
+    elif (number := int(words[0])) in set(Status):
+        say(f"\n{message(Status(number))}\n")
+    else:
+        unknown = f"\n{number} is not a valid Windows network message number.\n"
+        click.echo(f"{unknown}\nMore help is available by typing NET HELPMSG 3871.\n", err=True)
+        ctx.exit(_FAILED)
 
 
 def _misused(ctx: click.Context, why: str) -> None:
     """Say what is wrong and the syntax, and end."""
-    from mprouter.cli.net_grammar import SYNTAX
-
-    click.echo(f"mpr: {why}\n\n{SYNTAX}", err=True)
+    click.echo(f"mpr: {why}\n\n{_syntax(ctx)}", err=True)
     ctx.exit(_MISUSED)
+
+
+def _syntax(ctx: click.Context) -> str:
+    """The syntax of the command that was called, as Windows shows it."""
+    if ctx.command.name == "use":
+        from mprouter.cli.net_grammar import SYNTAX
+
+        return SYNTAX
+    if ctx.command.name == "view":
+        from mprouter.cli.net_view import SYNTAX
+
+        return SYNTAX
+    return "The syntax of this command is:\n\nNET HELPMSG\nmessage#\n"

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["PROMPT", "SYNTAX", "Misuse", "Words", "parse", "secrets"]
+from mprouter.names import looks_local
+
+__all__ = ["PROMPT", "SYNTAX", "Misuse", "Words", "parse"]
 
 PROMPT = "*"
 """In place of a password: ask for it. In place of a device: any free letter, or all."""
@@ -97,27 +99,6 @@ def parse(words: Sequence[str]) -> Words:
     return found
 
 
-def secrets(words: Sequence[str]) -> list[int]:
-    """The places in *words* where a password may stand, also if the syntax is wrong."""
-    names = [place for place, word in enumerate(words) if not _is_switch(word)]
-    has_device = not _is_remote(words[names[0]]) if names else False
-    shown = set(names[: 2 if has_device and len(names) > 1 and _is_remote(words[names[1]]) else 1])
-    return [place for place, word in enumerate(words) if place not in shown and word != PROMPT and _may_tell(word)]
-
-
-def _may_tell(word: str) -> bool:
-    """Whether *word*, which is neither device nor remote name, may have a password in it."""
-    if not _is_switch(word):
-        return True
-    try:
-        name, value = _switch(word)
-        if name == "USER":
-            _user(value)
-    except Misuse:
-        return True
-    return False
-
-
 def _is_switch(word: str) -> bool:
     name = word.partition(":")[0]
     return name[:1] == "/" and "/" not in name[1:] and "\\" not in name[1:]
@@ -160,7 +141,7 @@ def _names(names: Sequence[str]) -> tuple[str | None, str | None, str | None]:
 
 def _is_remote(word: str) -> bool:
     """Whether *word*, good or not, is meant as a remote name: by its first two slashes, its backslash or its scheme."""
-    return word[:1] == "\\" or word[:2] in {"//", "/\\"} or (word[:1] not in {"/", ".", "~"} and ":" in word[2:])
+    return not looks_local(word) and (word[:1] == "\\" or word[:2] in {"//", "/\\"} or ":" in word[2:])
 
 
 def _is_text(value: str) -> bool:

@@ -8,7 +8,7 @@ from mprouter.cli.output import plain
 from mprouter.status import Status, WNetError
 from mprouter.system_messages import message
 
-__all__ = ["shown", "tell"]
+__all__ = ["tell"]
 
 _NOT_THERE = frozenset(
     {
@@ -21,16 +21,41 @@ _NOT_THERE = frozenset(
 """For all these Windows' own network says ERROR_BAD_NETPATH."""
 
 
-def shown(status: Status) -> Status:
-    """The status that Windows shows for *status*."""
-    return Status.ERROR_BAD_NETPATH if status in _NOT_THERE else status
+_IN_ITS_WORDS = {
+    "with --password-stdin": "with * after the name",
+    "use --password-stdin or the argument password": "write * after the name",
+    "with --interactive": "at a terminal",
+    "another user with --user": "another user with /USER:NAME",
+    "with --force": "with /Y",
+    "mpr list shows": "net use shows",
+}
+"""What hints say of the commands of ``mpr``, for those who typed NET."""
+
+
+def _shown(error: WNetError) -> Status:
+    """The status that Windows shows for *error*: R3 keeps what a provider said of a host as that provider's code."""
+    is_not_there = error.status in _NOT_THERE or (
+        error.status is Status.ERROR_BAD_NET_NAME and error.provider_code == Status.ERROR_BAD_NETPATH
+    )
+    return Status.ERROR_BAD_NETPATH if is_not_there else error.status
 
 
 def tell(error: WNetError) -> None:
     """Say on standard error what Windows would say of *error*, and below it what failed, why, and what to do next."""
-    status = shown(error.status)
+    status = _shown(error)
+    error.hint = _hint(error)
     reason = f"{message(status)}\n{plain(error)}\n"
     if 2100 <= status < 3000 or 3500 <= status < 6000:  # the numbers of the network's own texts
         click.echo(f"{reason}\nMore help is available by typing NET HELPMSG {int(status)}.\n", err=True)
     else:
         click.echo(f"System error {int(status)} has occurred.\n\n{reason}", err=True)
+
+
+def _hint(error: WNetError) -> str | None:
+    """What to do next, with switches that NET has."""
+    if error.hint is None:
+        return None
+    hint = error.hint
+    for words, own in _IN_ITS_WORDS.items():
+        hint = hint.replace(words, own)
+    return hint

@@ -6,6 +6,8 @@ connections that ``Router`` does not decide; what Windows asks the person is ask
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ from mprouter.cli import net_messages
 from mprouter.cli.disconnect import Waiting
 from mprouter.cli.net_grammar import PROMPT, Words
 from mprouter.cli.output import is_terminal, plain, say
-from mprouter.names import RemoteName, parse_local, parse_remote
+from mprouter.names import RemoteName, looks_local, parse_local, parse_remote
 from mprouter.providers.base import State
 from mprouter.resource import ConnectFlag
 from mprouter.status import Status, WNetError
@@ -49,6 +51,10 @@ def run(words: Words, router: Router) -> bool:
     if words.elsewhere is not None:
         hint = "connect the directory itself" if words.elsewhere == "HOME" else "leave it out"
         raise WNetError(Status.ERROR_NOT_SUPPORTED, f"/{words.elsewhere} means nothing here", hint=hint)
+    if words.device is not None and words.device != PROMPT:
+        _check_device(words.device)
+    if words.remote is not None:
+        _check_remote(words.remote)
     if words.delete:
         return _delete_all(words, router) if words.device == PROMPT else _delete(words, router)
     if words.remote is not None:
@@ -61,6 +67,37 @@ def run(words: Words, router: Router) -> bool:
     else:
         _list(router)
     return True
+
+
+# -- names that are none: what stands in a wrong place may be a password, and is not repeated ------------------------
+
+
+def _check_device(word: str) -> None:
+    """Raise ``WNetError`` if *word* is no local name. It shows only letters and devices."""
+    try:
+        parse_local(word)
+    except WNetError as error:
+        if len(word) == 1 or (looks_local(word) and word[0] not in "/.~"):
+            raise
+        status, why, hint = error.status, error.strerror, error.hint
+    else:
+        return
+    raise WNetError(status, f"what stands where the device belongs: {why}", hint=hint)
+
+
+def _check_remote(word: str) -> None:
+    """Raise ``WNetError`` if *word* is no remote name. It shows only what begins as one does."""
+    try:
+        parse_remote(word)
+    except WNetError as error:
+        if re.match(r"[\\/]{2}|rclone:|[A-Za-z][\w+.-]*://", word, re.IGNORECASE):
+            raise
+        status, why, hint = error.status, error.strerror, error.hint
+    else:
+        return
+    if looks_local(word):
+        hint = "the device comes first, then the remote name, then the password"
+    raise WNetError(status, f"what stands where the remote name belongs: {why}", hint=hint)
 
 
 # -- what is there -------------------------------------------------------------------------------------------------
@@ -170,7 +207,7 @@ def _connect(words: Words, remote: str, router: Router) -> None:
     name = parse_remote(remote)
     if words.persistent is not None:
         _remember_from_now_on(words.persistent)
-    if words.device is None and words.password is None and (there := _deviceless(name, words.user, router)):
+    if words.device is None and (there := _deviceless(name, words.user, router)):
         _say_connected(words, there)
         return
     password = _typed_password(name) if words.password == PROMPT else words.password
@@ -291,6 +328,7 @@ def _disconnect(name: str, words: Words, router: Router) -> None:
             try:
                 router.disconnect(name, force, forget=True, progress=waiting.of(name))
             except WNetError as error:
+                error.hint = error.hint and error.hint.replace("with --later", _later(name, error))
                 if force or error.status is not Status.ERROR_OPEN_FILES:
                     raise
                 refused = error
@@ -300,6 +338,15 @@ def _disconnect(name: str, words: Words, router: Router) -> None:
         question = "Is it OK to continue disconnecting and force them closed? (Y/N) [N]: "
         if not _agreed(question, words, default=False):
             raise refused
+
+
+def _later(name: str, error: WNetError) -> str:
+    """The way out if a server does not take what was written; Windows' command has no switch for it."""
+    later, discard = (
+        shlex.join(["mpr", "disconnect", name, "--later"]),
+        shlex.join(["mpr", "discard", error.name or name]),
+    )
+    return f"with {later}; {discard} then gives it up for good"
 
 
 # -- asking --------------------------------------------------------------------------------------------------------

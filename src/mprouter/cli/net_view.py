@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SYNTAX", "view"]
 
-SYNTAX = r"NET VIEW [\\SERVER | NAME] [--json]"
+SYNTAX = r"""The syntax of this command is:
+
+NET VIEW
+[\\computername | name] [--json]
+"""
 
 _NOT_HERE = ("/all", "/cache", "/domain", "/network")
 """What Windows' own can besides: hidden shares, offline files and domains are not told by any network here."""
@@ -39,7 +43,7 @@ def view(arguments: Sequence[str]) -> None:
     for each in words:
         _check(each)
     if len(words) > 1:
-        raise click.UsageError(f"The syntax of this command is:\n\n{SYNTAX}")
+        raise click.UsageError("there are names too many")
     name = words[0] if words else None
     from mprouter.resource import ResourceScope
     from mprouter.router import Router
@@ -64,7 +68,7 @@ def _check(word: str) -> None:
             from mprouter.status import Status, WNetError
 
             raise WNetError(Status.ERROR_NOT_SUPPORTED, "there is nothing like it on these networks", name=word)
-        raise click.UsageError(f"The option {word} is unknown.\n\nThe syntax of this command is:\n\n{SYNTAX}")
+        raise click.UsageError(f"the option {plain(word)} is unknown")
 
 
 def _say_servers(found: Sequence[NetResource]) -> None:

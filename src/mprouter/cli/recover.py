@@ -53,8 +53,11 @@ def _say(recovered: Recovered) -> None:
     what = "connecting" if each.operation == "add" else "disconnecting"
     happened = f"process {each.process} died while {what} it"
     if each.error is not None:
-        name = subject_of(plain(each.local_name or each.remote_name))
-        click.echo(f"mpr: {name}{happened}; it cannot be settled yet: {plain(each.error)}", err=True)
+        from shlex import quote
+
+        name = plain(each.local_name or each.remote_name)
+        click.echo(f"mpr: {subject_of(name)}{happened}; it cannot be settled yet: {plain(each.error)}", err=True)
+        click.echo(f"mpr: if it never can: mpr disconnect {quote(name)} --force", err=True)
         return
     say("  ".join(plain(name) for name in (each.local_name, each.remote_name) if name))
     line = f"    {happened}; {each.outcome}"

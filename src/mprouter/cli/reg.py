@@ -10,6 +10,7 @@ import click
 
 from mprouter.cli.command import Family
 from mprouter.cli.output import counted, is_terminal, json_option, plain, say, say_json
+from mprouter.status import subject_of
 
 if TYPE_CHECKING:
     from mprouter.registry.plan import Plan
@@ -28,10 +29,11 @@ def command() -> None:
 
 @command.command(
     "import",
-    arguments={"FILE": "A .reg file, of regedit's or of 'mpr reg export'."},
+    arguments={"FILE": "A .reg file, of regedit's or of 'mpr reg export'; - is standard input."},
     examples=[
         ("mpr reg import drives.reg --dry-run", "See what would change."),
         ("mpr reg import drives.reg", "Change it: all that the file says, or nothing if something in it is wrong."),
+        ("ssh old mpr reg export | mpr reg import -", "What another machine keeps."),
         ("sudo mpr reg import company.reg --system", "Settings and notifyees for all users."),
     ],
 )
@@ -52,7 +54,7 @@ def import_(file: Path, system: bool, dry_run: bool, as_json: bool) -> None:
     from mprouter.store import Store
 
     with Router(drop_ins=False) as router, closing(Store(as_is=dry_run)) as store:
-        plan = importing.prepare(file, store, router.providers(), system=system)
+        plan = importing.prepare(None if file == Path("-") else file, store, router.providers(), system=system)
         if not dry_run:
             importing.carry_out(plan, store, system=system)
     if as_json:
@@ -72,7 +74,7 @@ def _say(plan: Plan, *, dry_run: bool) -> None:
             now = "is disabled, with"
         say(plain(f"{each.name} {gone if each.value is None else f'{now} {each.value}'}"))
     for note in plan.notes:
-        say(plain(f"line {note.line}: {note.name}: {note.reason}"))
+        say(plain(f"line {note.line}: {subject_of(note.name)}{note.reason}"))
     if plan.other_keys or plan.other_values:
         others = [(plan.other_keys, "other key"), (plan.other_values, "other value")]
         say(f"Passed by: {', '.join(counted(number, thing) for number, thing in others if number)}.")
@@ -94,7 +96,7 @@ def _as_json(plan: Plan, *, written: bool) -> dict[str, Any]:
 
 @command.command(
     "export",
-    arguments={"FILE": "The .reg file to write. Without it, it is shown, or goes to the next program."},
+    arguments={"FILE": "The .reg file to write. Without it, or for -, it is shown, or goes to the next program."},
     examples=[
         ("mpr reg export", "See what is kept."),
         ("mpr reg export drives.reg", "A file that regedit, and 'mpr reg import' on another machine, can read."),
@@ -124,7 +126,7 @@ def export(file: Path | None, system: bool, version: str, force: bool) -> None:
 
     with closing(Store(as_is=True)) as store:
         data = exporting.exported(store, system=system, version=int(version))
-    if file is not None:
+    if file is not None and file != Path("-"):
         exporting.write(file, data, force=force)
     elif is_terminal(sys.stdout):
         for line in reg_file.read(data).splitlines():

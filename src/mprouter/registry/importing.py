@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -27,26 +28,34 @@ __all__ = ["carry_out", "prepare"]
 log = logging.getLogger("mprouter.registry")
 
 
-def prepare(file: Path, store: Store, providers: Sequence[Provider], *, system: bool = False) -> Plan:
-    """What importing *file* would change. system: the system's settings and notifyees, not the user's own.
+def prepare(file: Path | None, store: Store, providers: Sequence[Provider], *, system: bool = False) -> Plan:
+    """What importing *file* would change; None = standard input. system: the system's settings and notifyees.
 
     Raises ``WNetError``: ERROR_INVALID_DATA with the line if something in it is wrong, ERROR_FILE_NOT_FOUND,
     ERROR_ACCESS_DENIED.
     """
+    name = "standard input" if file is None else str(file)
     try:
-        with file.open("rb") as opened:
-            data = opened.read(reg_file.MAX_SIZE + 1)
+        data = _read(file)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         status = Status.ERROR_FILE_NOT_FOUND if missing else Status.ERROR_ACCESS_DENIED
-        raise WNetError(status, f"it cannot be read: {error.strerror}", name=str(file)) from error
+        raise WNetError(status, f"it cannot be read: {error.strerror}", name=name) from error
     before = kept.load(store, system=system)
     try:
         return plan(reg_file.parse(reg_file.read(data)), before, providers)
     except WNetError as error:
-        error.filename = error.filename or str(file)
+        error.filename = error.filename or name
         error.hint = error.hint or "nothing was imported; mend the file"
         raise
+
+
+def _read(file: Path | None) -> bytes:
+    """What is in it, or enough to see that it is too much."""
+    if file is not None:
+        with file.open("rb") as opened:
+            return opened.read(reg_file.MAX_SIZE + 1)
+    return sys.stdin.buffer.read(reg_file.MAX_SIZE + 1) if sys.stdin is not None else b""
 
 
 def carry_out(planned: Plan, store: Store, *, system: bool = False) -> None:

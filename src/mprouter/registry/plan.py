@@ -19,7 +19,7 @@ from mprouter.registry import state as kept
 from mprouter.registry.reg_file import Key, Value, at
 from mprouter.registry.state import Notifyee, State
 from mprouter.resource import ResourceType
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, subject_of
 from mprouter.store import Remembered
 
 __all__ = ["Change", "Note", "Plan", "plan"]
@@ -386,8 +386,9 @@ class _Reading:
                 self.notes.append(Note(local, first, f"not imported: {reason}"))
             return None
         kind = values.get("connectiontype")
-        if kind is not None and _number(kind) != ResourceType.DISK:
-            self.notes.append(Note(local, kind.line, "not imported: only directories can be connected, not printers"))
+        if kind is not None and (told := _number(kind)) != ResourceType.DISK:
+            what = "not printers" if told == ResourceType.PRINT else f"and ConnectionType is {told}, not 1"
+            self.notes.append(Note(local, kind.line, f"not imported: only directories can be connected, {what}"))
             return known
         provider = known.provider if known else None
         if not self._is_same(path, "providername") or not self._is_same(path, "providertype"):
@@ -432,7 +433,7 @@ class _Reading:
                 each.check_options(name, options)
         except WNetError as error:
             if error.status is not Status.ERROR_NO_NET_OR_BAD_PATH:
-                raise at(line, f"{local}: {error.strerror}") from None
+                raise at(line, f"{subject_of(local)}{error.strerror}") from None
             self.notes.append(Note(local, line, f"not imported: {error.strerror}"))
             return None
         return Remembered(local, remote, name.canonical, provider, user, int(ResourceType.DISK), options, time.time())

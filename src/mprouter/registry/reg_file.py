@@ -236,15 +236,22 @@ class _Scanner:
         raise at(line, 'after the = stands "text" (a \\ and a " in it as \\\\ and \\"), dword:…, hex:…, hex(…):… or -')
 
     def _bytes(self) -> bytes:
+        """The bytes of a hex value. As with regedit a comma may follow the last one, but not where the file ends."""
         data = bytearray()
+        last, is_continued = self.position, False
         while True:
             start = self.position
             digits = self.take(_BYTES)
             found = digits[1] if digits else ""
             data += bytes(int(each, 16) for each in found.split(",") if each.strip())
-            if (not found or found.rstrip()[-1] == ",") and self.take(_CONTINUED):
+            last = start if found else last
+            is_open = not found or found.rstrip()[-1] == ","
+            if is_open and self.take(_CONTINUED):
+                is_continued = True
                 continue
-            self.end(start, "a hex value is pairs of digits with commas between; a line that goes on ends with ,\\")
+            if is_open and (self.position == len(self._text) or (is_continued and not found)):
+                raise at(self.line(last), "the hex value breaks off: after ,\\ it goes on in the next line")
+            self.end(last, "a hex value is pairs of digits with commas between; a line that goes on ends with ,\\")
             return bytes(data)
 
     def _converted(self, kind: int, data: bytes) -> bytes:

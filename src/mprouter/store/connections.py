@@ -107,7 +107,12 @@ def keep(db: Connection, entry_id: int) -> bool:
 
 def begin_anew(db: Connection, entry_id: int) -> None:
     """Nothing is left of the lost connection whose place a claim took."""
-    db.execute("UPDATE connections SET handle = '{}' WHERE id = ? AND phase = 'adding'", [entry_id])
+    db.execute("UPDATE connections SET handle = '{}', provider = NULL WHERE id = ? AND phase = 'adding'", [entry_id])
+
+
+def asking(db: Connection, entry_id: int, provider: str) -> None:
+    """A claim is *provider*'s to make, and to clear away."""
+    db.execute("UPDATE connections SET provider = ? WHERE id = ? AND phase = 'adding'", [provider, entry_id])
 
 
 def remove(db: Connection, entry_id: int) -> None:

@@ -123,6 +123,11 @@ class Store:
         with self._changing() as db:
             connections.begin_anew(db, id)
 
+    def asking(self, id: int, provider: str) -> None:  # noqa: A002
+        """The claim is about to be tried with *provider*, which is not the first that would be."""
+        with self._changing() as db:
+            connections.asking(db, id, provider)
+
     def complete(
         self,
         id: int,  # noqa: A002

@@ -2,7 +2,8 @@ r"""The Windows Networking functions under their own names: winnetwk.h for Pytho
 
     from mprouter import wnet
 
-    wnet.WNetAddConnection2(wnet.NETRESOURCE(lpLocalName="Z:", lpRemoteName=r"\\files\projects"))
+    wanted = wnet.NETRESOURCE(dwType=wnet.RESOURCETYPE_DISK, lpLocalName="Z:", lpRemoteName=r"\\files\projects")
+    wnet.WNetAddConnection2(wanted)
     wnet.WNetGetConnection("Z:")
 
 They return values and raise ``WNetError``, whose ``winerror`` is the documented status. ``wnet.mpr`` has them as C

@@ -15,7 +15,14 @@ from mprouter.status import Status, WNetError
 from mprouter.terminal import terminal
 from mprouter.wnet import constants
 from mprouter.wnet.errors import reporting
-from mprouter.wnet.structures import NETRESOURCE, REMOTE_NAME_INFO, UNIVERSAL_NAME_INFO
+from mprouter.wnet.structures import (
+    NETRESOURCE,
+    REMOTE_NAME_INFO,
+    UNIVERSAL_NAME_INFO,
+    check_given,
+    check_text,
+    provider_called,
+)
 
 __all__ = [
     "UseConnection",
@@ -193,6 +200,7 @@ def _add(
     choosing: bool = False,
 ) -> Connection:
     """The one way into the router. choosing: whether a device may be chosen."""
+    _check_types(given, password, user)
     resource = NETRESOURCE.of(given) if isinstance(given, NetResource) else given
     local = resource.lpLocalName or None
     to_choose = bool(flags & constants.CONNECT_REDIRECT) and local is None
@@ -208,7 +216,7 @@ def _add(
     if to_choose and resource.dwType == constants.RESOURCETYPE_ANY:
         raise _invalid(resource, "a device cannot be chosen for a resource of any type", "give RESOURCETYPE_DISK")
     if unknown := flags & ~_KNOWN_FLAGS:
-        raise _invalid(resource, f"the flags {unknown:#x} are not known", None)
+        raise _invalid(resource, f"the flags {unknown & 0xFFFFFFFF:#x} are not known", None)
     remote = resource.lpRemoteName or ""
     _check_promises(flags, remote)
     return default_router().connect(
@@ -216,12 +224,30 @@ def _add(
         local,
         user=user or None,
         password=password,
-        provider=resource.lpProvider or None,
+        provider=provider_called(resource.lpProvider or None),
         type=ResourceType(resource.dwType),
         flags=ConnectFlag(flags),
         options=options,
         owner=owner,
     )
+
+
+def _check_types(resource: object, password: object, user: object) -> None:
+    """What a program in Python may get wrong. Raises TypeError; ``WNetError`` for what is NULL, or is no text."""
+    if resource is None:
+        raise WNetError(Status.ERROR_INVALID_PARAMETER, "lpNetResource is not given")
+    if isinstance(resource, NETRESOURCE):
+        resource.check_texts()
+    elif not isinstance(resource, NetResource):
+        raise TypeError(f"lpNetResource must be a NETRESOURCE, not {type(resource).__name__}")
+    check_text(user, "lpUserName")
+    if isinstance(password, str):
+        try:
+            password.encode()
+        except UnicodeEncodeError:
+            raise WNetError(Status.ERROR_INVALID_PASSWORD, "the password holds what is no Unicode text") from None
+    elif not isinstance(password, Secret | None):
+        raise TypeError(f"lpPassword must be a str, a Secret or None, not {type(password).__name__}")
 
 
 def _check_promises(flags: int, remote: str) -> None:
@@ -249,6 +275,7 @@ def _invalid(resource: NETRESOURCE, why: str, hint: str | None) -> WNetError:
 @reporting
 def WNetCancelConnection(lpName: str, fForce: bool = False) -> None:
     """Disconnect; what is remembered stays remembered. Raises as ``WNetCancelConnection2``."""
+    check_given(lpName, "lpName")
     default_router().disconnect(lpName, bool(fForce))
 
 
@@ -261,6 +288,7 @@ def WNetCancelConnection2(lpName: str, dwFlags: int = 0, fForce: bool = False) -
     Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, and the others of ``Router.disconnect``;
     ERROR_INVALID_PARAMETER for another flag.
     """
+    check_given(lpName, "lpName")
     if dwFlags & ~constants.CONNECT_UPDATE_PROFILE:
         raise WNetError(
             Status.ERROR_INVALID_PARAMETER, f"of the flags {dwFlags:#x} only CONNECT_UPDATE_PROFILE can be", name=lpName
@@ -289,6 +317,7 @@ def WNetGetUser(lpName: str | None = None) -> str:
     Raises ``WNetError``: as ``WNetGetConnection``, with ERROR_NOT_CONNECTED for what is no name; or what the network's
     provider reported.
     """
+    check_text(lpName, "lpName")
     if not lpName:
         return default_user()
 
@@ -315,6 +344,7 @@ def WNetGetUniversalName(
     """
     if dwInfoLevel not in {constants.UNIVERSAL_NAME_INFO_LEVEL, constants.REMOTE_NAME_INFO_LEVEL}:
         raise WNetError(Status.ERROR_INVALID_LEVEL, f"there is no level {dwInfoLevel}", name=lpLocalPath)
+    check_given(lpLocalPath, "lpLocalPath")
     found, rest = _there(lambda: default_router().located(lpLocalPath))
     name = default_router().universal_name(found, rest)
     if dwInfoLevel == constants.REMOTE_NAME_INFO_LEVEL:
@@ -332,6 +362,7 @@ def default_user() -> str:
 
 
 def _device(name: str) -> str:
+    check_given(name, "lpLocalName")
     if not looks_local(name):
         raise WNetError(Status.ERROR_BAD_DEVICE, "this is not a local name", name=name)
     return parse_local(name)

@@ -183,7 +183,7 @@ def _check_provider() -> None:
 
 def _check_flags(flags: int, remote: str | None) -> None:
     """Refuse what contradicts itself (ERROR_INVALID_PARAMETER)."""
-    why = f"the flags {flags & ~_CONNDLG:#x} are not known" if flags & ~_CONNDLG else None
+    why = f"the flags {flags & ~_CONNDLG & 0xFFFFFFFF:#x} are not known" if flags & ~_CONNDLG else None
     for both, names in _EXCLUSIVE:
         if flags & both == both:
             why = f"{names} exclude each other"

@@ -77,7 +77,8 @@ def WNetOpenEnum(
     """Begin to look around. dwScope: RESOURCE_*. dwType: RESOURCETYPE_DISK, _PRINT, both, or 0 for all.
 
     dwUsage: for RESOURCE_GLOBALNET: RESOURCEUSAGE_CONNECTABLE, _CONTAINER, or 0 for all. lpNetResource: for
-    RESOURCE_GLOBALNET: the container whose content is wanted; None = the networks.
+    RESOURCE_GLOBALNET: the container whose content is wanted, whose dwUsage must say that it is one; None = the
+    networks.
 
     Raises ``WNetError``: ERROR_INVALID_PARAMETER; ERROR_NOT_CONTAINER; what the container's network reports comes
     from ``WNetEnumResource``.
@@ -92,7 +93,11 @@ def WNetOpenEnum(
                 Status.ERROR_INVALID_PARAMETER, "only RESOURCE_GLOBALNET has containers", name=container.remote_name
             )
         if isinstance(lpNetResource, NETRESOURCE) and not lpNetResource.dwUsage & constants.RESOURCEUSAGE_CONTAINER:
-            raise WNetError(Status.ERROR_NOT_CONTAINER, name=container.remote_name)
+            raise WNetError(
+                Status.ERROR_NOT_CONTAINER,
+                name=container.remote_name,
+                hint="its dwUsage must have RESOURCEUSAGE_CONTAINER",
+            )
     type_ = ResourceType.ANY if dwType in {0, _TYPES} else ResourceType(dwType)
     usage = ResourceUsage(dwUsage & ~constants.RESOURCEUSAGE_ATTACHED)
     return Enumeration(default_router().enumerate(ResourceScope(dwScope), type_, usage, container))
@@ -101,13 +106,20 @@ def WNetOpenEnum(
 @reporting
 def WNetEnumResource(hEnum: Enumeration, lpcCount: int = -1) -> list[NETRESOURCE]:
     """The next *lpcCount* entries, or all if it is negative; an empty list at the end. Raises ``WNetError``."""
+    _check(hEnum)
     return hEnum.take(lpcCount)
 
 
 @reporting
 def WNetCloseEnum(hEnum: Enumeration) -> None:
-    """End an enumeration."""
+    """End an enumeration. Raises ``WNetError`` (ERROR_INVALID_HANDLE) if it is none."""
+    _check(hEnum)
     hEnum.close()
+
+
+def _check(handle: object) -> None:
+    if not isinstance(handle, Enumeration):
+        raise WNetError(Status.ERROR_INVALID_HANDLE, "this is not what WNetOpenEnum has returned")
 
 
 def _container(given: NETRESOURCE | NetResource | None) -> NetResource | None:

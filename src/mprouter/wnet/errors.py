@@ -36,6 +36,21 @@ def WNetSetLastError(err: int, lpError: str | None, lpProviders: str | None) -> 
     _last.error = LastError(err, lpError or "", lpProviders or "")
 
 
+def _as_on_windows(error: WNetError) -> WNetError:
+    """*error* with the status that Windows has for a host whose name nobody knows."""
+    if error.status is not Status.WSAHOST_NOT_FOUND:
+        return error
+    return WNetError(
+        Status.ERROR_BAD_NETPATH,
+        error.strerror,
+        name=error.name,
+        provider=error.provider,
+        provider_code=error.provider_code,
+        provider_text=error.provider_text,
+        hint=error.hint,
+    )
+
+
 def reporting(function: Callable[P, T]) -> Callable[P, T]:
     """A WNet function: an error that it raises bears its name, and is remembered if a provider reported it."""
 
@@ -43,10 +58,13 @@ def reporting(function: Callable[P, T]) -> Callable[P, T]:
     def call(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return function(*arguments, **named)
-        except WNetError as error:
+        except WNetError as failure:
+            error = _as_on_windows(failure)
             error.function = function.__name__
             if error.status is Status.ERROR_EXTENDED_ERROR or error.provider_text:
                 WNetSetLastError(error.provider_code or 0, error.provider_text or error.strerror, error.provider)
-            raise
+            if error is failure:
+                raise
+            raise error from failure
 
     return call

@@ -266,6 +266,14 @@ def _json(buffer: int | None, size: int) -> dict[str, Any]:
     raise WNetError(Status.ERROR_INVALID_PARAMETER, "a buffer has no JSON object with texts in it")
 
 
+def _login(buffer: int | None, size: int) -> tuple[str | None, str | None]:
+    """The user name and the password in a buffer, see ``_json``."""
+    found = _json(buffer, size)
+    if unknown := sorted(found.keys() - {"user", "password"}):
+        raise WNetError(Status.ERROR_INVALID_PARAMETER, f"there is no {unknown[0]} in a logon, only user and password")
+    return found.get("user"), found.get("password")
+
+
 class _Functions:
     """The functions, for one kind of characters; ``_SIGNATURES`` says how each is called."""
 
@@ -295,11 +303,10 @@ class _Functions:
         options: int | None,
         options_length: int,
     ) -> None:
-        known = _json(authentication, length)
         wnet.WNetAddConnection4(
             owner,
             self.characters.read_resource(resource),
-            (known.get("user"), known.get("password")),
+            _login(authentication, length),
             flags,
             _json(options, options_length),
         )
@@ -333,10 +340,9 @@ class _Functions:
         size: Any,
         result: Any,
     ) -> None:
-        known = _json(authentication, length)
         given = self.characters.read_resource(resource)
         self._check_room(given, flags, name, size)
-        login = known.get("user"), known.get("password")
+        login = _login(authentication, length)
         used = wnet.WNetUseConnection4(owner, given, login, flags, _json(options, options_length))
         self._used(used, name, size, result)
 
@@ -496,6 +502,9 @@ class _Functions:
             if room:
                 self._fill_shortened(words, buffer, room)
 
+    def WNetSetLastError(self, error: int, text: Any, provider: Any) -> None:
+        wnet.WNetSetLastError(error, self._read(text), self._read(provider))
+
     def _fill_shortened(self, text: str, buffer: int, room: int) -> None:
         """As much of *text* as fits, and a NUL."""
         while len(self.characters.written(text)) > room:
@@ -535,6 +544,7 @@ def _signatures(characters: _Characters) -> dict[str, tuple[Any, ...]]:
         "WNetGetNetworkInformation": (text, POINTER(NETINFOSTRUCT)),
         "WNetGetProviderName": (DWORD, buffer, size),
         "WNetGetLastError": (size, buffer, DWORD, buffer, DWORD),
+        "WNetSetLastError": (DWORD, text, text),
     }
 
 
@@ -580,7 +590,10 @@ def _table() -> dict[str, Any]:
         for name, arguments in _signatures(characters).items():
             prototype = ctypes.CFUNCTYPE(DWORD, *arguments)
             whole = name if name in _WITHOUT_TEXTS else name + characters.suffix
-            table.setdefault(whole, prototype(partial(_call, name, getattr(functions, name))))
+            function = prototype(partial(_call, name, getattr(functions, name)))
+            # a program may have structures of its own for the same memory, as with a library that says no types
+            function.argtypes = [c_void_p if hasattr(each, "contents") else each for each in arguments]
+            table.setdefault(whole, function)
     table["WNetRestoreConnectionW"] = table.pop("WNetRestoreConnection")
     return table
 

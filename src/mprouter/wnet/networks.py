@@ -21,7 +21,7 @@ from mprouter.providers.order import INSIGNIFICANT
 from mprouter.resource import NetResource
 from mprouter.status import Status, WNetError
 from mprouter.wnet.errors import reporting
-from mprouter.wnet.structures import NETCONNECTINFOSTRUCT, NETINFOSTRUCT, NETRESOURCE
+from mprouter.wnet.structures import NETCONNECTINFOSTRUCT, NETINFOSTRUCT, NETRESOURCE, check_given, provider_called
 
 __all__ = [
     "MultinetGetConnectionPerformance",
@@ -45,7 +45,9 @@ class ResourceInformationResult(NamedTuple):
 @reporting
 def WNetGetNetworkInformation(lpProvider: str) -> NETINFOSTRUCT:
     """Which network a provider is for, and whether it is there. Raises ``WNetError`` (ERROR_BAD_PROVIDER)."""
-    found = next((each for each in default_router().providers() if each.name.lower() == lpProvider.lower()), None)
+    check_given(lpProvider, "lpProvider")
+    wanted = (provider_called(lpProvider) or "").lower()
+    found = next((each for each in default_router().providers() if each.name.lower() == wanted), None)
     if found is None:
         raise WNetError(Status.ERROR_BAD_PROVIDER, name=lpProvider, hint="mpr provider list shows those that are there")
     said = _described(found)

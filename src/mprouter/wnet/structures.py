@@ -19,6 +19,28 @@ __all__ = [
 ]
 
 
+def check_text(value: object, name: str) -> None:
+    """Raise TypeError unless *value*, of the argument or member *name*, is a text or None."""
+    if not isinstance(value, str | None):
+        raise TypeError(f"{name} must be a str or None, not {type(value).__name__}")
+
+
+def check_given(value: object, name: str) -> None:
+    """The same, and raise ``WNetError`` (ERROR_INVALID_PARAMETER) for None: a pointer that is NULL."""
+    check_text(value, name)
+    if value is None:
+        raise WNetError(Status.ERROR_INVALID_PARAMETER, f"{name} is not given")
+
+
+def provider_called(name: str | None) -> str | None:
+    """Our name of the provider *name*, which may be one of Windows' ("Microsoft Windows Network")."""
+    if name is None or " " not in name:
+        return name
+    from mprouter.registry.state import service_of
+
+    return service_of(shown=name) or name
+
+
 @dataclass(slots=True)
 class NETRESOURCE:
     """A network resource: what is to be connected, or what was found. Where a name is None it is NULL."""
@@ -46,14 +68,23 @@ class NETRESOURCE:
             resource.provider,
         )
 
+    def check_texts(self) -> None:
+        """Raise TypeError for names that are no texts."""
+        for name in ("lpRemoteName", "lpLocalName", "lpProvider", "lpComment"):
+            check_text(getattr(self, name), name)
+
     def resource(self) -> NetResource:
-        """The same as the router's own value; "" is as good as NULL. Raises ``WNetError`` for numbers that are none."""
+        """The same as the router's own value; "" is as good as NULL, Windows' names of providers are as good as ours.
+
+        Raises ``WNetError`` for numbers that are none, TypeError for names that are no texts.
+        """
+        self.check_texts()
         try:
             return NetResource(
                 self.lpRemoteName or None,
                 self.lpLocalName or None,
                 ResourceType(self.dwType),
-                self.lpProvider or None,
+                provider_called(self.lpProvider or None),
                 self.lpComment or None,
                 ResourceScope(self.dwScope) if self.dwScope else None,
                 DisplayType(self.dwDisplayType),

@@ -108,7 +108,8 @@ def _deliver_and_unmount(
                 raise
         faults.reached("released")
         if still_open and (kept := unsent(handle.meta)):
-            log.warning("%s: %d open files were not sent; the next connection sends them", name.given, len(kept))
+            files = "1 open file was" if len(kept) == 1 else f"{len(kept)} open files were"
+            log.warning("%s: %s not sent; the next connection sends what was written", name.given, files)
 
 
 def _leave_to_others(rclone: Daemon, handle: Handle, force: bool) -> bool:

@@ -119,7 +119,7 @@ class RcloneProvider(ABC):
     file names are. silence: how long a server may be silent in the middle of something, None for ``daemon.SILENCE``.
     adopts: the names of its file systems in rclone change with the password, so that what was left unsent has to be
     looked for. services: the kinds of DNS-SD by which its servers announce themselves, each with the scheme of a URL.
-    net_type: its WNNC_NET_*, 0 = none of them.
+    net_type: its WNNC_NET_*, 0 = none of them. glance: settings of rclone's backend for a session that only looks.
     """
 
     name: str
@@ -134,6 +134,7 @@ class RcloneProvider(ABC):
     adopts: ClassVar[bool] = True
     services: ClassVar[Mapping[str, str]] = {}
     net_type: ClassVar[int] = 0
+    glance: ClassVar[Mapping[str, str]] = {}
 
     capabilities = (
         Capability.ADD_CONNECTION

@@ -38,6 +38,7 @@ class Smb(RcloneProvider):
     case_insensitive = True
     services: ClassVar[Mapping[str, str]] = {"_smb._tcp": "smb"}
     net_type = 0x00020000  # WNNC_NET_LANMAN, as of Windows' own SMB client
+    glance: ClassVar[Mapping[str, str]] = {"idle_timeout": "1s"}  # soon the session dies of its impatience, unnoticed
     options: ClassVar[Mapping[str, Option]] = {"domain": Option("the Windows domain of the user", word)}
     failures = (
         Failure("i/o timeout", Status.ERROR_TIMEOUT, "{host} does not answer"),

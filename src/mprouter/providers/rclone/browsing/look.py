@@ -182,7 +182,8 @@ def _logged_on(
     silence = f"{SILENCE:g}s"
     config = {**target.config, "ConnectTimeout": silence, "Timeout": silence, "LowLevelRetries": 1}
     # Under a name of its own: a connection made later must not get this impatient session.
-    apart = replace(target, config=config, variant=f"{target.variant}-look")
+    settings = {**target.settings, **provider.glance}
+    apart = replace(target, settings=settings, config=config, variant=f"{target.variant}-look")
     try:
         _, logon = provider.log_on(rclone, request, apart, probe)
     except WNetError as error:

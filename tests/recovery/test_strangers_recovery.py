@@ -1,0 +1,107 @@
+"""Recovery with providers of strangers: whose a connection is that was cut off, and what if they cannot clear it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import strangers
+from mprouter import Router, Status, WNetError
+from mprouter.providers.base import Added, AddRequest
+from mprouter.store import Store
+from sandbox import Places
+from strangers import Stranger
+
+
+def killed_while_connecting(*words: str) -> None:
+    """``mpr connect``, whose provider ends the process once something is there."""
+    ran = subprocess.run([sys.executable, "-m", "mprouter", "connect", *words], capture_output=True, check=False)
+    assert ran.returncode == -signal.SIGKILL
+
+
+DYING = """
+def add_connection(self, request):
+    super().add_connection(request)
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+REFUSING = """
+def add_connection(self, request):
+    from mprouter import Status, WNetError
+    raise WNetError(Status.ERROR_BAD_NET_NAME)
+def cancel_connection(self, mounted, *, force, progress=None): ...
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--provider", "dying"]], ids=["routed", "named"])
+def test_n19_r1_what_a_later_provider_has_begun_is_its_to_clear_away(places: Places, words: list[str]) -> None:
+    strangers.register(places, "refusing", REFUSING, more="order = 1")
+    strangers.register(places, "dying", DYING, more="order = 2")
+    killed_while_connecting("strange://it", "Z:", *words)
+    assert (places.drives / "Z" / "connected").exists()
+    with Router() as router:
+        assert [each.outcome for each in router.recover()] == ["undone"]
+    assert not (places.drives / "Z").exists()
+
+
+def test_n19_what_a_disabled_provider_has_begun_is_its_to_clear_away(places: Places) -> None:
+    strangers.register(places, "dying", DYING)
+    killed_while_connecting("strange://it", "Z:")
+    (places.config / "settings.toml").write_text('disabled_providers = ["dying"]')
+    with Router() as router:
+        assert [each.outcome for each in router.recover()] == ["undone"]
+
+
+def test_n19_what_cannot_be_cleared_away_can_be_given_up(places: Places) -> None:
+    cannot = "def cancel_connection(self, mounted, *, force, progress=None):\n    mounted.handle['host']\n"
+    strangers.register(places, "dying", DYING + cannot)
+    killed_while_connecting("strange://it", "Z:")
+    with Router() as router:
+        assert [each.outcome for each in router.recover()] == ["not settled"]
+        with pytest.raises(WNetError):
+            router.disconnect("Z:")
+        router.disconnect("Z:", force=True)
+        assert router.recover() == []
+        assert router.connections() == []
+    assert (places.drives / "Z" / "connected").exists()  # as the warning says
+    store = Store()
+    assert [(each.status, each.recovered) for each in store.events() if each.operation == "add"] == [
+        (Status.ERROR_PROCESS_ABORTED, True)
+    ]
+    store.close()
+
+
+class Interrupted(Stranger):
+    """Is interrupted while it connects, and cannot clear away what is not there."""
+
+    def add_connection(self, _: AddRequest) -> Added:
+        raise KeyboardInterrupt
+
+    def cancel_connection(self, *_: object, **__: object) -> None:
+        raise FileNotFoundError
+
+
+def test_n19_an_interrupt_is_not_hidden_by_a_provider_that_cannot_clear_away(places: Places) -> None:
+    with Router(providers=[Interrupted()]) as router:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            router.connect("strange://it", "Z:")
+        assert "not settled yet" in caught.value.__notes__[0]
+        router.disconnect("Z:", force=True)
+    assert not list(places.drives.iterdir())
+
+
+def test_n19_the_directory_is_there_when_what_was_interrupted_is_cleared_away(places: Places) -> None:
+    seen = []
+
+    class Looking(Interrupted):
+        def cancel_connection(self, *_: object, **__: object) -> None:
+            seen.append((places.drives / "Z").is_dir())
+
+    with Router(providers=[Looking()]) as router, pytest.raises(KeyboardInterrupt):
+        router.connect("strange://it", "Z:")
+    assert seen == [True]
+    assert not (places.drives / "Z").exists()
