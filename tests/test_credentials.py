@@ -247,17 +247,20 @@ def test_a_keyring_that_fails_is_passed_by(
     assert "the keyring was passed by" in caplog.text
 
 
-def test_without_any_keyring_the_file_is_used(file: Path) -> None:
-    """For real: a process of its own, in which the keyring package looks for a backend and finds none."""
+@pytest.mark.parametrize("bus", [None, "unix:path=/nowhere"], ids=["no D-Bus", "D-Bus"])
+def test_without_any_keyring_the_file_is_used(file: Path, bus: str | None) -> None:
+    """For real: a process of its own. The package looks for a backend only where there can be one; it finds none."""
     write(file, '[[credential]]\nremote = "*"\npassword = "two"\n')
     code = """if True:
+        import sys
         from mprouter.credentials import Credentials
         from mprouter.names import parse_remote
-        print([each.source for each in Credentials().stored(parse_remote("sftp://h"), "ana")])
+        print([each.source for each in Credentials().stored(parse_remote("sftp://h"), "ana")], "keyring" in sys.modules)
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_KEYRING_BACKEND"}
+    environment |= {"DBUS_SESSION_BUS_ADDRESS": bus or ""}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == "['file']\n"
+    assert done.stdout == f"['file'] {bus is not None}\n"
 
 
 def test_a_keyring_that_hangs_is_waited_for_once(keyrings: Keyrings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from mprouter.credentials.secret import Found, Secret
 from mprouter.credentials.server import server_of
+from mprouter.plugins import packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +115,8 @@ def _ask(question: Callable[[ModuleType], T]) -> T:
     """The answer to *question*, asked on a thread of its own, since a keyring may wait for a person for ever."""
     if _hangs.is_set():
         raise _Unusable("the keyring has not answered before")
+    if not _may_be_there():
+        raise _Unusable(_REASONS["NoKeyringError"])
     answers: list[T] = []
     reasons: list[str] = []
 
@@ -134,6 +139,21 @@ def _ask(question: Callable[[ModuleType], T]) -> T:
     if not reasons:
         _hangs.set()
     raise _Unusable(reasons[0] if reasons else f"the keyring did not answer within {TIMEOUT:.0f} s")
+
+
+def _may_be_there() -> bool:
+    """Whether the library need be asked, which takes longer to load than a connection to be made.
+
+    On Linux its own keyrings are reached by the session's D-Bus; others come with a package, or a setting chooses them.
+    """
+    if sys.platform != "linux" or "keyring" in sys.modules:
+        return True
+    settings = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - short of pathlib
+    return (
+        any(os.environ.get(each) for each in ("DBUS_SESSION_BUS_ADDRESS", "PYTHON_KEYRING_BACKEND"))
+        or any(map(os.path.exists, (f"/run/user/{os.getuid()}/bus", f"{settings}/python_keyring/keyringrc.cfg")))
+        or any(not each.startswith("keyring-") for each in packages.mentioning("keyring.backends"))
+    )
 
 
 _REASONS = {

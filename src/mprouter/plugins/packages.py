@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-__all__ = ["EntryPoint", "entry_points"]
+__all__ = ["EntryPoint", "entry_points", "mentioning"]
 
 
 class EntryPoint(NamedTuple):
@@ -29,7 +29,7 @@ class EntryPoint(NamedTuple):
 
 def entry_points(group: str) -> list[EntryPoint]:
     """Those that packages have in *group*."""
-    if not _may_be_any(group):
+    if next(mentioning(group), None) is None:
         return []
     from importlib import metadata
 
@@ -42,22 +42,21 @@ def entry_points(group: str) -> list[EntryPoint]:
     return list(found.values())
 
 
-def _may_be_any(group: str) -> bool:
-    """Whether a package mentions *group*, or has its metadata where only the library finds it."""
+def mentioning(group: str) -> Iterator[str]:
+    """The names of the metadata directories in which *group* is mentioned; "" where only the library can look."""
     if any(hasattr(each, "find_distributions") and each.__module__ != _STANDARD for each in map(_type, sys.meta_path)):
-        return True
+        yield ""
     wanted = group.encode()
     for directory in dict.fromkeys(sys.path):
         try:
             entries = os.scandir(directory or ".")
         except NotADirectoryError:  # a zip file
-            return True
+            yield ""
+            continue
         except OSError:
             continue
         with entries:
-            if any(wanted in said for said in _said(entries)):
-                return True
-    return False
+            yield from (name for name, said in _said(entries) if wanted in said)
 
 
 _STANDARD = "_frozen_importlib_external"
@@ -67,9 +66,9 @@ def _type(finder: object) -> type:
     return finder if isinstance(finder, type) else type(finder)
 
 
-def _said(entries: Iterator[os.DirEntry[str]]) -> Iterator[bytes]:
+def _said(entries: Iterator[os.DirEntry[str]]) -> Iterator[tuple[str, bytes]]:
     for each in entries:
         if each.name.endswith((".dist-info", ".egg-info", ".egg")):
             inside = "EGG-INFO/entry_points.txt" if each.name.endswith(".egg") else "entry_points.txt"
             with suppress(OSError), open(f"{each.path}/{inside}", "rb") as file:  # noqa: PTH123 - short of pathlib
-                yield file.read()
+                yield each.name, file.read()
