@@ -85,6 +85,7 @@ def test_what_cannot_be_pushed_stays(mpr: Command, repository: Path, places: Pla
     refused = mpr("disconnect", "Y:", "--force")
     assert refused.returncode == 1
     assert "(ERROR_WRITE_FAULT, 29)" in refused.stderr
+    assert "git pull there" in refused.stderr
     assert (places.drives / "Y" / "plan.txt").read_text() == "of Y\n"
 
 
