@@ -126,6 +126,13 @@ class TestTheCabinetKeepsTheContract(ProviderContract):
         self.made.append(Native("cabinet", self.library))
         return self.made[-1]
 
+    def test_of_half_an_add_only_the_links_go(self, device: Path, tmp_path: Path) -> None:
+        (device / "first.txt").symlink_to(tmp_path / "cabinet" / "letters" / "first.txt")
+        (device / "new.txt").write_text("somebody's\n")
+        self.provider().cancel_connection(Mounted(parse_remote(self.remote_name), device, {}), force=True)
+        assert [each.name for each in device.iterdir()] == ["new.txt"]
+        assert (tmp_path / "cabinet" / "letters" / "first.txt").exists()
+
 
 def test_the_cabinet_is_registered_and_used_with_mpr(
     built: Build, mpr: Command, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -68,7 +68,8 @@ class Credentials:
         if not self.save:
             return None
         if self._worked is None:
-            log.info("no password was needed for %s, so none was saved", name.given)
+            level = logging.WARNING if self.handed_out else logging.INFO
+            log.log(level, "no password is saved for %s: none was needed, or its provider does not tell", name.given)
             return None
         user, password = self._worked[0] or system_keyring.default_user(), self._worked[1]
         before = None
