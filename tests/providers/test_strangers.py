@@ -178,6 +178,41 @@ def test_n4_a_name_of_a_scheme_that_nobody_has_is_refused_before_anybody_is_told
     assert recorder.told == []
 
 
+def test_r3_a_name_that_nobody_has_is_told_with_who_else_may_have_it(router: Router, places: Places) -> None:
+    register(places, "shelf")
+    register(places, "torn", "1 / 0")
+    register(places, "off", more="enabled = false\n")
+    with pytest.raises(WNetError) as refused:
+        router.connect("nfs://host/x")
+    assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH
+    hint = str(refused.value.hint)
+    assert "sftp://" in hint
+    assert "the names that shelf may have" in hint
+    assert "the network provider torn is broken" in hint
+    assert "the network provider off is disabled" in hint
+
+
+def test_r3_a_pattern_says_that_a_name_is_of_a_library_that_is_broken(router: Router, places: Places) -> None:
+    file = register(places, "wild")
+    file.write_text("target = 'native:/nowhere/wild.so'\nmatch = ['//wild.invalid/*']\n")
+    with pytest.raises(WNetError) as refused:
+        router.connect("//wild.invalid/x")
+    assert "the network provider wild is broken" in str(refused.value.hint)
+    with pytest.raises(WNetError) as refused:
+        router.connect("//other.invalid/x")
+    assert "wild" not in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("options", [{}, {"x": "y"}], ids=["plain", "options"])
+def test_r3_the_first_significant_refusal_of_the_only_one_that_may_have_it(
+    router: Router, options: dict[str, str]
+) -> None:
+    router.add_provider(stranger("locked", claims=raising(PermissionError(13, "no"))))
+    with pytest.raises(WNetError) as refused:
+        router.connect("odd://here/", options=options)
+    assert (refused.value.status, refused.value.provider) == (Status.ERROR_ACCESS_DENIED, "locked")
+
+
 # -- routing -------------------------------------------------------------------------------------------------------
 
 
@@ -243,7 +278,9 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     over.set()
 
 
-def test_r2_one_whose_claims_hangs_is_passed_by_and_waited_for_once(hanging: Callable[..., Any]) -> None:
+def test_r2_one_whose_claims_hangs_is_passed_by_told_and_waited_for_once(
+    hanging: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     asked: list[object] = []
 
     def hang(name: object) -> Any:
@@ -254,6 +291,7 @@ def test_r2_one_whose_claims_hangs_is_passed_by_and_waited_for_once(hanging: Cal
     assert routed(providers) == "sound"
     assert routed(providers) == "sound"
     assert len(asked) == 1
+    assert caplog.text.count("hangs did not say within 1 seconds") == 1
     with pytest.raises(WNetError, match="mpr provider disable hangs") as raised:
         routed(providers[:1])
     assert raised.value.status is Status.ERROR_TIMEOUT

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mprouter.names import match_pattern
 from mprouter.plugins import drop_in
 from mprouter.plugins import target as targets
 from mprouter.plugins.problem import Problem
@@ -22,6 +23,7 @@ from mprouter.providers.guard import Guarded, guarded, problem_of
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
+    from mprouter.names import RemoteName
     from mprouter.providers.native.provider import Native
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "load",
     "of_code",
     "set_enabled",
+    "unasked",
 ]
 
 DIRECTORY = "providers.d"
@@ -203,6 +206,25 @@ def flaws(registered: Registered) -> list[str]:
     return registered.get.flaws()
 
 
+def unasked(found: Iterable[Registered], name: RemoteName) -> str | None:
+    """Who of *found* might have *name* and is not asked, and why; None = nobody.
+
+    One whose file has a ``match`` might have what that says, any other one a name of a scheme that none of ours has.
+    """
+    silent = [each for each in found if not each.takes_part and _may_have(each, name)]
+    why = (f"is broken ({each.where})" if each.enabled else "is disabled" for each in silent)
+    told = "; ".join(f"the network provider {each.name} {words}" for each, words in zip(silent, why, strict=True))
+    return f"{told}; it may have such names: see mpr provider list" if told else None
+
+
+def _may_have(registered: Registered, name: RemoteName) -> bool:
+    match = registered.get.match if isinstance(registered.get, _Loading) else ()
+    try:
+        return any(match_pattern(each)(name.forms) for each in match) if match else name.is_foreign
+    except WNetError:  # of the pattern
+        return name.is_foreign
+
+
 def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
     """Have the provider *name* asked or not, by ``disabled_providers`` of the settings. Returns the file that changed.
 
@@ -306,6 +328,12 @@ class _Loading:
             assert self._failure is not None  # noqa: S101 - one of both there is
             raise WNetError(self._failure.status, self._failure.strerror, name=self._name) from self._failure
         return self._provider
+
+    @property
+    def match(self) -> Sequence[str]:
+        """Patterns of the names that are its own, as its file says."""
+        patterns: Sequence[str] = self._said.get("match", ())
+        return patterns
 
     def flaws(self) -> list[str]:
         """As the function of this name, for what was loaded."""
