@@ -405,6 +405,15 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:
     assert raised.value.status is Status.ERROR_ACCESS_DENIED
 
 
+def test_what_waits_is_not_waited_for_without_end(
+    hanging: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guard, "ANSWER", 0.1)
+    odd: Any = stranger("odd", waiting=hanging)
+    assert odd.waiting() == []
+    assert "waiting of the network provider odd has not answered within 0.1 seconds" in caplog.text
+
+
 def test_one_that_is_made_of_ours_shares_their_cache(router: Router, places: Places) -> None:
     file = register(places, "odd")
     file.with_suffix(".py").write_text("from mprouter.providers.rclone.local import Local as Mine\n")

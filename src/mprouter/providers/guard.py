@@ -275,15 +275,7 @@ class _Checked:
         asked = getattr(self.method, "__name__", "it")
 
         def answer() -> Any:
-            try:
-                return Errand(lambda: self.method(*arguments, **named)).result(ANSWER)
-            except Unfinished:
-                raise WNetError(
-                    Status.ERROR_TIMEOUT,
-                    f"{asked} of the network provider {self.provider} has not answered within {ANSWER:g} seconds",
-                    provider=self.provider,
-                    hint=f"to do without it: mpr provider disable {self.provider}",
-                ) from None
+            return _in_time(lambda: self.method(*arguments, **named), asked, self.provider)
 
         logons = [each for each in (*arguments, *named.values()) if isinstance(each, LogonInfo)]
         secrets = tuple(filter(None, (each.password.reveal() for each in logons)))
@@ -302,10 +294,24 @@ class _Waiting:
 
     def __call__(self) -> list[Waiting]:
         try:
-            return [each for each in _answered(lambda: list(self.method()), self.provider) if isinstance(each, Waiting)]
+            found = _answered(lambda: _in_time(lambda: list(self.method()), "waiting", self.provider), self.provider)
+            return [each for each in found if isinstance(each, Waiting)]
         except WNetError as error:
             log.warning("the network provider %s cannot say what waits to be sent: %s", self.provider, error)
             return []
+
+
+def _in_time(call: Callable[[], T], asked: str, provider: str) -> T:
+    """What *call*, of the function *asked*, returns or raises; ``WNetError`` (ERROR_TIMEOUT) after ``ANSWER``."""
+    try:
+        return Errand(call).result(ANSWER)
+    except Unfinished:
+        raise WNetError(
+            Status.ERROR_TIMEOUT,
+            f"{asked} of the network provider {provider} has not answered within {ANSWER:g} seconds",
+            provider=provider,
+            hint=f"to do without it: mpr provider disable {provider}",
+        ) from None
 
 
 def _answered(call: Callable[[], T], provider: str, secrets: Callable[[], tuple[str, ...]] = tuple) -> T:
