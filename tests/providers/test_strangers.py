@@ -249,6 +249,10 @@ def test_r3_the_first_significant_error_among_all_kinds_of_mishaps(caplog: pytes
     ("error", "status"),
     [
         (PermissionError(13, "no"), Status.ERROR_ACCESS_DENIED),
+        (PermissionError("no"), Status.ERROR_ACCESS_DENIED),
+        (ConnectionRefusedError(), Status.ERROR_CONNECTION_REFUSED),
+        (FileNotFoundError(2, "no such file"), Status.ERROR_FILE_NOT_FOUND),
+        (FileNotFoundError(), Status.ERROR_FILE_NOT_FOUND),
         (TimeoutError(), Status.ERROR_TIMEOUT),
         (NotImplementedError(), Status.ERROR_NOT_SUPPORTED),
         (MemoryError(), Status.ERROR_NOT_ENOUGH_MEMORY),

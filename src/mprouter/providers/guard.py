@@ -77,7 +77,18 @@ _STATUSES: Mapping[int, Status] = {
     errno.ETIMEDOUT: Status.ERROR_TIMEOUT,
     errno.ENOSPC: Status.ERROR_DISK_FULL,
     errno.ENOMEM: Status.ERROR_NOT_ENOUGH_MEMORY,
+    errno.ENOENT: Status.ERROR_FILE_NOT_FOUND,
 }
+
+_CLASSES: Mapping[type[BaseException], Status] = {
+    NotImplementedError: Status.ERROR_NOT_SUPPORTED,
+    MemoryError: Status.ERROR_NOT_ENOUGH_MEMORY,
+    PermissionError: Status.ERROR_ACCESS_DENIED,
+    ConnectionRefusedError: Status.ERROR_CONNECTION_REFUSED,
+    TimeoutError: Status.ERROR_TIMEOUT,
+    FileNotFoundError: Status.ERROR_FILE_NOT_FOUND,
+}
+"""What is raised without a number, as ``raise PermissionError("no")`` is."""
 
 
 def guarded(provider: Provider) -> Provider:
@@ -121,12 +132,10 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
 
 
 def _status(error: BaseException) -> Status:
-    if isinstance(error, NotImplementedError):
-        return Status.ERROR_NOT_SUPPORTED
-    if isinstance(error, MemoryError):
-        return Status.ERROR_NOT_ENOUGH_MEMORY
-    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else getattr(error, "errno", None)
-    return _STATUSES.get(number if isinstance(number, int) else 0, Status.ERROR_EXTENDED_ERROR)
+    by_class = (status for kind, status in _CLASSES.items() if isinstance(error, kind))
+    number = getattr(error, "errno", None)
+    told = _STATUSES.get(number) if isinstance(number, int) else None
+    return told or next(by_class, Status.ERROR_EXTENDED_ERROR)
 
 
 def _without(text: str, secrets: tuple[str, ...]) -> str:
