@@ -301,6 +301,15 @@ def test_r2_one_whose_claims_hangs_is_passed_by_told_and_waited_for_once(
     assert raised.value.status is Status.ERROR_TIMEOUT
 
 
+@pytest.mark.parametrize("rubbish", ["no", None, 1], ids=repr)
+def test_r2_only_true_claims_a_name_and_rubbish_is_an_error(rubbish: object) -> None:
+    odd = stranger("odd", claims=lambda _: rubbish)
+    assert routed([odd, stranger("sound")]) == "sound"
+    with pytest.raises(WNetError, match="claims answered with a") as raised:
+        routed([odd])
+    assert (raised.value.status, raised.value.provider) == (Status.ERROR_INVALID_DATA, "odd")
+
+
 def test_one_that_hangs_behind_the_one_that_accepts_is_not_waited_for(
     hanging: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,7 +187,10 @@ class Guarded:
 
     def claims(self, name: RemoteName) -> bool:
         """See ``Provider.claims``; ``claims.py`` does not wait for it for ever."""
-        return bool(self._answer(lambda: self.inner.claims(name)))
+        claimed: Any = self._answer(lambda: self.inner.claims(name))
+        if not isinstance(claimed, bool):
+            raise self._rubbish(f"claims answered with a {type(claimed).__name__}, not with True or False")
+        return claimed
 
     def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
         """See ``Provider.check_options``."""
