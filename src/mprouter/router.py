@@ -946,10 +946,12 @@ class Router:
         return entry.phase == "connected" and self._state(entry) is State.LOST
 
     def _state(self, entry: Entry) -> State:
+        """How it is; what its provider cannot be asked or cannot say counts as standing, so that nothing is lost."""
         try:
             return self._provider(entry).state(_mounted(entry))
-        except WNetError:
-            return State.LOST
+        except WNetError as error:
+            log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
+            return State.CONNECTED
 
     def _connection(self, entry: Entry) -> Connection:
         return Connection(

@@ -13,6 +13,7 @@ import pytest
 
 from mprouter import Router, Status, WNetError
 from mprouter.credentials import Credentials
+from mprouter.doctor import examine
 from mprouter.names import parse_remote
 from mprouter.providers import guard
 from mprouter.providers.base import (
@@ -325,6 +326,31 @@ MOUNTED = Mounted(NAME, Path("/nowhere"), {})
 @pytest.mark.parametrize("answer", [lambda _: "gone", raising(KeyError("?"))], ids=["rubbish", "raises"])
 def test_what_it_cannot_say_of_a_connection_counts_as_standing(answer: Callable[..., Any]) -> None:
     assert stranger("odd", state=answer).state(MOUNTED) is State.CONNECTED
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["broken", "absent"])
+def test_a_connection_whose_provider_cannot_be_asked_counts_as_standing(
+    router: Router, places: Places, caplog: pytest.LogCaptureFixture, is_there: bool
+) -> None:
+    file = register(places, "odd")
+    path = router.connect("strange://here/", "Z:").path
+    said = file.read_text()
+    if is_there:
+        file.write_text(said + f"sha256 = '{'0' * 64}'\n")
+    else:
+        file.unlink()
+    assert [each.state for each in router.connections()] == [State.CONNECTED]
+    assert "what became of Z: cannot be told: its network provider odd" in caplog.text
+    codes = {each.code for each in examine().findings}
+    assert ("connection-of-broken-provider" in codes, "connection-without-provider" in codes) == (
+        is_there,
+        not is_there,
+    )
+    router.restore()  # which takes away what is lost
+    assert (path / "connected").exists()
+    file.write_text(said + "enabled = false\n")
+    assert not {each.code for each in examine().findings if each.code.startswith("connection-")}
+    router.disconnect("Z:")
 
 
 def test_a_state_that_hangs_is_waited_for_once(hanging: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
