@@ -223,6 +223,8 @@ def test_r1_a_name_is_routed_among_a_hundred() -> None:
 
 
 def test_r3_the_first_significant_error_among_all_kinds_of_mishaps(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
     def insignificant(_: object) -> None:
         raise WNetError(Status.ERROR_BAD_NETPATH)
 
@@ -243,7 +245,11 @@ def test_r3_the_first_significant_error_among_all_kinds_of_mishaps(caplog: pytes
         routed([bad[0], bad[4]])
     assert (raised.value.status, raised.value.provider) == (Status.ERROR_INVALID_DATA, "lies")
     assert routed([*bad, stranger("sound")]) == "sound"
-    assert "the network provider exits failed" in caplog.text
+    warned = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "the network provider exits failed: SystemExit: 3" in warned
+    assert "Traceback" not in str(warned)  # that is for DEBUG, a line for a line
+    assert "\\n" not in str(warned)
+    assert "Traceback (most recent call last):" in [each.getMessage() for each in caplog.records]
 
 
 @pytest.mark.parametrize(

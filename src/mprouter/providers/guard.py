@@ -117,6 +117,7 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
 
     secrets: what must not be told of it. It has no cause: a stranger's exception may hold anything.
     """
+    text = _without(f"{type(error).__name__}: {error}", secrets)
     if isinstance(error, WNetError):
         if error.status and not any(each in f"{error} {error.provider_text}" for each in secrets):
             error.provider = error.provider or provider
@@ -125,9 +126,10 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
     else:
         from traceback import format_exception
 
-        log.warning("the network provider %s failed\n%s", provider, _without("".join(format_exception(error)), secrets))
         status = _status(error)
-    text = _without(f"{type(error).__name__}: {error}", secrets)
+        log.warning("the network provider %s failed: %s", provider, text.partition("\n")[0])
+        for line in _without("".join(format_exception(error)), secrets).splitlines():
+            log.debug("%s", line)
     return WNetError(status, f"the network provider {provider} failed: {text}", provider=provider, provider_text=text)
 
 
