@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -35,6 +37,7 @@ from mprouter.providers.registration import arranged, builtin, load
 from mprouter.resource import NetResource, ResourceScope, ResourceType, ResourceUsage
 from recorder import Recorder
 from sandbox import Places
+from servers.daemon import wait_for
 from strangers import Stranger, register
 
 NAME = parse_remote("strange://here/")
@@ -130,6 +133,31 @@ def test_a_broken_one_is_told_and_keeps_nobody_from_working(
     with pytest.raises(WNetError, match="this network provider cannot be used") as refused:
         router.connect("strange://here/", provider="broken")
     assert refused.value.status is Status.ERROR_BAD_PROVIDER
+
+
+def test_one_that_hangs_while_it_is_made_is_broken_until_it_is_there(
+    router: Router, places: Places, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "gate")
+    register(places, "slow", f"def __init__(self): super().__init__(); open({str(tmp_path / 'gate')!r}).close()")
+    monkeypatch.setattr(guard, "ANSWER", 0.2)
+    assert "slow" not in [each.name for each in router.providers()]
+    (slow,) = [each for each in router.registered_providers() if each.problem]
+    assert "has not been loaded within 0.2 seconds" in slow.where
+    assert slow.problem is not None
+    assert slow.problem.status is Status.ERROR_TIMEOUT
+    (tmp_path / "gate").open("w").close()
+    wait_for(lambda: "slow" in [each.name for each in router.providers()], "the provider", 60)
+
+
+@pytest.mark.parametrize("again", ["sys.modules['the_router']", "__import__('mprouter').Router()"])
+def test_r6_one_whose_loading_comes_back_to_a_router_is_not_waited_for(
+    router: Router, places: Places, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    register(places, "odd", f"def __init__(self): super().__init__(); {again}.providers()")
+    monkeypatch.setitem(sys.modules, "the_router", router)
+    monkeypatch.setattr(guard, "ANSWER", 1e3)
+    assert router.providers()[0].name == "odd"
 
 
 def test_what_others_could_have_written_is_not_loaded(router: Router, places: Places) -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "registered", "there_are"]
 
-LOADING = 10.0
-"""Seconds that loading others' providers may take; usual is none."""
+LOADING = 15.0
+"""Seconds that loading others' providers may take, so that one may hang; usual is none."""
 
 BROKEN = Kind(
     "provider-broken",
