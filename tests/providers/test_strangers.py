@@ -449,12 +449,12 @@ def test_n15_nor_a_password_that_was_typed(caplog: pytest.LogCaptureFixture) -> 
     assert "geheim" not in f"{raised.value} {raised.value.provider_text} {caplog.text}"
 
 
-def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:
+def test_what_it_has_besides_is_seen_through_the_guard_and_checked(caplog: pytest.LogCaptureFixture) -> None:
     made = Stranger()
     rich = Guarded(made, "plain")
     for protocol in (Starting, Caching, Enumerating, Identifying, Informing):
         assert not isinstance(rich, protocol)
-    resources: list[object] = [NetResource("strange://a/"), "rubbish"]
+    resources: list[object] = [NetResource("strange://a/", provider="x"), NetResource(None), "rubbish"]
     does = {
         "start_up": lambda: "soon",
         "waiting": raising(KeyError()),
@@ -468,9 +468,10 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:
     assert odd.start_up() is None
     assert odd.waiting() == []
     found = odd.enumerate(ResourceScope.GLOBALNET, ResourceType.ANY, ResourceUsage(0), None)
-    assert next(found) == resources[0]
+    assert next(found) == NetResource("strange://a/", provider="odd")  # whatever it calls itself
     with pytest.raises(WNetError, match="among what it enumerates is a str"):
         next(found)
+    assert "odd enumerates what has no name" in caplog.text
     with pytest.raises(WNetError, match="answered with a int"):
         odd.user_of(None)
     with pytest.raises(WNetError) as raised:

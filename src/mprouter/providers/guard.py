@@ -256,7 +256,7 @@ class Guarded:
 
     def _enumerate(self, *arguments: object) -> Iterator[NetResource]:
         """See ``Enumerating``."""
-        found = self._answer(lambda: iter(self.inner.enumerate(*arguments)))
+        found, is_told = self._answer(lambda: iter(self.inner.enumerate(*arguments))), False
         try:
             while True:
                 each = self._answer(lambda: next(found, None))
@@ -264,7 +264,11 @@ class Guarded:
                     return
                 if not isinstance(each, NetResource):
                     raise self._rubbish(f"among what it enumerates is a {type(each).__name__}")
-                yield each
+                if each.remote_name:
+                    yield replace(each, provider=self.name)
+                elif not is_told:
+                    is_told = True
+                    log.warning("the network provider %s enumerates what has no name; it is left out", self.name)
         finally:
             if callable(close := getattr(found, "close", None)):
                 self._answer(close)
