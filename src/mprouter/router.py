@@ -146,11 +146,17 @@ class Router:
         resource = NetResource(remote, None if local in {None, "*"} else str(local), ResourceType(type), provider)
         if local == "*":
             flags |= ConnectFlag.REDIRECT
-        credentials = Credentials(user, password, save=bool(flags & ConnectFlag.CMD_SAVECRED))
         if conversation is None and flags & ConnectFlag.INTERACTIVE:
             from mprouter.terminal import terminal
 
             conversation = terminal()
+        resets = ConnectFlag.COMMANDLINE | ConnectFlag.CRED_RESET
+        credentials = Credentials(
+            user,
+            password,
+            save=bool(flags & ConnectFlag.CMD_SAVECRED) or flags & resets == resets,
+            ask=conversation is not None and bool(flags & ConnectFlag.PROMPT),
+        )
         self.recover()
         request = self._checked(resource, credentials, flags, options or {}, conversation)
         request = replace(request, overwrite=overwrite)
