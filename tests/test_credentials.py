@@ -417,12 +417,17 @@ def test_c8_what_worked_is_saved_if_that_was_asked(keyrings: Keyrings, caplog: p
     assert PLANTED not in caplog.text
 
 
-def test_c8_nothing_is_saved_unasked_or_unused(keyrings: Keyrings, file: Path) -> None:
+def test_c8_nothing_is_saved_unasked_or_unused(
+    keyrings: Keyrings, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     keyring = keyrings.use(MemoryKeyring())
     unasked = Credentials("ana", "one")
     unasked.used("ana", Secret("one"))
     unasked.save_if_asked(NAME)
+    assert not caplog.text
     Credentials("ana", "one", save=True).save_if_asked(NAME)  # a key was enough
+    assert "WARNING" in caplog.text
+    assert "no password is saved" in caplog.text
     assert keyring.content == {}
     assert not file.exists()
 

@@ -291,8 +291,11 @@ DWORD APIENTRY NPCancelConnection(LPWSTR lpName, BOOL fForce) {
     DWORD status = Connected(lpName, device, directory);
     int number;
 
-    if (status != WN_SUCCESS)
+    if (status != WN_SUCCESS) { /* perhaps half an add, which was cut off: links, and no mark yet */
+        if (ToText(lpName, device) && Root(directory))
+            TakeLinks(device, directory);
         return status;
+    }
     if (!fForce && IsOpen(device, directory))
         return WN_OPEN_FILES;
     TakeLinks(device, directory);

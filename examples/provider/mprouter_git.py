@@ -2,7 +2,8 @@
 
 ``mpr connect git:///srv/notes.git Z:`` makes ``Z:`` a working copy. ``mpr disconnect Z:`` commits whatever has changed
 there, pushes it and takes the working copy away; if it cannot be pushed, the connection stands. So it does while there
-are stashes or commits of no branch, which no push takes along.
+are stashes or commits of no branch, which no push takes along, and files of which git would give back something else:
+assume-unchanged, skip-worktree, FIFOs, or an attribute that changes line ends. A clone that is cut off is removed.
 ``git://host/notes.git`` and ``git+ssh://ana@host/srv/notes.git`` are repositories elsewhere; ``-o branch=NAME`` is
 another branch than the usual.
 
@@ -13,10 +14,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from filecmp import cmp
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from mprouter import Status, WNetError
@@ -39,8 +44,14 @@ _MEANINGS = {  # what git says, in the order to look for it
     "not found": Status.ERROR_BAD_NET_NAME,
 }
 
+_ARRIVING = ".git arriving"
+"""Where ``.git`` is made. Its move to its place is the last step: only what has a ``.git`` is a working copy."""
+
 _DELIVERED = ".git delivered"
 """What ``.git`` is called when everything is pushed, and only the working copy has to go."""
+
+_OURS = "MPROUTER_GIT"
+"""The environment of git and of all that it starts says for which mountpoint that is, so that it can be ended."""
 
 _TRIES = 3
 """How many times what was written since the last push is pushed too."""
@@ -64,7 +75,7 @@ class Git:
                 raise WNetError(Status.ERROR_INVALID_PARAMETER, f"git has no option {key}", name=name.given, hint=hint)
 
     def add_connection(self, request: AddRequest) -> Added:
-        """Clone into the mountpoint; git takes away what it has made if that fails."""
+        """Clone into the mountpoint; whatever cuts that off, nothing is left there."""
         name, branch = request.name, request.options.get("branch")
         user = request.credentials.user or name.user
         url = name.path  # a repository of this machine
@@ -73,16 +84,22 @@ class Git:
             host = f"[{name.host}]" if ":" in name.host else name.host
             port = f":{name.port}" if name.port else ""
             url = f"{name.scheme.removeprefix('git+')}://{login}{host}{port}{quote(name.path)}"
-        chosen = ["--branch", branch] if branch else []
-        done = _git("clone", "--quiet", *chosen, "--", url, str(request.mountpoint))
-        if done.returncode:
-            raise _failure(done, next((each for words, each in _MEANINGS.items() if words in done.stderr), None))
+        try:
+            _clone(url, ["--branch", branch] if branch else [], request.mountpoint)
+        except BaseException:  # Ctrl-C, too
+            _undo(request.mountpoint)
+            raise
         return Added(user, {"url": url})
 
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
-        """C6: nothing goes before it is pushed, force or not."""
+        """C6: nothing goes before it is pushed, force or not. What an add has left that was cut off is not pushed.
+
+        Of such an add the handle is ``{}``, and the mountpoint may be missing: what there is, is told by looking.
+        """
         del progress  # git does not say how much is left
         copy = mounted.mountpoint
+        if self.state(mounted) is State.LOST:
+            _undo(copy)
         for _ in range(_TRIES):
             if self.state(mounted) is State.CONNECTED:
                 if not force and (paths := list(_open_below(copy))):
@@ -100,12 +117,41 @@ class Git:
 
     def settle(self, mounted: Mounted) -> State:
         """The process that was disconnecting has died: before all was pushed, or when only the rest had to go."""
+        _end(mounted.mountpoint)
+        (mounted.mountpoint / ".git" / "index.lock").unlink(missing_ok=True)
         _clear(mounted.mountpoint)
         return self.state(mounted)
 
     def start_up(self) -> float | None:
         """R7: when the network will be there nobody knows."""
         return None
+
+
+def _clone(url: str, options: list[str], copy: Path) -> None:
+    done = _git("clone", "--quiet", "--no-checkout", *options, "--", url, _ARRIVING, within=copy)
+    if done.returncode:
+        raise _failure(done, next((each for words, each in _MEANINGS.items() if words in done.stderr), None))
+    made = copy / _ARRIVING / ".git"
+    here = [f"--git-dir={made}", f"--work-tree={copy}"]
+    if _git(*here, "rev-parse", "--quiet", "--verify", "HEAD", within=copy).stdout:  # else it is empty
+        done = _git(*here, "read-tree", "-m", "-u", "HEAD", within=copy)
+        if done.returncode:
+            raise _failure(done, None)
+    made.rename(copy / ".git")
+    made.parent.rmdir()
+
+
+def _undo(copy: Path) -> None:
+    """Remove a clone that was cut off: what git has made there, and nothing else."""
+    _end(copy)
+    arriving = copy / _ARRIVING
+    if not arriving.exists():
+        return
+    here = [f"--git-dir={arriving / '.git'}", f"--work-tree={copy}"]
+    (arriving / ".git" / "index.lock").unlink(missing_ok=True)
+    if _git(*here, "read-tree", "HEAD", within=copy).returncode == 0:  # else no file has been made yet
+        _git(*here, "rm", "-r", "--quiet", "--force", "--ignore-unmatch", ".", within=copy)
+    shutil.rmtree(arriving)
 
 
 def _deliver(copy: Path) -> None:
@@ -122,9 +168,28 @@ def _deliver(copy: Path) -> None:
                 raise _failure(done, Status.ERROR_WRITE_FAULT)
     if _git("rev-list", "--max-count=1", "HEAD", "--not", "--branches", "--tags", within=copy).stdout:
         raise WNetError(Status.ERROR_WRITE_FAULT, "there are commits of no branch", hint="git switch --create NAME")
+    if path := next(_unlike(copy), None):
+        text = f"git would not give back {path.relative_to(copy)} as it is"
+        hint = "move it away, or see why: git ls-files -v, git check-attr -a"
+        raise WNetError(Status.ERROR_WRITE_FAULT, text, hint=hint)
     done = _git("push", "--quiet", "origin", "refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*", within=copy)
     if done.returncode:
-        raise _failure(done, Status.ERROR_WRITE_FAULT)
+        hint = "git pull there, and disconnect again" if "[rejected]" in done.stderr else None
+        raise _failure(done, Status.ERROR_WRITE_FAULT, hint)
+
+
+def _unlike(copy: Path) -> Iterator[Path]:
+    """What is other than git would make it from what is committed, or is not committed at all."""
+    with TemporaryDirectory(dir=copy / ".git") as place:
+        _git("checkout-index", "--all", "--quiet", f"--prefix={place}/", within=copy)
+        for path in _beside(copy / ".git"):
+            twin = Path(place, path.relative_to(copy))
+            if path.is_symlink():
+                is_like = twin.is_symlink() and twin.readlink() == path.readlink()
+            else:
+                is_like = path.is_dir() or (path.is_file() and twin.is_file() and cmp(path, twin, shallow=False))
+            if not is_like:
+                yield path
 
 
 def _clear(copy: Path) -> bool:
@@ -163,14 +228,29 @@ def _open_below(directory: Path) -> Iterator[str]:
                 yield path
 
 
-def _git(*arguments: str, within: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _end(copy: Path) -> None:
+    """End every git of ours that is still at work on *copy*, whoever has started it and died."""
+    mark = os.fsencode(f"{_OURS}={copy}")
+    while True:
+        is_at_work = False
+        for each in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):  # it has ended, or is another user's
+                if mark in each.read_bytes().split(b"\0"):
+                    is_at_work = True
+                    os.kill(int(each.parent.name), signal.SIGKILL)
+        if not is_at_work:
+            return
+        time.sleep(0.01)
+
+
+def _git(*arguments: str, within: Path) -> subprocess.CompletedProcess[str]:
     """Run git, which asks nobody anything: who may be asked is in ``AddRequest.conversation``."""
     environment = {key: value for key, value in os.environ.items() if key not in {"GIT_DIR", "GIT_WORK_TREE"}}
     environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
-    place = ["-C", str(within)] if within else []
+    environment[_OURS] = str(within)
     try:
         return subprocess.run(
-            ["git", *place, *arguments],
+            ["git", "-C", str(within), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -182,8 +262,9 @@ def _git(*arguments: str, within: Path | None = None) -> subprocess.CompletedPro
         raise WNetError(Status.ERROR_SERVICE_NOT_FOUND, "git is not there", hint="apt install git") from None
 
 
-def _failure(done: subprocess.CompletedProcess[str], status: Status | None) -> WNetError:
+def _failure(done: subprocess.CompletedProcess[str], status: Status | None, hint: str | None = None) -> WNetError:
     """What git reported, in one line."""
     lines = [each.strip() for each in done.stderr.splitlines() if each.strip()]
-    words = next((each for each in lines if each.startswith(("fatal:", "error:", " !"))), "it says nothing")
-    return WNetError(status or Status.ERROR_EXTENDED_ERROR, f"git: {words}", provider_text=done.stderr)
+    silent = f"it was killed by signal {-done.returncode}" if done.returncode < 0 else "it says nothing"
+    words = next((each for each in lines if each.startswith(("fatal:", "error:", "!"))), silent)
+    return WNetError(status or Status.ERROR_EXTENDED_ERROR, f"git: {words}", provider_text=done.stderr, hint=hint)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ __all__ = ["PATIENCE", "connected", "context", "inside", "networks", "recent"]
 
 PATIENCE = 10.0
 """Seconds without a word from any provider after which those that are still silent are left out."""
+
+AHEAD = 1000
+"""How many words of providers may wait to be heard; who tells more waits until some are."""
 
 RECENT = 26
 """How many resources that were connected lately are told, as many as Windows has letters."""
@@ -173,7 +177,7 @@ def _browsable(providers: Sequence[Provider], capability: Capability) -> Iterato
 
 def _answers(questions: Sequence[_Question], refusals: list[WNetError]) -> Generator[NetResource, None, int]:
     """What the providers tell, as it comes; returns how much. What they raise is logged and added to *refusals*."""
-    words: SimpleQueue[tuple[_Question, NetResource | Exception | None]] = SimpleQueue()
+    words: Queue[tuple[_Question, NetResource | Exception | None]] = Queue(AHEAD)
     over = Event()
 
     def told(question: _Question, word: NetResource | Exception | None) -> bool:
@@ -197,4 +201,7 @@ def _answers(questions: Sequence[_Question], refusals: list[WNetError]) -> Gener
         refusals += [each.refused(WNetError(Status.ERROR_TIMEOUT, silence)) for each in asked]
     finally:
         over.set()
+        with suppress(Empty):  # room for the last word of each who waits for it
+            while True:
+                words.get_nowait()
     return count

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -152,9 +152,10 @@ def parse_remote(text: str) -> RemoteName:
     raise WNetError(status, why, name=_shown(text), hint=hint)
 
 
-def nobodys(name: RemoteName) -> WNetError:
-    """The error for a name of a form that no provider knows (R3)."""
-    return WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, _NOBODYS, name=_shown(name.given), hint=_KNOWN)
+def nobodys(name: RemoteName, others: Sequence[str] = ()) -> WNetError:
+    """The error for a name of a form that no provider knows (R3). others: providers that are not of this package."""
+    known = f"{_KNOWN}, and the names that {', '.join(others)} may have" if others else _KNOWN
+    return WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, _NOBODYS, name=_shown(name.given), hint=known)
 
 
 def parse_container(text: str) -> RemoteName:

@@ -44,7 +44,8 @@ from mprouter.providers.base import (
     Waiting,
 )
 from mprouter.providers.claims import claimants
-from mprouter.providers.order import route
+from mprouter.providers.guard import Guarded
+from mprouter.providers.order import first_significant, route
 from mprouter.recovery import Recovered, Recovery
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.restoring import Restored
@@ -145,11 +146,17 @@ class Router:
         resource = NetResource(remote, None if local in {None, "*"} else str(local), ResourceType(type), provider)
         if local == "*":
             flags |= ConnectFlag.REDIRECT
-        credentials = Credentials(user, password, save=bool(flags & ConnectFlag.CMD_SAVECRED))
         if conversation is None and flags & ConnectFlag.INTERACTIVE:
             from mprouter.terminal import terminal
 
             conversation = terminal()
+        resets = ConnectFlag.COMMANDLINE | ConnectFlag.CRED_RESET
+        credentials = Credentials(
+            user,
+            password,
+            save=bool(flags & ConnectFlag.CMD_SAVECRED) or flags & resets == resets,
+            ask=conversation is not None and bool(flags & ConnectFlag.PROMPT),
+        )
         self.recover()
         request = self._checked(resource, credentials, flags, options or {}, conversation)
         request = replace(request, overwrite=overwrite)
@@ -561,9 +568,12 @@ class Router:
         if resource.provider is not None:
             providers = [self._named(resource.provider)]
         if options or name.is_foreign:
-            owners = [each for each, failure in claimants(providers, name) if failure is None]
+            said = list(claimants(providers, name))
+            owners = [each for each, failure in said if failure is None]
             if name.is_foreign and not owners:
-                raise nobodys(name)
+                refusal = first_significant(failure for _, failure in said if failure is not None)
+                others = [each.name for each in providers if isinstance(each, Guarded)]
+                raise self._with_unasked(refusal or nobodys(name, others), resource, name)
             for each in owners:
                 each.check_options(name, options)
         letters: tuple[str, ...] = ()
@@ -672,7 +682,19 @@ class Router:
             asked.note()
             return provider.add_connection(wanted)
 
-        return route(request.providers, request.name, attempt)
+        try:
+            return route(request.providers, request.name, attempt)
+        except WNetError as error:
+            self._with_unasked(error, request.resource, request.name)
+            raise
+
+    def _with_unasked(self, error: WNetError, resource: NetResource, name: RemoteName) -> WNetError:
+        """*error*, whose hint says who might have the name and was not asked, unless one provider was asked for."""
+        from mprouter.providers.registration import unasked
+
+        if resource.provider is None and (told := unasked(self.registered_providers(), name)):
+            error.hint = f"{told}; {error.hint}" if error.hint else told
+        return error
 
     # -- the steps of disconnect -------------------------------------------------------------------------------
 
@@ -962,10 +984,12 @@ class Router:
         return entry.phase == "connected" and self._state(entry) is State.LOST
 
     def _state(self, entry: Entry) -> State:
+        """How it is; what its provider cannot be asked or cannot say counts as standing, so that nothing is lost."""
         try:
             return self._provider(entry).state(_mounted(entry))
-        except WNetError:
-            return State.LOST
+        except WNetError as error:
+            log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
+            return State.CONNECTED
 
     def _connection(self, entry: Entry) -> Connection:
         return Connection(

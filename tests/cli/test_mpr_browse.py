@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mprouter import Router
+from mprouter import Router, browsing
+from mprouter.cli import browse as browse_command
 from mprouter.cli.net_view import view
 from mprouter.cli.program import program
 from mprouter.providers.base import State
@@ -18,8 +20,10 @@ from mprouter.providers.neighbourhood import announced
 from mprouter.status import Status, WNetError
 from pseudo_terminal import PseudoTerminal
 from sandbox import Places
+from servers.daemon import wait_for
 from servers.ftp import FtpServer
 from servers.smb import SmbServer
+from strangers import register
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +89,36 @@ def test_a_network_is_browsed_by_the_name_of_its_provider(places: Places) -> Non
     del places  # nothing of the user's own is there
     assert "file:///etc" in [each["remote_name"] for each in rows("FILE")]
     assert browse("rclone") == "There is nothing in it.\n"
+
+
+ENDLESS = """
+capabilities = Stranger.capabilities | Capability.ENUMERATE_GLOBAL
+def enumerate(self, *_):
+    from itertools import count
+    from mprouter.resource import NetResource
+    for each in count():
+        with open(__file__ + ".told", "w") as file:
+            file.write(str(each))
+        yield NetResource(f"strange://{each}/")
+"""
+
+
+@pytest.mark.parametrize(("most", "long"), [(50, 60.0), (10_000, 0.0)], ids=["many", "long"])
+def test_what_never_ends_is_shown_as_far_as_it_was_told(
+    places: Places, monkeypatch: pytest.MonkeyPatch, most: int, long: float
+) -> None:
+    register(places, "wild", ENDLESS)
+    monkeypatch.setattr(browse_command, "MOST", most)
+    monkeypatch.setattr(browse_command, "LONG", long)
+    monkeypatch.setattr(browsing, "AHEAD", 10)
+    before = set(threading.enumerate())
+    result = CliRunner().invoke(program, ["browse", "wild", "--json"], catch_exceptions=False)
+    found = json.loads(result.stdout)
+    assert len(found) == (50 if long else 0)
+    assert "are shown" in result.stderr
+    wait_for(lambda: set(threading.enumerate()) <= before, "the end of the asking", 60)
+    told = int((places.config / "providers.d" / "wild.py.told").read_text())
+    assert told < len(found) + 30  # who is not heard tells no more
 
 
 def test_what_cannot_be_browsed_is_an_error(places: Places) -> None:

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ import mprouter.providers.rclone.health
 from diagnosis import Examine
 from mprouter.doctor import examination, examine
 from mprouter.finding import Check, Finding, Kind, Severity
+from mprouter.providers import guard
 from mprouter.providers.base import Diagnosing, Mounted
 from mprouter.providers.order import builtin_providers
 from mprouter.providers.rclone.local import Local
@@ -168,6 +170,38 @@ def test_a_check_that_fails_or_hangs_or_wants_to_exit_is_a_finding(
     hanging = examine(providers=[Stranger(hang)])
     released.set()
     assert "check-hangs" in [each.code for each in hanging.findings]
+
+
+@pytest.mark.parametrize("rubbish", [[3], 3, [Check(3, list)]], ids=["number in a list", "number", "subject"])  # type: ignore[arg-type]
+def test_what_a_stranger_answers_instead_of_checks_is_a_finding(places: Places, rubbish: Any) -> None:
+    del places
+    stranger: Any = Stranger(list)
+    stranger.diagnose = lambda _: rubbish
+    codes = [each.code for each in examine(providers=[stranger]).findings]
+    assert codes.count("check-failed") == 1
+
+
+@pytest.mark.parametrize("rubbish", [[3], [Finding("x", "bad", "x", "x", "x")]], ids=["number", "severity"])  # type: ignore[arg-type]
+def test_and_instead_of_findings(places: Places, rubbish: Any) -> None:
+    del places
+    (finding,) = [each for each in examine(providers=[Stranger(lambda: rubbish)]).findings if "check" in each.code]
+    assert finding.what.startswith("the check of the stranger's failed: it answered with a ")
+
+
+def test_a_stranger_that_does_not_say_what_is_to_be_checked_is_a_finding(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del places
+    monkeypatch.setattr(guard, "ANSWER", 0.1)
+    released = threading.Event()
+    stranger: Any = Stranger(list)
+    stranger.name = "slow"
+    stranger.diagnose = lambda _: released.wait()
+    found = examine(providers=[stranger]).findings
+    released.set()
+    (what,) = [each.what for each in found if each.code == "check-hangs"]
+    assert what.startswith("diagnose of the network provider slow has not answered within 0.1 seconds; ")
+    assert what.endswith("mpr provider disable slow")
 
 
 def test_words_of_others_do_not_steer_the_terminal(mpr: Command, places: Places) -> None:

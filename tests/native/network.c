@@ -258,6 +258,9 @@ DWORD APIENTRY NPPasswordChangeNotify(LPCWSTR lpAuthentInfoType, LPVOID lpAuthen
 DWORD APIENTRY NPGetCaps(DWORD ndex) {
     const char *start = getenv("NETWORK_START");
 
+#ifdef STUCK
+    pause();
+#endif
     switch (ndex) {
     case WNNC_SPEC_VERSION:
         return WNNC_SPEC_VERSION51;

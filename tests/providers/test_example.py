@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -16,6 +18,7 @@ from mprouter.names import parse_remote
 from mprouter.providers.base import AddRequest, Mounted, Provider, State
 from mprouter.testing import ProviderContract
 from sandbox import Command, Places
+from servers.daemon import wait_for
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "provider"
 
@@ -48,6 +51,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.fixture
+def findable(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+
+
 def test_pip_installs_it_and_mpr_connects_with_it(
     mpr: Command, repository: Path, installed: Path, monkeypatch: pytest.MonkeyPatch, places: Places
 ) -> None:
@@ -67,10 +75,8 @@ def test_pip_installs_it_and_mpr_connects_with_it(
     assert not (drive / "README").exists()
 
 
-def test_what_cannot_be_pushed_stays(
-    mpr: Command, repository: Path, installed: Path, monkeypatch: pytest.MonkeyPatch, places: Places
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(installed))
+@pytest.mark.usefixtures("findable")
+def test_what_cannot_be_pushed_stays(mpr: Command, repository: Path, places: Places) -> None:
     remote = f"git://{repository}"
     for letter in ("Z", "Y"):
         assert mpr("connect", remote, f"{letter}:").returncode == 0
@@ -79,6 +85,7 @@ def test_what_cannot_be_pushed_stays(
     refused = mpr("disconnect", "Y:", "--force")
     assert refused.returncode == 1
     assert "(ERROR_WRITE_FAULT, 29)" in refused.stderr
+    assert "git pull there" in refused.stderr
     assert (places.drives / "Y" / "plan.txt").read_text() == "of Y\n"
 
 
@@ -161,6 +168,74 @@ def test_who_died_while_the_working_copy_was_removed_is_settled(
     provider.cancel_connection(mounted, force=False)
     assert git("-C", repository, "show", "main:README", "main:new") == "hello\nwritten since\n"
     assert list(place.iterdir()) == []
+
+
+def test_half_a_clone_is_removed_and_never_pushed(repository: Path, working_copy: tuple[Provider, Mounted]) -> None:
+    provider, mounted = working_copy
+    place, arriving = mounted.mountpoint, mounted.mountpoint / ".git arriving"
+    before = git("-C", repository, "rev-parse", "--all")
+    arriving.mkdir()
+    (place / ".git").rename(arriving / ".git")  # as when a process dies in the midst of it
+    (arriving / ".git" / "index").rename(arriving / ".git" / "index.lock")
+    (place / "README").write_text("hel")
+    half = Mounted(mounted.name, place, {})
+    assert provider.state(half) is State.LOST
+    provider.cancel_connection(half, force=True)
+    assert list(place.iterdir()) == []
+    assert git("-C", repository, "rev-parse", "--all") == before
+
+
+@pytest.mark.usefixtures("findable")
+@pytest.mark.parametrize("cut_off", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda each: each.name)
+def test_who_is_cut_off_in_a_clone_leaves_nothing(
+    mpr: Command, repository: Path, places: Places, cut_off: signal.Signals
+) -> None:
+    work = repository.with_name("work")
+    (work / ".gitattributes").write_text("README filter=slow\n")
+    git("-C", work, "add", ".gitattributes")
+    git("-C", work, "-c", "user.name=Ana", "-c", "user.email=ana@files.example", "commit", "--quiet", "-m", "slow")
+    git("-C", work, "push", "--quiet", "origin", "HEAD")
+    git("config", "--global", "filter.slow.smudge", f"touch {places.base}/begun; exec sleep 300")
+    arguments = [sys.executable, "-m", "mprouter", "connect", f"git://{repository}", "Z:"]
+    with subprocess.Popen(arguments, start_new_session=True, stderr=subprocess.DEVNULL) as connecting:
+        wait_for((places.base / "begun").exists, lambda: "the checkout")
+        if cut_off is signal.SIGKILL:
+            connecting.kill()  # what it has started goes on
+        else:
+            os.killpg(connecting.pid, cut_off)
+    assert connecting.returncode == (-cut_off if cut_off is signal.SIGKILL else 128 + cut_off)
+    assert ("undone" in mpr("recover").stdout) is (cut_off is signal.SIGKILL)
+    assert "Nothing is connected" in mpr("list").stdout
+    assert not (places.drives / "Z").exists()
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_c6_what_git_would_leave_alone_keeps_the_connection(working_copy: tuple[Provider, Mounted], flag: str) -> None:
+    provider, mounted = working_copy
+    git("-C", mounted.mountpoint, "update-index", flag, "README")
+    (mounted.mountpoint / "README").write_text("mine\n")
+    assert "git would not give back README as it is" in str(refusal(provider, mounted, force=True))
+    assert (mounted.mountpoint / "README").read_text() == "mine\n"
+
+
+def test_c6_line_ends_that_an_attribute_would_change_keep_the_connection(
+    repository: Path, working_copy: tuple[Provider, Mounted]
+) -> None:
+    provider, mounted = working_copy
+    attributes = mounted.mountpoint / ".git" / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text("* text eol=lf\n")
+    (mounted.mountpoint / "list").write_bytes(b"a\r\n")
+    assert "git would not give back list as it is" in str(refusal(provider, mounted, force=True))
+    attributes.write_text("* text eol=crlf\nREADME eol=lf\n")  # now it would
+    provider.cancel_connection(mounted, force=False)
+    assert git("-C", repository, "show", "main:list") == "a\n"
+
+
+def test_c6_what_git_does_not_keep_is_named(working_copy: tuple[Provider, Mounted]) -> None:
+    provider, mounted = working_copy
+    os.mkfifo(mounted.mountpoint / "pipe")
+    assert "git would not give back pipe as it is" in str(refusal(provider, mounted, force=True))
 
 
 class TestGit(ProviderContract):

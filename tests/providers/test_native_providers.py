@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -25,6 +26,7 @@ from mprouter.credentials.secret import Found
 from mprouter.doctor.providers import registrations
 from mprouter.names import parse_remote
 from mprouter.plugins import orphans
+from mprouter.plugins.host import Host
 from mprouter.providers.base import (
     Added,
     AddRequest,
@@ -37,6 +39,7 @@ from mprouter.providers.base import (
     State,
 )
 from mprouter.providers.guard import Guarded
+from mprouter.providers.native import provider
 from mprouter.providers.native.provider import Native
 from mprouter.providers.order import route
 from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
@@ -125,6 +128,13 @@ class TestTheCabinetKeepsTheContract(ProviderContract):
     def provider(self) -> Native:
         self.made.append(Native("cabinet", self.library))
         return self.made[-1]
+
+    def test_of_half_an_add_only_the_links_go(self, device: Path, tmp_path: Path) -> None:
+        (device / "first.txt").symlink_to(tmp_path / "cabinet" / "letters" / "first.txt")
+        (device / "new.txt").write_text("somebody's\n")
+        self.provider().cancel_connection(Mounted(parse_remote(self.remote_name), device, {}), force=True)
+        assert [each.name for each in device.iterdir()] == ["new.txt"]
+        assert (tmp_path / "cabinet" / "letters" / "first.txt").exists()
 
 
 def test_the_cabinet_is_registered_and_used_with_mpr(
@@ -233,9 +243,35 @@ def test_r4_what_is_said_and_not_exported_is_no_capability_and_is_told(
 def test_a_library_that_cannot_be_loaded_says_why(load: Load, device: Path) -> None:
     broken = load("-DEARLY")
     assert "was killed by SIGSEGV" in broken.flaws()[0]
-    with pytest.raises(WNetError, match="was killed by SIGSEGV") as caught:
+    with pytest.raises(WNetError, match="the network provider test: its process was killed by SIGSEGV") as caught:
         route([Guarded(broken, "test")], parse_remote("//test/x"), lambda each: each.add_connection(asked("x", device)))
     assert (caught.value.status, caught.value.provider) == (Status.ERROR_PROCESS_ABORTED, "test")
+
+
+def test_a_library_that_hangs_while_it_is_loaded_is_waited_for_once(
+    load: Load, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "STARTING", 0.5)
+    stuck = load("-DSTUCK", timeout=0.5)
+    started: list[Native] = []
+    start = Native._started
+
+    def counted(native: Native) -> Host[Any]:
+        started.append(native)
+        return start(native)
+
+    monkeypatch.setattr(Native, "_started", counted)
+    with pytest.raises(
+        WNetError, match=r"network provider test: its process has not answered within 0\.5 sec"
+    ) as caught:
+        route([Guarded(stuck, "test")], parse_remote("//test/x"), lambda each: each.add_connection(asked("x", device)))
+    assert (caught.value.status, caught.value.provider) == (Status.ERROR_TIMEOUT, "test")
+    assert stuck.flaws()[0].startswith("its process has not answered")
+    assert len(started) == 1
+    monkeypatch.setattr(provider, "monotonic", lambda: 1e9)
+    with pytest.raises(WNetError):
+        stuck.user_of(None)
+    assert len(started) == 2
 
 
 def test_a_library_without_npgetcaps_is_none(built: Build) -> None:
@@ -317,11 +353,11 @@ def test_enumeration_in_pages_two_at_once(network: Native) -> None:
     ("how", "status", "words"),
     [
         ("many", Status.ERROR_INVALID_DATA, "1000000 resources into"),
-        ("none", Status.ERROR_INVALID_DATA, "0 resources into"),
+        ("none", Status.ERROR_INVALID_DATA, "the network provider test: .* 0 resources into"),
         ("outside", Status.ERROR_INVALID_DATA, "leads out of the buffer"),
         ("endless", Status.ERROR_INVALID_DATA, "has no end"),
         ("closed", Status.ERROR_NOT_CONTAINER, "closed"),
-        ("crash", Status.ERROR_PROCESS_ABORTED, "SIGSEGV"),
+        ("crash", Status.ERROR_PROCESS_ABORTED, "the network provider test: its process was killed by SIGSEGV"),
     ],
 )
 def test_an_enumeration_that_goes_wrong(network: Native, how: str, status: Status, words: str) -> None:

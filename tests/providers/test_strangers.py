@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +15,7 @@ import pytest
 
 from mprouter import Router, Status, WNetError
 from mprouter.credentials import Credentials
+from mprouter.doctor import examine
 from mprouter.names import parse_remote
 from mprouter.providers import guard
 from mprouter.providers.base import (
@@ -34,6 +37,7 @@ from mprouter.providers.registration import arranged, builtin, load
 from mprouter.resource import NetResource, ResourceScope, ResourceType, ResourceUsage
 from recorder import Recorder
 from sandbox import Places
+from servers.daemon import wait_for
 from strangers import Stranger, register
 
 NAME = parse_remote("strange://here/")
@@ -131,6 +135,31 @@ def test_a_broken_one_is_told_and_keeps_nobody_from_working(
     assert refused.value.status is Status.ERROR_BAD_PROVIDER
 
 
+def test_one_that_hangs_while_it_is_made_is_broken_until_it_is_there(
+    router: Router, places: Places, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "gate")
+    register(places, "slow", f"def __init__(self): super().__init__(); open({str(tmp_path / 'gate')!r}).close()")
+    monkeypatch.setattr(guard, "ANSWER", 0.2)
+    assert "slow" not in [each.name for each in router.providers()]
+    (slow,) = [each for each in router.registered_providers() if each.problem]
+    assert "has not been loaded within 0.2 seconds" in slow.where
+    assert slow.problem is not None
+    assert slow.problem.status is Status.ERROR_TIMEOUT
+    (tmp_path / "gate").open("w").close()
+    wait_for(lambda: "slow" in [each.name for each in router.providers()], "the provider", 60)
+
+
+@pytest.mark.parametrize("again", ["sys.modules['the_router']", "__import__('mprouter').Router()"])
+def test_r6_one_whose_loading_comes_back_to_a_router_is_not_waited_for(
+    router: Router, places: Places, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    register(places, "odd", f"def __init__(self): super().__init__(); {again}.providers()")
+    monkeypatch.setitem(sys.modules, "the_router", router)
+    monkeypatch.setattr(guard, "ANSWER", 1e3)
+    assert router.providers()[0].name == "odd"
+
+
 def test_what_others_could_have_written_is_not_loaded(router: Router, places: Places) -> None:
     file = register(places, "odd", "open('/proc/self/comm').read()\nwas = sys.modules.setdefault('loaded', 1)")
     file.with_suffix(".py").chmod(0o666)
@@ -178,6 +207,41 @@ def test_n4_a_name_of_a_scheme_that_nobody_has_is_refused_before_anybody_is_told
     assert recorder.told == []
 
 
+def test_r3_a_name_that_nobody_has_is_told_with_who_else_may_have_it(router: Router, places: Places) -> None:
+    register(places, "shelf")
+    register(places, "torn", "1 / 0")
+    register(places, "off", more="enabled = false\n")
+    with pytest.raises(WNetError) as refused:
+        router.connect("nfs://host/x")
+    assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH
+    hint = str(refused.value.hint)
+    assert "sftp://" in hint
+    assert "the names that shelf may have" in hint
+    assert "the network provider torn is broken" in hint
+    assert "the network provider off is disabled" in hint
+
+
+def test_r3_a_pattern_says_that_a_name_is_of_a_library_that_is_broken(router: Router, places: Places) -> None:
+    file = register(places, "wild")
+    file.write_text("target = 'native:/nowhere/wild.so'\nmatch = ['//wild.invalid/*']\n")
+    with pytest.raises(WNetError) as refused:
+        router.connect("//wild.invalid/x")
+    assert "the network provider wild is broken" in str(refused.value.hint)
+    with pytest.raises(WNetError) as refused:
+        router.connect("//other.invalid/x")
+    assert "wild" not in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("options", [{}, {"x": "y"}], ids=["plain", "options"])
+def test_r3_the_first_significant_refusal_of_the_only_one_that_may_have_it(
+    router: Router, options: dict[str, str]
+) -> None:
+    router.add_provider(stranger("locked", claims=raising(PermissionError(13, "no"))))
+    with pytest.raises(WNetError) as refused:
+        router.connect("odd://here/", options=options)
+    assert (refused.value.status, refused.value.provider) == (Status.ERROR_ACCESS_DENIED, "locked")
+
+
 # -- routing -------------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +251,8 @@ def test_r1_a_name_is_routed_among_a_hundred() -> None:
 
 
 def test_r3_the_first_significant_error_among_all_kinds_of_mishaps(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
     def insignificant(_: object) -> None:
         raise WNetError(Status.ERROR_BAD_NETPATH)
 
@@ -207,13 +273,21 @@ def test_r3_the_first_significant_error_among_all_kinds_of_mishaps(caplog: pytes
         routed([bad[0], bad[4]])
     assert (raised.value.status, raised.value.provider) == (Status.ERROR_INVALID_DATA, "lies")
     assert routed([*bad, stranger("sound")]) == "sound"
-    assert "the network provider exits failed" in caplog.text
+    warned = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "the network provider exits failed: SystemExit: 3" in warned
+    assert "Traceback" not in str(warned)  # that is for DEBUG, a line for a line
+    assert "\\n" not in str(warned)
+    assert "Traceback (most recent call last):" in [each.getMessage() for each in caplog.records]
 
 
 @pytest.mark.parametrize(
     ("error", "status"),
     [
         (PermissionError(13, "no"), Status.ERROR_ACCESS_DENIED),
+        (PermissionError("no"), Status.ERROR_ACCESS_DENIED),
+        (ConnectionRefusedError(), Status.ERROR_CONNECTION_REFUSED),
+        (FileNotFoundError(2, "no such file"), Status.ERROR_FILE_NOT_FOUND),
+        (FileNotFoundError(), Status.ERROR_FILE_NOT_FOUND),
         (TimeoutError(), Status.ERROR_TIMEOUT),
         (NotImplementedError(), Status.ERROR_NOT_SUPPORTED),
         (MemoryError(), Status.ERROR_NOT_ENOUGH_MEMORY),
@@ -243,7 +317,9 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     over.set()
 
 
-def test_r2_one_whose_claims_hangs_is_passed_by_and_waited_for_once(hanging: Callable[..., Any]) -> None:
+def test_r2_one_whose_claims_hangs_is_passed_by_told_and_waited_for_once(
+    hanging: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     asked: list[object] = []
 
     def hang(name: object) -> Any:
@@ -254,9 +330,19 @@ def test_r2_one_whose_claims_hangs_is_passed_by_and_waited_for_once(hanging: Cal
     assert routed(providers) == "sound"
     assert routed(providers) == "sound"
     assert len(asked) == 1
+    assert caplog.text.count("hangs did not say within 1 seconds") == 1
     with pytest.raises(WNetError, match="mpr provider disable hangs") as raised:
         routed(providers[:1])
     assert raised.value.status is Status.ERROR_TIMEOUT
+
+
+@pytest.mark.parametrize("rubbish", ["no", None, 1], ids=repr)
+def test_r2_only_true_claims_a_name_and_rubbish_is_an_error(rubbish: object) -> None:
+    odd = stranger("odd", claims=lambda _: rubbish)
+    assert routed([odd, stranger("sound")]) == "sound"
+    with pytest.raises(WNetError, match="claims answered with a") as raised:
+        routed([odd])
+    assert (raised.value.status, raised.value.provider) == (Status.ERROR_INVALID_DATA, "odd")
 
 
 def test_one_that_hangs_behind_the_one_that_accepts_is_not_waited_for(
@@ -274,6 +360,31 @@ MOUNTED = Mounted(NAME, Path("/nowhere"), {})
 @pytest.mark.parametrize("answer", [lambda _: "gone", raising(KeyError("?"))], ids=["rubbish", "raises"])
 def test_what_it_cannot_say_of_a_connection_counts_as_standing(answer: Callable[..., Any]) -> None:
     assert stranger("odd", state=answer).state(MOUNTED) is State.CONNECTED
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["broken", "absent"])
+def test_a_connection_whose_provider_cannot_be_asked_counts_as_standing(
+    router: Router, places: Places, caplog: pytest.LogCaptureFixture, is_there: bool
+) -> None:
+    file = register(places, "odd")
+    path = router.connect("strange://here/", "Z:").path
+    said = file.read_text()
+    if is_there:
+        file.write_text(said + f"sha256 = '{'0' * 64}'\n")
+    else:
+        file.unlink()
+    assert [each.state for each in router.connections()] == [State.CONNECTED]
+    assert "what became of Z: cannot be told: its network provider odd" in caplog.text
+    codes = {each.code for each in examine().findings}
+    assert ("connection-of-broken-provider" in codes, "connection-without-provider" in codes) == (
+        is_there,
+        not is_there,
+    )
+    router.restore()  # which takes away what is lost
+    assert (path / "connected").exists()
+    file.write_text(said + "enabled = false\n")
+    assert not {each.code for each in examine().findings if each.code.startswith("connection-")}
+    router.disconnect("Z:")
 
 
 def test_a_state_that_hangs_is_waited_for_once(hanging: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
@@ -338,12 +449,12 @@ def test_n15_nor_a_password_that_was_typed(caplog: pytest.LogCaptureFixture) -> 
     assert "geheim" not in f"{raised.value} {raised.value.provider_text} {caplog.text}"
 
 
-def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:
+def test_what_it_has_besides_is_seen_through_the_guard_and_checked(caplog: pytest.LogCaptureFixture) -> None:
     made = Stranger()
     rich = Guarded(made, "plain")
     for protocol in (Starting, Caching, Enumerating, Identifying, Informing):
         assert not isinstance(rich, protocol)
-    resources: list[object] = [NetResource("strange://a/"), "rubbish"]
+    resources: list[object] = [NetResource("strange://a/", provider="x"), NetResource(None), "rubbish"]
     does = {
         "start_up": lambda: "soon",
         "waiting": raising(KeyError()),
@@ -357,14 +468,24 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked() -> None:
     assert odd.start_up() is None
     assert odd.waiting() == []
     found = odd.enumerate(ResourceScope.GLOBALNET, ResourceType.ANY, ResourceUsage(0), None)
-    assert next(found) == resources[0]
+    assert next(found) == NetResource("strange://a/", provider="odd")  # whatever it calls itself
     with pytest.raises(WNetError, match="among what it enumerates is a str"):
         next(found)
+    assert "odd enumerates what has no name" in caplog.text
     with pytest.raises(WNetError, match="answered with a int"):
         odd.user_of(None)
     with pytest.raises(WNetError) as raised:
         odd.resource_information(resources[0])
     assert raised.value.status is Status.ERROR_ACCESS_DENIED
+
+
+def test_what_waits_is_not_waited_for_without_end(
+    hanging: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guard, "ANSWER", 0.1)
+    odd: Any = stranger("odd", waiting=hanging)
+    assert odd.waiting() == []
+    assert "waiting of the network provider odd has not answered within 0.1 seconds" in caplog.text
 
 
 def test_one_that_is_made_of_ours_shares_their_cache(router: Router, places: Places) -> None:

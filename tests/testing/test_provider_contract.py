@@ -48,7 +48,10 @@ class Shelf:
             raise WNetError(Status.ERROR_OPEN_FILES)
         if self.state(mounted) is State.LOST:
             return
-        book = Path(mounted.handle["book"])
+        if not mounted.handle:  # an add that was cut off
+            self.clear(mounted.mountpoint)
+            return
+        book = self.book(mounted)
         for each in book.iterdir():
             each.unlink()
         for each in mounted.mountpoint.iterdir():
@@ -56,10 +59,18 @@ class Shelf:
             each.unlink()
 
     def state(self, mounted: Mounted) -> State:
-        return State.CONNECTED if any(mounted.mountpoint.iterdir()) else State.LOST
+        place = mounted.mountpoint
+        return State.CONNECTED if place.exists() and any(place.iterdir()) else State.LOST
 
     def settle(self, mounted: Mounted) -> State:
         return self.state(mounted)
+
+    def book(self, mounted: Mounted) -> Path:
+        return Path(mounted.handle["book"])
+
+    def clear(self, directory: Path) -> None:
+        for each in directory.iterdir():
+            each.unlink()
 
     def open_in(self, directory: Path) -> list[str]:
         found = []
@@ -138,7 +149,7 @@ class TakesAnyOption(Shelf):
 class RemembersInItself(Shelf):
     def add_connection(self, request: AddRequest) -> Added:
         self.mine = super().add_connection(request).handle
-        return Added(None, {})
+        return Added(None, {"kept": "elsewhere"})
 
 
 class KeepsThePassword(Shelf):
@@ -166,6 +177,29 @@ class LosesWhatForceCancels(Shelf):
             super().cancel_connection(mounted, force=force, progress=progress)
         for each in mounted.mountpoint.iterdir():
             each.unlink()
+
+
+class DeliversHalfAnAdd(Shelf):
+    def clear(self, directory: Path) -> None:
+        for each in directory.iterdir():
+            each.rename(self.root / "book" / each.name)
+
+
+class ReadsAnyHandle(Shelf):
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        self.book(mounted)
+        super().cancel_connection(mounted, force=force, progress=progress)
+
+
+class NeedsTheMountpoint(Shelf):
+    def state(self, mounted: Mounted) -> State:
+        return State.CONNECTED if any(mounted.mountpoint.iterdir()) else State.LOST
+
+
+class MakesTheMountpoint(Shelf):
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        mounted.mountpoint.mkdir(exist_ok=True)
+        super().cancel_connection(mounted, force=force, progress=progress)
 
 
 class SeesNoOpenFiles(Shelf):
@@ -209,6 +243,8 @@ class CallsTheRouter(Shelf):
 
 
 CONNECTS = "test_it_connects_is_found_again_and_disconnects"
+HALF = "test_c8_half_an_add_is_cleared_and_nothing_of_it_delivered"
+MISSING = "test_c8_a_mountpoint_that_is_missing_is_no_connection"
 FAILS = "test_c8_what_fails_says_so_and_leaves_nothing"
 
 
@@ -230,6 +266,10 @@ FAILS = "test_c8_what_fails_says_so_and_leaves_nothing"
         (CONNECTS, IsAlwaysThere, "after the cancel state does not say LOST"),
         ("test_c6_what_was_written_arrives", LosesWhatForceCancels, "with force=True is not there"),
         ("test_c6_open_files_are_heeded_but_by_force", SeesNoOpenFiles, "disconnects while a file is open"),
+        (HALF, DeliversHalfAnAdd, "delivered half of what an add had fetched"),
+        (HALF, ReadsAnyHandle, "raises KeyError: 'book'"),
+        (MISSING, NeedsTheMountpoint, "FileNotFoundError"),
+        (MISSING, MakesTheMountpoint, "has made the mountpoint"),
         ("test_two_connections_to_one_resource_are_kept_apart", EndsAllAtOnce, "has ended the other"),
         (FAILS, ConnectsAnything, "it connects shelf://stolen/"),
         (FAILS, TellsThePassword, "raises a ValueError"),
@@ -242,6 +282,6 @@ def test_a_bad_provider_is_caught(test: str, bad: type[Shelf], words: str, tmp_p
     contract.prepare(tmp_path)
     contract.kind = bad
     check: Callable[[], None] = getattr(contract, test)
-    with pytest.raises((AssertionError, KeyError, WNetError)) as caught:
+    with pytest.raises((AssertionError, KeyError, OSError)) as caught:
         check()
     assert re.search(words, f"{caught.type.__name__}: {caught.value}")

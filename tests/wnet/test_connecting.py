@@ -10,9 +10,11 @@ import pytest
 from foreign import Foreign
 from mprouter import Router, Status, WNetError, default, wnet
 from mprouter.names import DRIVE_LETTERS
+from pseudo_terminal import PseudoTerminal
 from recorder import Recorder
 from sandbox import Places
 from servers.daemon import free_port
+from servers.ftp import FtpServer
 from servers.sftp import SftpServer
 from servers.smb import SmbServer
 
@@ -72,6 +74,65 @@ def test_the_old_functions_remember_and_do_not_forget(router: Router, resource: 
 def test_n14_the_window_is_told(recorder: Recorder, resource: str) -> None:
     wnet.WNetAddConnection3(4711, disk(resource, "Z:"))
     assert {getattr(each, "owner", None) for each in recorder.events} == {4711}
+
+
+@pytest.mark.usefixtures("foreign")
+def test_n14_flags_that_ask_for_nothing_here_are_accepted_and_told(recorder: Recorder) -> None:
+    router = default.default_router()
+    router.register(recorder)
+    for flag in (
+        wnet.CONNECT_CURRENT_MEDIA,
+        wnet.CONNECT_UPDATE_RECENT,
+        wnet.CONNECT_NEED_DRIVE,
+        wnet.CONNECT_REFCOUNT,
+        wnet.CONNECT_LOCALDRIVE,
+        wnet.CONNECT_COMMANDLINE,
+    ):
+        recorder.events.clear()
+        wnet.WNetAddConnection2(disk("file:///x", "Z:"), None, None, flag)
+        assert [int(each.flags) for each in recorder.events] == [flag, flag]
+        wnet.WNetCancelConnection2("Z:")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [wnet.CONNECT_CMD_SAVECRED, wnet.CONNECT_COMMANDLINE | wnet.CONNECT_CRED_RESET],
+    ids=["CMD_SAVECRED", "CRED_RESET"],
+)
+def test_c8_the_password_that_worked_is_kept(ftp_server: FtpServer, places: Places, flags: int) -> None:
+    (places.config / "credentials.toml").touch(0o600)
+    url = ftp_server.url("/")
+    wnet.WNetAddConnection2(disk(url, "Z:"), ftp_server.password, None, wnet.CONNECT_CRED_RESET)
+    wnet.WNetCancelConnection2("Z:")
+    assert status_of(wnet.WNetAddConnection2, disk(url, "Z:")) is Status.ERROR_LOGON_FAILURE  # it needs COMMANDLINE
+    wnet.WNetAddConnection2(disk(url, "Z:"), ftp_server.password, None, flags)
+    wnet.WNetCancelConnection2("Z:")
+    wnet.WNetAddConnection2(disk(url, "Z:"))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_asked"), [("0", False), ("wnet.CONNECT_PROMPT", True)], ids=["stored", "PROMPT"]
+)
+def test_c8_a_person_is_asked_if_need_be_or_if_the_flag_says_so(
+    ftp_server: FtpServer, places: Places, prompt: str, is_asked: bool
+) -> None:
+    url = ftp_server.url("/")
+    stored = places.config / "credentials.toml"
+    stored.touch(0o600)
+    stored.write_text(f'[[credential]]\nremote = "*"\nuser = "{ftp_server.user}"\npassword = "{ftp_server.password}"\n')
+    program = (
+        "from mprouter import wnet\n"
+        f"wanted = wnet.NETRESOURCE(dwType=1, lpLocalName='Z:', lpRemoteName={url!r})\n"
+        f"wnet.WNetAddConnection2(wanted, None, None, wnet.CONNECT_INTERACTIVE | {prompt})\n"
+        "print('connected')\n"
+    )
+    with PseudoTerminal() as real:
+        real.start("-c", program, program="python")
+        if is_asked:
+            real.expect(f"Password of {ftp_server.user} for ")
+            real.enter(f"{ftp_server.password}\n")
+        assert ("Password" in real.expect("connected")) is False
+        assert real.end()[0] == 0
 
 
 def test_a_user_a_password_and_options_in_the_buffers_of_the_fourth(sftp_server: SftpServer) -> None:

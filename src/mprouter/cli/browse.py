@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
     from mprouter.resource import NetResource
     from mprouter.router import Router
 
-__all__ = ["command", "contents", "record"]
+__all__ = ["command", "contents", "gathered", "record"]
+
+MOST = 10_000
+"""How many resources of one container are shown: who tells more may never end."""
+
+LONG = 60.0
+"""Seconds after which what has been told so far is shown."""
 
 
 @click.command(
@@ -62,7 +69,26 @@ def contents(router: Router, name: str) -> list[NetResource]:
     from mprouter.dialog.choosing import container
     from mprouter.resource import ResourceScope
 
-    return list(router.enumerate(ResourceScope.GLOBALNET, container=container(router, name)))
+    return gathered(router.enumerate(ResourceScope.GLOBALNET, container=container(router, name)))
+
+
+def gathered(told: Iterator[NetResource]) -> list[NetResource]:
+    """All that is *told*, but no more than ``MOST`` and for no longer than ``LONG``, which standard error then says."""
+    from time import monotonic
+
+    found: list[NetResource] = []
+    deadline = monotonic() + LONG
+    for each in told:
+        if len(found) == MOST or monotonic() > deadline:
+            why = (
+                f"more than {MOST} are told"
+                if len(found) == MOST
+                else f"the telling takes longer than {LONG:g} seconds"
+            )
+            click.echo(f"mpr: warning: {why}: the first {len(found)} are shown", err=True)
+            break
+        found.append(each)
+    return found
 
 
 def record(resource: NetResource) -> dict[str, Any]:
@@ -107,7 +133,7 @@ def _around(router: Router) -> list[NetResource]:
 
     found: dict[str, NetResource] = {}
     for scope in (ResourceScope.REMEMBERED, ResourceScope.RECENT, ResourceScope.CONTEXT):
-        for each in router.enumerate(scope):
+        for each in gathered(router.enumerate(scope)):
             found.setdefault(str(each.remote_name), each)
     return list(found.values())
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mprouter.cli.browse import contents, record
+from mprouter.cli.browse import contents, gathered, record
 from mprouter.cli.output import plain, say, say_json
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def view(arguments: Sequence[str]) -> None:
     from mprouter.router import Router
 
     with Router() as router:
-        found = list(router.enumerate(ResourceScope.CONTEXT)) if name is None else contents(router, name)
+        found = gathered(router.enumerate(ResourceScope.CONTEXT)) if name is None else contents(router, name)
         if len(words) < len(arguments):
             say_json([record(each) for each in found])
         elif not found:

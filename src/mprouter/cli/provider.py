@@ -57,7 +57,7 @@ def show(as_json: bool) -> None:
             say_json([_as_json(each, flaws(each)) for each in found])
             return
         wrong = {each.id: [each.where] if each.problem else flaws(each) for each in found}
-        say_table(["PROVIDER", "FROM", "STATE", "ABLE TO", "TARGET"], [_row(each, wrong[each.id]) for each in found])
+        say_table(["PROVIDER", "FROM", "STATE", "TARGET", "ABLE TO"], [_row(each, wrong[each.id]) for each in found])
         for each in found:
             for words in wrong[each.id]:
                 say(click.style(plain(words if each.problem else f"{each.name}: {words}"), fg="red"))
@@ -83,7 +83,7 @@ def _row(registered: Registered, wrong: list[str]) -> list[str]:
     else:
         state = click.style("enabled", fg="green")
     able = ", ".join(each.lower().replace("_", " ") for each in _able(registered))
-    return [plain(registered.name), registered.source, state, able, plain(registered.target or "")]
+    return [plain(registered.name), registered.source, state, plain(registered.target or ""), able]
 
 
 def _as_json(registered: Registered, flaws: list[str]) -> dict[str, Any]:

@@ -26,15 +26,24 @@ class Credentials:
     """The user name and password that a request gave, and the way to those that are stored.
 
     user, password: None if the request did not give them. save: keep the password that works (CONNECT_CMD_SAVECRED).
-    handed_out: the passwords that whoever has this may know, which are to be taken out of what they say.
+    ask: a stored one is not to be used, the person wants to be asked (CONNECT_PROMPT). handed_out: the passwords that
+    whoever has this may know, which are to be taken out of what they say.
     """
 
-    __slots__ = ("_worked", "handed_out", "password", "save", "user")
+    __slots__ = ("_worked", "ask", "handed_out", "password", "save", "user")
 
-    def __init__(self, user: str | None = None, password: Secret | str | None = None, *, save: bool = False) -> None:
+    def __init__(
+        self,
+        user: str | None = None,
+        password: Secret | str | None = None,
+        *,
+        save: bool = False,
+        ask: bool = False,
+    ) -> None:
         self.user = user
         self.password = Secret(password) if isinstance(password, str) else password
         self.save = save
+        self.ask = ask
         self.handed_out = [self.password] if self.password is not None else []
         self._worked: tuple[str | None, Secret] | None = None
 
@@ -47,6 +56,8 @@ class Credentials:
         Raises ``WNetError``: ERROR_ACCESS_DENIED if others may read the file, ERROR_BAD_CONFIGURATION if it is
         malformed. A keyring that does not work is passed by.
         """
+        if self.ask:
+            return
         user = user or name.user
         told: list[Found] = []
         for place in (system_keyring, toml_file, netrc_file):
@@ -68,7 +79,8 @@ class Credentials:
         if not self.save:
             return None
         if self._worked is None:
-            log.info("no password was needed for %s, so none was saved", name.given)
+            level = logging.WARNING if self.handed_out else logging.INFO
+            log.log(level, "no password is saved for %s: none was needed, or its provider does not tell", name.given)
             return None
         user, password = self._worked[0] or system_keyring.default_user(), self._worked[1]
         before = None

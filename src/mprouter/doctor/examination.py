@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -107,25 +108,48 @@ def _checks(providers: Sequence[Provider] | None) -> Iterator[Check]:
         providers = provider_checks.there_are()
     yield from records.checks(providers)
     # those that share a data plane have one function in common, which is asked once
-    for diagnose in dict.fromkeys(each.diagnose for each in providers if isinstance(each, Diagnosing)):
-        yield from _provided(diagnose)
+    names: dict[Callable[[Callable[[], Sequence[Mounted]]], Sequence[Check]], str] = {}
+    for each in providers:
+        if isinstance(each, Diagnosing):
+            names.setdefault(each.diagnose, each.name)
+    for diagnose, name in names.items():
+        yield from _provided(diagnose, name)
     yield from notifyees.CHECKS
 
 
-def _provided(diagnose: Callable[[Callable[[], Sequence[Mounted]]], Sequence[Check]]) -> Sequence[Check]:
-    """The checks of a provider, which may be a stranger's and fail to name them."""
+def _provided(diagnose: Callable[[Callable[[], Sequence[Mounted]]], Sequence[Check]], provider: str) -> Sequence[Check]:
+    """The checks of a *provider*, which may be a stranger's and fail to name them."""
+    from mprouter.providers.guard import ANSWER
+
     try:
-        return tuple(diagnose(records.known))
+        checks = Errand(lambda: tuple(diagnose(records.known))).result(ANSWER)
+        for each in checks:
+            if not isinstance(each, Check) or not isinstance(each.subject, str):
+                raise RuntimeError(f"it answered with a {type(each).__name__}")  # noqa: TRY301, TRY004 - whose words are shown
+    except Unfinished:
+        silence = f"diagnose of the network provider {provider} has not answered within {ANSWER:g} seconds"
+        finding = HANGS.found(f"{silence}; to do without it: mpr provider disable {provider}")
     except Exception as error:  # noqa: BLE001 - as that of a check
-        finding = _failure("a network provider", error)
-        return (Check("network provider", lambda: [finding]),)
+        finding = _failure(f"the network provider {provider}", error)
+    else:
+        return checks
+    return (Check("network provider", lambda: [finding]),)
 
 
 def _look(providers: Sequence[Provider] | None) -> tuple[Checked, ...]:
     """Run all checks side by side."""
-    running = [(check, Errand(lambda check=check: tuple(check.look()))) for check in _checks(providers)]  # type: ignore[misc]
+    running = [(check, Errand(partial(_looked, check))) for check in _checks(providers)]
     deadline = monotonic() + LIMIT
     return tuple(Checked(check.subject, _outcome(check, errand, deadline)) for check, errand in running)
+
+
+def _looked(check: Check) -> tuple[Finding, ...]:
+    """What *check* finds. Raises RuntimeError for what is no finding."""
+    found = tuple(check.look())
+    for each in found:
+        if not isinstance(each, Finding) or not isinstance(each.severity, Severity):
+            raise RuntimeError(f"it answered with a {type(each).__name__}")  # noqa: TRY004 - whose words are shown
+    return found
 
 
 def _outcome(check: Check, errand: Errand[tuple[Finding, ...]], deadline: float) -> tuple[Finding, ...]:

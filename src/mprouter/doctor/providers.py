@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from mprouter.providers.base import Provider
     from mprouter.providers.registration import Registered
 
-__all__ = ["CHECKS", "there_are"]
+__all__ = ["CHECKS", "registered", "there_are"]
 
-LOADING = 10.0
-"""Seconds that loading others' providers may take; usual is none."""
+LOADING = 15.0
+"""Seconds that loading others' providers may take, so that one may hang; usual is none."""
 
 BROKEN = Kind(
     "provider-broken",
@@ -47,7 +47,7 @@ def registrations() -> Iterator[Finding]:
         directory = above / registration.DIRECTORY
         if reason := unreadable(directory):
             yield UNREADABLE.found(f"{directory} cannot be read: {reason}", path=directory)
-    for each in _arranged():
+    for each in registered():
         if each.enabled and each.problem is not None:
             yield BROKEN.found(f"{each.id}: {each.where}", name=each.name)
         for flaw in registration.flaws(each):
@@ -60,13 +60,14 @@ def there_are() -> Sequence[Provider]:
 
     ours = builtin_providers()
     try:
-        found = Errand(_arranged).result(LOADING)
+        found = Errand(registered).result(LOADING)
     except Exception:  # noqa: BLE001 - the check above says what is wrong
         return ours
     return [*ours, *(each.get() for each in found if each.takes_part and each.source != "built-in")]
 
 
-def _arranged() -> list[Registered]:
+def registered() -> list[Registered]:
+    """All that there are, disabled and broken ones too."""
     from mprouter import settings
     from mprouter.providers import registration
 

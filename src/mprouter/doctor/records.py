@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mprouter.again import connect_words
+from mprouter.doctor.providers import registered
 from mprouter.finding import Check, Finding, Kind, Severity
 from mprouter.status import Status, WNetError
 
@@ -88,6 +89,12 @@ NO_PROVIDER = Kind(
     Severity.WARNING,
     "The network provider that made the connection is not there any more, so it cannot be disconnected.",
     "install again the package that brought it; `mpr provider list` shows those that are there",
+)
+BROKEN_PROVIDER = Kind(
+    "connection-of-broken-provider",
+    Severity.WARNING,
+    "The network provider that made the connection cannot be used: it cannot be disconnected, nor is known how it is.",
+    "`mpr provider list` says what is to be mended",
 )
 
 
@@ -193,10 +200,22 @@ def connections(providers: Sequence[Provider]) -> Iterator[Finding]:
             name = entry.local_name or entry.path
             if entry.phase != "connected":
                 continue  # somebody is at work on it, or ``journal`` tells of it
-            if entry.provider not in by_name:
-                yield NO_PROVIDER.found(f"{name} was connected by the provider {entry.provider}")
-            elif _is_lost(by_name[entry.provider], entry) and store.by_id(entry.id) == entry:  # it is not cancelled now
+            provider = by_name.get(str(entry.provider)) or _unasked(str(entry.provider))
+            if isinstance(provider, Kind):
+                yield provider.found(f"{name} was connected by the provider {entry.provider}")
+            elif _is_lost(provider, entry) and store.by_id(entry.id) == entry:  # it is not cancelled now
                 yield _lost(entry, is_remembered=entry.local_name in remembered)
+
+
+def _unasked(name: str) -> Provider | Kind:
+    """The provider *name*, which does not take part; or, if it cannot be had, what is wrong."""
+    for each in registered():
+        if each.name == name:
+            try:
+                return each.get() if each.problem is None else BROKEN_PROVIDER
+            except WNetError:  # one that is disabled has not been loaded yet
+                return BROKEN_PROVIDER
+    return NO_PROVIDER
 
 
 def _lost(entry: Entry, *, is_remembered: bool) -> Finding:

@@ -6,6 +6,7 @@ whoever is waiting for the answers: so a request costs one hand-over, and not on
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mprouter.names import RemoteName
 
 __all__ = ["claimants"]
+
+log = logging.getLogger("mprouter.providers")
 
 
 def claimants(providers: Sequence[Provider], name: RemoteName) -> Iterator[tuple[Provider, WNetError | None]]:
@@ -61,7 +64,9 @@ class _Asking:
             answer = self._answers.get(timeout=guard.PATIENCE)
         except Empty:
             self._answers = None  # another thread asks the rest
-            raise _hanging(provider) from None
+            hanging = _hanging(provider)
+            log.warning("%s", hanging.strerror)  # whoever connects it then, this is why it took so long
+            raise hanging from None
         if isinstance(answer, Exception):
             raise answer
         return answer

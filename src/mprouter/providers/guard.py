@@ -77,7 +77,18 @@ _STATUSES: Mapping[int, Status] = {
     errno.ETIMEDOUT: Status.ERROR_TIMEOUT,
     errno.ENOSPC: Status.ERROR_DISK_FULL,
     errno.ENOMEM: Status.ERROR_NOT_ENOUGH_MEMORY,
+    errno.ENOENT: Status.ERROR_FILE_NOT_FOUND,
 }
+
+_CLASSES: Mapping[type[BaseException], Status] = {
+    NotImplementedError: Status.ERROR_NOT_SUPPORTED,
+    MemoryError: Status.ERROR_NOT_ENOUGH_MEMORY,
+    PermissionError: Status.ERROR_ACCESS_DENIED,
+    ConnectionRefusedError: Status.ERROR_CONNECTION_REFUSED,
+    TimeoutError: Status.ERROR_TIMEOUT,
+    FileNotFoundError: Status.ERROR_FILE_NOT_FOUND,
+}
+"""What is raised without a number, as ``raise PermissionError("no")`` is."""
 
 
 def guarded(provider: Provider) -> Provider:
@@ -106,6 +117,7 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
 
     secrets: what must not be told of it. It has no cause: a stranger's exception may hold anything.
     """
+    text = _without(f"{type(error).__name__}: {error}", secrets)
     if isinstance(error, WNetError):
         if error.status and not any(each in f"{error} {error.provider_text}" for each in secrets):
             error.provider = error.provider or provider
@@ -114,19 +126,18 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
     else:
         from traceback import format_exception
 
-        log.warning("the network provider %s failed\n%s", provider, _without("".join(format_exception(error)), secrets))
         status = _status(error)
-    text = _without(f"{type(error).__name__}: {error}", secrets)
+        log.warning("the network provider %s failed: %s", provider, text.partition("\n")[0])
+        for line in _without("".join(format_exception(error)), secrets).splitlines():
+            log.debug("%s", line)
     return WNetError(status, f"the network provider {provider} failed: {text}", provider=provider, provider_text=text)
 
 
 def _status(error: BaseException) -> Status:
-    if isinstance(error, NotImplementedError):
-        return Status.ERROR_NOT_SUPPORTED
-    if isinstance(error, MemoryError):
-        return Status.ERROR_NOT_ENOUGH_MEMORY
-    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else getattr(error, "errno", None)
-    return _STATUSES.get(number if isinstance(number, int) else 0, Status.ERROR_EXTENDED_ERROR)
+    by_class = (status for kind, status in _CLASSES.items() if isinstance(error, kind))
+    number = getattr(error, "errno", None)
+    told = _STATUSES.get(number) if isinstance(number, int) else None
+    return told or next(by_class, Status.ERROR_EXTENDED_ERROR)
 
 
 def _without(text: str, secrets: tuple[str, ...]) -> str:
@@ -178,7 +189,10 @@ class Guarded:
 
     def claims(self, name: RemoteName) -> bool:
         """See ``Provider.claims``; ``claims.py`` does not wait for it for ever."""
-        return bool(self._answer(lambda: self.inner.claims(name)))
+        claimed: Any = self._answer(lambda: self.inner.claims(name))
+        if not isinstance(claimed, bool):
+            raise self._rubbish(f"claims answered with a {type(claimed).__name__}, not with True or False")
+        return claimed
 
     def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
         """See ``Provider.check_options``."""
@@ -242,7 +256,7 @@ class Guarded:
 
     def _enumerate(self, *arguments: object) -> Iterator[NetResource]:
         """See ``Enumerating``."""
-        found = self._answer(lambda: iter(self.inner.enumerate(*arguments)))
+        found, is_told = self._answer(lambda: iter(self.inner.enumerate(*arguments))), False
         try:
             while True:
                 each = self._answer(lambda: next(found, None))
@@ -250,7 +264,11 @@ class Guarded:
                     return
                 if not isinstance(each, NetResource):
                     raise self._rubbish(f"among what it enumerates is a {type(each).__name__}")
-                yield each
+                if each.remote_name:
+                    yield replace(each, provider=self.name)
+                elif not is_told:
+                    is_told = True
+                    log.warning("the network provider %s enumerates what has no name; it is left out", self.name)
         finally:
             if callable(close := getattr(found, "close", None)):
                 self._answer(close)
@@ -275,15 +293,7 @@ class _Checked:
         asked = getattr(self.method, "__name__", "it")
 
         def answer() -> Any:
-            try:
-                return Errand(lambda: self.method(*arguments, **named)).result(ANSWER)
-            except Unfinished:
-                raise WNetError(
-                    Status.ERROR_TIMEOUT,
-                    f"{asked} of the network provider {self.provider} has not answered within {ANSWER:g} seconds",
-                    provider=self.provider,
-                    hint=f"to do without it: mpr provider disable {self.provider}",
-                ) from None
+            return _in_time(lambda: self.method(*arguments, **named), asked, self.provider)
 
         logons = [each for each in (*arguments, *named.values()) if isinstance(each, LogonInfo)]
         secrets = tuple(filter(None, (each.password.reveal() for each in logons)))
@@ -302,10 +312,24 @@ class _Waiting:
 
     def __call__(self) -> list[Waiting]:
         try:
-            return [each for each in _answered(lambda: list(self.method()), self.provider) if isinstance(each, Waiting)]
+            found = _answered(lambda: _in_time(lambda: list(self.method()), "waiting", self.provider), self.provider)
+            return [each for each in found if isinstance(each, Waiting)]
         except WNetError as error:
             log.warning("the network provider %s cannot say what waits to be sent: %s", self.provider, error)
             return []
+
+
+def _in_time(call: Callable[[], T], asked: str, provider: str) -> T:
+    """What *call*, of the function *asked*, returns or raises; ``WNetError`` (ERROR_TIMEOUT) after ``ANSWER``."""
+    try:
+        return Errand(call).result(ANSWER)
+    except Unfinished:
+        raise WNetError(
+            Status.ERROR_TIMEOUT,
+            f"{asked} of the network provider {provider} has not answered within {ANSWER:g} seconds",
+            provider=provider,
+            hint=f"to do without it: mpr provider disable {provider}",
+        ) from None
 
 
 def _answered(call: Callable[[], T], provider: str, secrets: Callable[[], tuple[str, ...]] = tuple) -> T:

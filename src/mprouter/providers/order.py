@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from mprouter.names import RemoteName
@@ -11,7 +11,7 @@ from mprouter.providers.claims import claimants
 from mprouter.providers.guard import mishap
 from mprouter.status import Status, WNetError
 
-__all__ = ["INSIGNIFICANT", "builtin_providers", "route"]
+__all__ = ["INSIGNIFICANT", "builtin_providers", "first_significant", "route"]
 
 INSIGNIFICANT = frozenset(
     {
@@ -43,6 +43,11 @@ def builtin_providers() -> list[Provider]:
     return [Smb(), WebDav(), Sftp(), Ftp(), S3(), Local(), Remote()]
 
 
+def first_significant(refusals: Iterable[WNetError]) -> WNetError | None:
+    """What is reported of *refusals*; None if they all only say "not mine" (R3)."""
+    return next((each for each in refusals if each.status not in INSIGNIFICANT), None)
+
+
 def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T]) -> tuple[Provider, T]:
     """Try *providers* in order until one accepts; the one that did, and what *attempt* returned (R1).
 
@@ -54,7 +59,6 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
     """
     if not providers:
         raise WNetError(Status.ERROR_NO_NETWORK, name=name.given)
-    significant: WNetError | None = None
     refusals: list[WNetError] = []
     for provider, refusal in claimants(providers, name):  # R4, R2
         if refusal is None:
@@ -63,9 +67,7 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
             except Exception as error:  # noqa: BLE001 - whatever a provider raises does not end the cycle (R4)
                 refusal = mishap(error, provider.name)  # noqa: PLW2901 - that is its answer
         refusals.append(refusal)
-        if significant is None and refusal.status not in INSIGNIFICANT:
-            significant = refusal
-    if significant is not None:
+    if (significant := first_significant(refusals)) is not None:
         raise significant
     if refusals:
         raise _none_has(name, refusals)

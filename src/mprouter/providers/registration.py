@@ -14,14 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mprouter.errand import Errand, Unfinished
+from mprouter.names import match_pattern
 from mprouter.plugins import drop_in, packages
 from mprouter.plugins import target as targets
 from mprouter.plugins.problem import Problem
+from mprouter.providers import guard
 from mprouter.providers.base import Provider
 from mprouter.providers.guard import Guarded, guarded, problem_of
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
+    from mprouter.names import RemoteName
     from mprouter.providers.native.provider import Native
 
 __all__ = [
@@ -37,6 +41,7 @@ __all__ = [
     "load",
     "of_code",
     "set_enabled",
+    "unasked",
 ]
 
 DIRECTORY = "providers.d"
@@ -203,6 +208,25 @@ def flaws(registered: Registered) -> list[str]:
     return registered.get.flaws()
 
 
+def unasked(found: Iterable[Registered], name: RemoteName) -> str | None:
+    """Who of *found* might have *name* and is not asked, and why; None = nobody.
+
+    One whose file has a ``match`` might have what that says, any other one a name of a scheme that none of ours has.
+    """
+    silent = [each for each in found if not each.takes_part and _may_have(each, name)]
+    why = (f"is broken ({each.where})" if each.enabled else "is disabled" for each in silent)
+    told = "; ".join(f"the network provider {each.name} {words}" for each, words in zip(silent, why, strict=True))
+    return f"{told}; it may have such names: see mpr provider list" if told else None
+
+
+def _may_have(registered: Registered, name: RemoteName) -> bool:
+    match = registered.get.match if isinstance(registered.get, _Loading) else ()
+    try:
+        return any(match_pattern(each)(name.forms) for each in match) if match else name.is_foreign
+    except WNetError:  # of the pattern
+        return name.is_foreign
+
+
 def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
     """Have the provider *name* asked or not, by ``disabled_providers`` of the settings. Returns the file that changed.
 
@@ -274,7 +298,8 @@ def _problem(registered: Registered, error: WNetError) -> Problem:
 
 # -- loading -----------------------------------------------------------------------------------------------------------
 
-_loading = threading.RLock()
+_here = threading.local()
+"""Whether this thread is loading a provider."""
 
 
 class _Loading:
@@ -288,24 +313,32 @@ class _Loading:
         self._provider: Provider | None = None
         self._failure: WNetError | None = None
         self._native: Native | None = None
+        self._lock = threading.Lock()
+        self._loader: int | None = None  # the thread that is at it
+        self._errand: Errand[Provider] | None = None
 
     def __call__(self) -> Provider:
-        with _loading:
-            if self._provider is None and self._failure is None:
-                # should loading it come back to the router, which is against R6, then it is not there yet
-                self._failure = _bad(f"{self._target} is still being loaded")
+        if self._loader == threading.get_ident():
+            # loading it has come back to the router, which is against R6: it is not there yet
+            raise _bad(f"{self._target} is still being loaded")
+        with self._lock:
+            is_late = self._errand is not None and self._errand.is_done  # nobody waited for it any longer
+            if self._provider is None and (self._failure is None or is_late):
+                self._failure = None
                 try:
                     self._provider = self._load()
-                    self._failure = None
                 except WNetError as error:
                     self._failure = error
-                except BaseException:  # Ctrl-C
-                    self._failure = None
-                    raise
         if self._provider is None:
             assert self._failure is not None  # noqa: S101 - one of both there is
             raise WNetError(self._failure.status, self._failure.strerror, name=self._name) from self._failure
         return self._provider
+
+    @property
+    def match(self) -> Sequence[str]:
+        """Patterns of the names that are its own, as its file says."""
+        patterns: Sequence[str] = self._said.get("match", ())
+        return patterns
 
     def flaws(self) -> list[str]:
         """As the function of this name, for what was loaded."""
@@ -317,8 +350,6 @@ class _Loading:
             self._native.close()
 
     def _load(self) -> Provider:
-        from mprouter.plugins.configured import configured
-
         target = targets.parse(self._target)
         if isinstance(target, targets.Library):
             return self._library(target)
@@ -329,6 +360,35 @@ class _Loading:
             )
         if unfit := [key for key in LIBRARIES if key in self._said]:
             raise _bad(f"{unfit[0]} is for libraries; a Python provider runs in the router's own process")
+        return self._in_time(partial(self._python, target))
+
+    def _in_time(self, load: Callable[[], Provider]) -> Provider:
+        """What *load* returns or raises, on a thread of its own; ``WNetError`` (ERROR_TIMEOUT) if it hangs."""
+
+        def loaded() -> Provider:
+            self._loader, before = threading.get_ident(), getattr(_here, "is_loading", False)
+            _here.is_loading = True
+            try:
+                return load()
+            finally:
+                self._loader, _here.is_loading = None, before
+
+        if getattr(_here, "is_loading", False):  # another's loading has come back to the router, against R6
+            return loaded()
+        try:
+            self._errand = self._errand or Errand(loaded)
+            return self._errand.result(guard.ANSWER)
+        except Unfinished:
+            text = f"{self._target} has not been loaded within {guard.ANSWER:g} seconds"
+            raise WNetError(Status.ERROR_TIMEOUT, text) from None
+        except MemoryError as error:
+            raise WNetError(Status.ERROR_NOT_ENOUGH_MEMORY, f"{self._target} cannot be loaded: {error}") from error
+        except RuntimeError as error:
+            raise _bad(f"{self._target} cannot be loaded: {error}") from error
+
+    def _python(self, target: targets.PythonObject) -> Provider:
+        from mprouter.plugins.configured import configured
+
         found = targets.load(target, checked=self._checked, sha256=self._said.get("sha256"))
         made: Any = configured(found, self._said.get("settings", {}))
         if inspect.isclass(made):  # one that takes no settings

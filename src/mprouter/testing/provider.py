@@ -73,6 +73,7 @@ _SCOPES = {
 
 _CONNECTING = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
 _WRONG = "Wrong, and nobody's p4ssword"
+_STRAY = "mprouter contract half.txt"
 _SEEN = 100  # of what is enumerated
 
 
@@ -223,6 +224,38 @@ class ProviderContract:
                 _expect(play.provider.state(mounted) is State.CONNECTED, "the refused cancel has ended the connection")
                 play.cancel(mounted, force=True)
 
+    def test_c8_half_an_add_is_cleared_and_nothing_of_it_delivered(self) -> None:
+        """Whose process died, or was told to stop: a forced cancel with an empty handle, and half a mountpoint."""
+        with self._playing() as play:
+            mounted = play.connect()
+            before = _files(mounted, self.content)
+            play.cancel(mounted)
+            half = Mounted(mounted.name, play.mountpoint(), {})
+            for name, data in before.items():
+                (half.mountpoint / name).write_bytes(data[: len(data) // 2])
+            (half.mountpoint / _STRAY).write_bytes(b"half")
+            try:
+                self._clear(half, "what an add has left that was cut off")
+            finally:
+                _empty(half.mountpoint)
+            mounted = play.connect()
+            _expect(_files(mounted, self.content) == before, "it has delivered half of what an add had fetched")
+            _expect(_STRAY not in _content(mounted), "it has delivered what an add has left that was cut off")
+            play.cancel(mounted)
+
+    def test_c8_a_mountpoint_that_is_missing_is_no_connection(self) -> None:
+        """Whoever died had not made it yet, or had removed it already."""
+        with self._playing() as play:
+            mounted = play.connect()
+            play.cancel(mounted)
+            mounted.mountpoint.rmdir()
+            provider = self.provider()
+            for question in (provider.state, provider.settle):
+                _expect(question(mounted) is State.LOST, f"without a mountpoint {question.__name__} does not say LOST")
+            for handle in (mounted.handle, {}):
+                self._clear(Mounted(mounted.name, mounted.mountpoint, handle), "a connection without a mountpoint")
+                _expect(not mounted.mountpoint.exists(), "it has made the mountpoint that was missing")
+
     def test_two_connections_to_one_resource_are_kept_apart(self) -> None:
         """The end of one is not the end of the other."""
         with self._playing() as play:
@@ -266,6 +299,12 @@ class ProviderContract:
         with ExitStack() as cleared:
             yield _Play(self, cleared)
 
+    def _clear(self, mounted: Mounted, what: str) -> None:
+        try:
+            self.provider().cancel_connection(mounted, force=True)
+        except Exception as error:
+            raise AssertionError(f"it does not clear {what}, but raises {type(error).__name__}: {error}") from error
+
     @contextmanager
     def _held_open(self, mountpoint: Path) -> Iterator[None]:
         """With a file of the resource open: one that is there, or a new one."""
@@ -289,8 +328,7 @@ class _Play:
         """Connect as the router would; the handle is as it comes out of the store."""
         contract = self._contract
         name = parse_remote(remote or contract.remote_name)
-        mountpoint = Path(tempfile.mkdtemp(prefix="mprouter-contract-"))
-        self._cleared.push(partial(_remove, mountpoint))
+        mountpoint = self.mountpoint()
         credentials = Credentials(contract.user, password or contract.password)
         added: Any = self.provider.add_connection(
             AddRequest(name, mountpoint, credentials, options=dict(contract.options))
@@ -303,6 +341,12 @@ class _Play:
         mounted = Mounted(name, mountpoint, json.loads(json.dumps(dict(handle))))
         self._standing.append(mounted)
         return mounted
+
+    def mountpoint(self) -> Path:
+        """A new directory, which is empty and must be so in the end."""
+        made = Path(tempfile.mkdtemp(prefix="mprouter-contract-"))
+        self._cleared.push(partial(_remove, made))
+        return made
 
     def cancel(self, mounted: Mounted, *, force: bool = False) -> None:
         """Disconnect."""
@@ -318,10 +362,23 @@ def _content(mounted: Mounted) -> set[str]:
     return {each.name for each in mounted.mountpoint.iterdir()}
 
 
+def _files(mounted: Mounted, names: Sequence[str]) -> Mapping[str, bytes]:
+    paths = [mounted.mountpoint / each for each in names]
+    return {each.name: each.read_bytes() for each in paths if each.is_file()}
+
+
+def _empty(directory: Path) -> None:
+    """What the test itself has put there; a provider may leave it, or take it away."""
+    for each in directory.iterdir():
+        each.unlink()
+
+
 def _remove(mountpoint: Path, failure: object, *_: object) -> None:
     """At the end of a test, which has perhaps failed already."""
     try:
         mountpoint.rmdir()
+    except FileNotFoundError:
+        return
     except OSError as error:
         if failure is None:
             raise AssertionError(f"it has left something in the mountpoint, or a mount: {error}") from error

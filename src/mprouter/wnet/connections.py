@@ -377,9 +377,7 @@ def _there(look: Callable[[], tuple[Connection, str]]) -> tuple[Connection, str]
         if error.status is Status.ERROR_NOT_CONNECTED and not router.providers():
             raise WNetError(Status.ERROR_NO_NETWORK, name=error.filename, hint="see mpr provider list") from error
         raise
-    if found.state is State.CONNECTED:
-        return found, rest
-    if found.state is State.LOST and found.provider not in {
+    if found.state is not None and found.provider not in {
         each.name for each in router.registered_providers() if each.problem is None
     }:
         raise WNetError(
@@ -389,6 +387,8 @@ def _there(look: Callable[[], tuple[Connection, str]]) -> tuple[Connection, str]
             provider=found.provider,
             hint="see mpr provider list",
         )
+    if found.state is State.CONNECTED:
+        return found, rest
     raise WNetError(
         Status.ERROR_CONNECTION_UNAVAIL,
         "it is remembered, but not connected now" if found.state is None else "it was connected, and is lost",

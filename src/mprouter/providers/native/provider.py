@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 
 from mprouter.credentials import Secret
 from mprouter.names import RemoteName, match_pattern
@@ -42,7 +43,13 @@ TIMEOUT = 60.0
 """Seconds that a call may take, unless registered otherwise."""
 
 LOADING = 10.0
-"""Seconds that a host may take to start and to load the library."""
+"""Seconds that a host may take to start and to load the library; fewer, if a call may take fewer."""
+
+STARTING = 5.0
+"""Seconds that are no fewer, since the start of a process is not the library's doing."""
+
+AGAIN = 60.0
+"""Seconds after which a library that did not come back from being loaded is loaded again."""
 
 CLEARING = 10.0
 """Seconds for taking back what a connection has left whose process crashed or hung."""
@@ -143,6 +150,7 @@ class Native(Hosting[Host[Answer]]):
         self.memory = memory
         self._matches = [match_pattern(each) for each in match]
         self._able: _Able | None = None
+        self._hung = ("", 0.0)  # when it was loaded: in words, and until when that counts
 
     # -- what it is ----------------------------------------------------------------------------------------------
 
@@ -159,7 +167,7 @@ class Native(Hosting[Host[Answer]]):
         try:
             return self._loaded().lies
         except WNetError as error:
-            return [str(error.strerror)]
+            return [str(error.strerror).removeprefix(self._mine)]
 
     def claims(self, name: RemoteName) -> bool:
         """Whether *name* matches; the library is not asked (R2)."""
@@ -306,7 +314,8 @@ class Native(Hosting[Host[Answer]]):
         try:
             while True:
                 if self._host is not host:
-                    raise WNetError(Status.ERROR_PROCESS_ABORTED, "the process that enumerated has ended", name=about)
+                    ended = f"{self._mine}the process that enumerated has ended"
+                    raise WNetError(Status.ERROR_PROCESS_ABORTED, ended, name=about)
                 found = self._check(self._ask(lambda serial: Next(serial, handle)), about).resources
                 if not found:
                     return
@@ -391,10 +400,38 @@ class Native(Hosting[Host[Answer]]):
     def _loaded(self) -> _Able:
         """What the library can do, which is asked once. Raises ``WNetError`` if it cannot be loaded."""
         if self._able is None:
+            failure: WNetError | None = None
             with self._lock:
-                self._ready(Patience(LOADING))
+                try:
+                    self._running()
+                except WNetError as error:
+                    failure = self._named(error)
+            if failure is not None:
+                raise failure
         assert self._able is not None  # noqa: S101 - that was it
         return self._able
+
+    def _running(self) -> Host[Answer]:
+        """The process, with the library loaded. One that hung meanwhile is not waited for at each question anew."""
+        if monotonic() >= self._hung[1]:
+            try:
+                return self._ready(Patience(min(LOADING, max(self.timeout, STARTING))))
+            except WNetError as error:
+                if error.status is not Status.ERROR_TIMEOUT:
+                    raise
+                self._hung = f"{error.strerror} while it was loaded", monotonic() + AGAIN
+        hint = f"to do without it: mpr provider disable {self.name}"
+        raise WNetError(Status.ERROR_TIMEOUT, self._hung[0], hint=hint)
+
+    @property
+    def _mine(self) -> str:
+        """What an error begins with whose words are ours."""
+        return f"the network provider {self.name}: "
+
+    def _named(self, error: WNetError, secret: Secret | None = None) -> WNetError:
+        """*error*, with whose it is."""
+        words = self._mine + _without(str(error.strerror), secret)
+        return WNetError(error.status, words, provider=self.name, hint=error.hint)
 
     def _looked(self) -> _Able:
         """The same, asked anew."""
@@ -441,20 +478,20 @@ class Native(Hosting[Host[Answer]]):
         failure: WNetError
         try:
             with self._lock:
-                host = self._ready(Patience(LOADING))
+                host = self._running()
                 try:
                     answer = host.ask(request(host.serial + 1), Patience(limit), owed=owed)
                 except WNetError as error:
                     if not host.ended_before:
                         raise
                     log.warning("%s is started again: between two calls %s", self.target, error.strerror)
-                    host = self._ready(Patience(LOADING))
+                    host = self._running()
                     answer = host.ask(request(host.serial + 1), Patience(limit), owed=owed)
                 if host.printed:
                     log.info("%s wrote: %s", self.target, _without(" / ".join(host.lines()), secret))
                 return answer
         except WNetError as error:
-            failure = WNetError(error.status, _without(str(error.strerror), secret), provider=self.name)
+            failure = self._named(error, secret)
         finally:
             if self._closing:
                 self.close()
@@ -465,7 +502,7 @@ class Native(Hosting[Host[Answer]]):
         if not answer.status:
             return answer
         said = answer.said
-        words = answer.message or (said.text if said else "") or None
+        words = self._mine + answer.message if answer.message else (said.text if said else "") or None
         raise WNetError(
             answer.status,
             words and _without(words, secret),
