@@ -284,15 +284,19 @@ def test_a_drive_is_forgotten(text: str) -> None:
 # -- the rest of a file --------------------------------------------------------------------------------------------
 
 
-def test_network_providers_of_windows_are_told_with_the_reason() -> None:
+def test_a_network_provider_of_windows_is_imported_disabled_unless_one_of_ours_stands_for_it() -> None:
     text = "\n".join(
         f'[HKLM\\SYSTEM\\CurrentControlSet\\Services\\{name}\\NetworkProvider]\n"ProviderPath"="C:\\\\x.dll"'
         for name in ("corpfs", "LanmanWorkstation")
     )
-    assert imported(text) == State()
+    made = imported(text)
+    assert made.providers == {"corpfs": Notifyee({"target": r"native:C:\x.dll", "enabled": False})}
+    assert imported(text, made) == made
     (corpfs, lanman) = notes(text)
-    assert corpfs[:2] == ("corpfs", 2)
-    assert corpfs[2].startswith("a network provider of Windows is a DLL, which cannot be loaded here")
+    assert corpfs == ("corpfs", 2, "imported disabled: this is a DLL of Windows, which cannot be loaded here")
+    mended = imported(text.replace("C:\\\\x.dll", "/opt/x.so"), made)
+    assert mended.providers == {"corpfs": Notifyee({"target": "native:/opt/x.so"})}
+    assert imported("[-HKLM\\SYSTEM\\CurrentControlSet\\Services\\corpfs\\NetworkProvider]", made) == State()
     assert lanman == ("LanmanWorkstation", 4, "the network provider smb stands for it here")
 
 

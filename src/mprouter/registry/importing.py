@@ -87,7 +87,7 @@ def _texts(planned: Plan, *, system: bool) -> Iterator[tuple[Path, str | None]]:
     place = kept.directory(kept.DIRECTORY, system=system)
     yield from _drop_ins(place, before.notifyees, after.notifyees, planned.reasons)
     place = kept.directory(kept.PROVIDERS_DIRECTORY, system=system)
-    yield from _drop_ins(place, before.providers, after.providers, {})
+    yield from _drop_ins(place, before.providers, after.providers, planned.provider_reasons)
 
 
 def _drop_ins(

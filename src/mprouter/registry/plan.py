@@ -50,13 +50,15 @@ class Note:
 class Plan:
     """What is kept *before* and *after*, and what is to be told.
 
-    reasons: why notifyees are imported disabled, by name. other_keys, other_values: how many are of no concern here.
+    reasons, provider_reasons: why notifyees and network providers are imported disabled, by name. other_keys,
+    other_values: how many are of no concern here.
     """
 
     before: State
     after: State
     notes: tuple[Note, ...]
     reasons: Mapping[str, str]
+    provider_reasons: Mapping[str, str]
     other_keys: int
     other_values: int
 
@@ -97,15 +99,19 @@ def plan(keys: Sequence[Key], before: State, providers: Sequence[Provider]) -> P
     under = over.copy()
     over.put(keys)
     reading = _Reading(under, over, before, providers)
-    libraries = _services(keys, before, reading.notes)
+    libraries, disabled = _services(keys, before, reading.notes)
     after = State(reading.order(), reading.timeout(), reading.notifyees(), reading.remembered(), libraries)
     notes = tuple(sorted(reading.notes, key=lambda each: each.line))
-    return Plan(before, after, notes, reading.reasons, over.other_keys, over.other_values)
+    return Plan(before, after, notes, reading.reasons, disabled, over.other_keys, over.other_values)
 
 
-def _services(keys: Iterable[Key], before: State, notes: list[Note]) -> dict[str, Notifyee]:
-    """The providers that there are to be: a shared library of this machine becomes one, a DLL of Windows cannot."""
+def _services(keys: Iterable[Key], before: State, notes: list[Note]) -> tuple[dict[str, Notifyee], dict[str, str]]:
+    """The network providers that there are to be, and which of them are imported disabled, with the reasons.
+
+    A shared library of this machine becomes one; so does a DLL of Windows, which cannot be loaded here.
+    """
     found = dict(before.providers)
+    disabled: dict[str, str] = {}
     spelled = {each.lower(): each for each in found}
     for key in keys:
         if not _SERVICE.fullmatch(_identity(key.path)):
@@ -114,30 +120,36 @@ def _services(keys: Iterable[Key], before: State, notes: list[Note]) -> dict[str
         name = spelled.setdefault(name.lower(), name)
         known = found.get(name)
         if key.deleted:
-            if known is not None and kept.is_library(known.values):
+            if known is not None and kept.is_native(known.values):
                 del found[name]
             continue
         path = next((each for each in key.values if each.name.lower() == "providerpath" and each.text), None)
         target = kept.target_of(path.kind or 0, _text(path)) if path is not None else ""
         if reason := _why_not(name, target, known):
             notes.append(Note(name, key.line, reason))
-        elif known is None or known.values["target"] != target:
-            found[name] = Notifyee({**(known.values if known else {}), "target": target})
-    return found
+            continue
+        said = dict(known.values) if known else {}
+        if known and kept.unusable(said["target"]):
+            said.pop("enabled", None)  # for that reason it was disabled
+        values = {**said, "target": target}
+        if reason := kept.unusable(target):
+            values["enabled"] = False
+            disabled[name] = reason
+            notes.append(Note(name, key.line, f"imported disabled: {reason}"))
+        if known is None or known.values != values:
+            found[name] = Notifyee(values)
+    return found, disabled
 
 
 def _why_not(name: str, target: str, known: Notifyee | None) -> str | None:
     """Why the service *name* does not become a network provider with this *target* here; None = it does."""
     if ours := kept.service_of(key=name):
         return f"the network provider {ours} stands for it here"
-    if not kept.is_library({"target": target}):
-        return (
-            "a network provider of Windows is a DLL, which cannot be loaded here; in the provider order its name stays,"
-            " and is passed by"
-        )
+    if not kept.is_native({"target": target}):
+        return "not imported: it has no ProviderPath"
     if not drop_in.NAME.fullmatch(name) or len(name) > _LONGEST_STEM:
         return "not imported: no network provider has such a name here"
-    if known is not None and (known.problem is not None or not kept.is_library(known.values)):
+    if known is not None and (known.problem is not None or not kept.is_native(known.values)):
         return "not imported: there is another network provider of this name, or its file is broken"
     return None
 

@@ -42,7 +42,7 @@ __all__ = [
     "Notifyee",
     "State",
     "directory",
-    "is_library",
+    "is_native",
     "keys_of",
     "load",
     "service_of",
@@ -277,10 +277,9 @@ def target_of(kind: int, text: str) -> str:
     return "native:" + re.sub(r"%[A-Za-z_][\w()]*%|[$%]", escaped, text, flags=re.ASCII)
 
 
-def is_library(values: Mapping[str, Any]) -> bool:
-    """Whether a drop-in file of *values* names a shared library of this machine."""
-    target = str(values.get("target"))
-    return target.startswith("native:") and not _is_dll(target) and unusable(target) is None
+def is_native(values: Mapping[str, Any]) -> bool:
+    """Whether a drop-in file of *values* names a library, of this machine or a DLL."""
+    return str(values.get("target")).startswith("native:")
 
 
 def _is_dll(target: str) -> bool:
