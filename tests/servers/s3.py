@@ -49,7 +49,8 @@ def serve(place: Path, account: Account) -> Iterator[S3Server]:
     daemon = Daemon(
         [
             *(Path(sys.executable).with_name("rclone"), "serve", "s3", root, "--addr", f"{host}:{port}"),
-            *("--dir-cache-time", "0", "--config", place / "no.conf", "--cache-dir", place / "cache"),
+            # with 0 it looks at every directory again and again, and in the end answers nobody
+            *("--dir-cache-time", "5ms", "--config", place / "no.conf", "--cache-dir", place / "cache"),
         ],
         ports=[port],
         log=place / "log",
