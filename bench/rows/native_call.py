@@ -8,14 +8,14 @@ from __future__ import annotations
 import ctypes
 import subprocess
 from collections.abc import Callable, Iterator
-from ctypes import c_char_p, c_int32, c_uint32, c_void_p
+from ctypes import c_int32, c_uint32, c_void_p
 from pathlib import Path
-from typing import ClassVar
 
 from ground import Ground
 from harness import Case, Goal, Kind, Role, timed
 from mprouter import AddConnect, NetResource, NotifyInfo, Phase, Status
-from mprouter.notify.native import from_library
+from mprouter.notify.native import Add, Info, from_library
+from mprouter.plugins.library import NetResource as Structure
 from mprouter.plugins.library import cflags
 
 SOURCE = """
@@ -52,33 +52,6 @@ def library(ground: Ground) -> Path:
     return built
 
 
-class Resource(ctypes.Structure):
-    """NETRESOURCEW."""
-
-    _fields_: ClassVar = [
-        ("dwScope", c_uint32),
-        ("dwType", c_uint32),
-        ("dwDisplayType", c_uint32),
-        ("dwUsage", c_uint32),
-        ("lpLocalName", c_char_p),
-        ("lpRemoteName", c_char_p),
-        ("lpComment", c_char_p),
-        ("lpProvider", c_char_p),
-    ]
-
-
-class Info(ctypes.Structure):
-    """NOTIFYINFO."""
-
-    _fields_: ClassVar = [("dwNotifyStatus", c_uint32), ("dwOperationStatus", c_uint32), ("lpContext", c_void_p)]
-
-
-class Add(ctypes.Structure):
-    """NOTIFYADD."""
-
-    _fields_: ClassVar = [("hwndOwner", c_void_p), ("NetResource", Resource), ("dwAddFlags", c_uint32)]
-
-
 def plain(file: Path) -> Callable[[], int]:
     """The same call by hand."""
     function = ctypes.CDLL(str(file)).AddConnectNotify
@@ -90,7 +63,7 @@ def plain(file: Path) -> Callable[[], int]:
         info = Info(1, 0, None)
         local = (str(resource.local_name) + "\0").encode("utf-16-le")
         remote = (str(resource.remote_name) + "\0").encode("utf-16-le")
-        add = Add(None, Resource(0, int(resource.type), 0, 0, local, remote, None, None), 0)
+        add = Add(None, Structure(0, int(resource.type), 0, 0, local, remote, None, None), 0)
         return int(c_int32(function(ctypes.byref(info), ctypes.byref(add))).value)
 
     return call

@@ -127,7 +127,8 @@ class Recovery:
                 return False
             for each in cut:
                 self._store.settle(each.id, each.status or Status.ERROR_PROCESS_ABORTED, remove=[entry.id])
-            self._store.remove(entry.id)
+            if not cut:
+                self._store.remove(entry.id)
         if entry.made_directory:
             mountpoints.remove(Path(entry.path))
         log.warning("%s is given up; what is left of it in %s stays there", entry.remote_name, entry.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -152,8 +153,14 @@ def _may_be_there() -> bool:
     return (
         any(os.environ.get(each) for each in ("DBUS_SESSION_BUS_ADDRESS", "PYTHON_KEYRING_BACKEND"))
         or any(map(os.path.exists, (f"/run/user/{os.getuid()}/bus", f"{settings}/python_keyring/keyringrc.cfg")))
-        or any(not each.startswith("keyring-") for each in packages.mentioning("keyring.backends"))
+        or _others_are_installed()
     )
+
+
+@functools.cache
+def _others_are_installed() -> bool:
+    """Whether a package has a keyring, besides the library itself."""
+    return any(not each.startswith("keyring-") for each in packages.mentioning("keyring.backends"))
 
 
 _REASONS = {
