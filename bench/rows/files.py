@@ -48,15 +48,16 @@ def cases(ground: Ground) -> Iterator[Case]:
 
 
 def directories(shared: Share, files: int, number: int) -> Iterator[str]:
-    """So many directories on the server, each with *files*."""
-    first = shared.root / "file"
-    first.write_bytes(CONTENT)
-    first.chmod(0o644)
+    """So many directories on the server, each with *files*: names of one, of which a file may have no more."""
     names = [f"many-{each}" for each in range(number)]
     for name in names:
-        (shared.root / name).mkdir()
-        for each in range(files):
-            os.link(first, f"{shared.root}/{name}/file{each:05}")
+        directory = shared.root / name
+        directory.mkdir()
+        first = directory / "file"
+        first.write_bytes(CONTENT)
+        first.chmod(0o644)
+        for each in range(1, files):
+            os.link(first, f"{directory}/file{each:05}")
     return iter(names)
 
 
