@@ -303,6 +303,8 @@ def gvfs_session(ground: Ground, share: Share) -> dict[str, str] | None:
     ground.start(["dbus-daemon", "--session", "--nofork", f"--address={address}"], environment)
     wait_for((home / "bus").exists, "the session's bus")
     ground.start([daemons / "gvfsd", "--no-fuse"], environment)
+    # else gvfsd-fuse would have the bus start another, which mounts a second time
+    subprocess.run(["gdbus", "wait", "--session", "--timeout", "10", "org.gtk.vfs.Daemon"], env=environment, check=True)
     ground.start([daemons / "gvfsd-fuse", "-f", home / "gvfs"], environment)
     wait_for(lambda: os.path.ismount(home / "gvfs"), "gvfs's FUSE file system")
     ground.at_end(lambda: _unmount(home / "gvfs", lazily=True))

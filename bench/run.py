@@ -11,9 +11,11 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -46,32 +48,36 @@ console = Console(width=max(Console().width, 140), highlight=False)
 def main(rows: list[str]) -> None:
     """Measure, with a word on each case as it is done, and print what came out."""
     results: list[Result] = []
+    failed = []
     for each in rows:
-        results += row(each)
+        try:
+            results += row(each)
+        except Exception:  # noqa: BLE001 - the others have their turn
+            console.print_exception()
+            failed.append(each)
     console.print(table(results))
-    for result in results:
-        for name, why in result.left_out.items():
-            console.print(f"{result.row}: without {name}: {why}")
+    for told in dict.fromkeys(
+        f"{each.row}: without {name}: {why}" for each in results for name, why in each.left_out.items()
+    ):
+        console.print(told)
+    if failed:
+        sys.exit(f"not measured to the end: {', '.join(failed)}")
 
 
-def row(name: str) -> list[Result]:
-    """All cases of one row."""
+def row(name: str) -> Iterator[Result]:
+    """All cases of one row, which are written down as they come."""
     module = importlib.import_module(f"rows.{name}")
-    results = []
+    written = HERE.parent / "build" / "bench" / f"{name}.json"
+    written.parent.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Any] = {"when": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine(), "cases": []}
     with ExitStack() as running:
         ground = Ground(running)
         for case in module.cases(ground):
             console.print(f"{name}: {case.what} …", style="dim")
-            results.append(measured(name, case, ground.left_out))
-    written = HERE.parent / "build" / "bench" / f"{name}.json"
-    written.parent.mkdir(parents=True, exist_ok=True)
-    found = {
-        "when": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": machine(),
-        "cases": [each.as_json() for each in results],
-    }
-    written.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    return results
+            result = measured(name, case, ground.left_out)
+            found["cases"].append(result.as_json())
+            written.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+            yield result
 
 
 def table(results: list[Result]) -> Table:
