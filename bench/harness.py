@@ -65,7 +65,8 @@ class Goal:
 class Case:
     """What is measured with one set of kinds. A figure is in *unit*; more is better if the goal is ``at_least``.
 
-    counts: what the case is one of a series in (N notifyees say), for the plots.
+    goals: none, if it is measured for itself. series, counts: for the plot, which curve the case is a point of, and how
+    many there are of what grows (N notifyees, say).
     """
 
     what: str
@@ -73,6 +74,7 @@ class Case:
     kinds: Sequence[Kind]
     goals: Sequence[Goal]
     rounds: int = ROUNDS
+    series: str = ""
     counts: int | None = None
 
 
@@ -86,6 +88,7 @@ class Result:
     goals: Sequence[Goal]
     figures: Mapping[str, Sequence[float]]
     roles: Mapping[str, Role]
+    series: str = ""
     counts: int | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -123,6 +126,7 @@ class Result:
             "row": self.row,
             "what": self.what,
             "unit": self.unit,
+            "series": self.series,
             "counts": self.counts,
             "goals": [
                 {"goal": str(each), "peer": said[0], "ratio": round(said[1], 3), "met": self.met(each)}
@@ -153,7 +157,7 @@ def measured(row: str, case: Case, left_out: Mapping[str, str]) -> Result:
             finally:
                 kind.clean()
     roles = {each.name: each.role for each in case.kinds}
-    return Result(row, case.what, case.unit, case.goals, figures, roles, case.counts, dict(left_out))
+    return Result(row, case.what, case.unit, case.goals, figures, roles, case.series, case.counts, dict(left_out))
 
 
 def timed(call: Callable[[], object], unit: str, *, times: int = 1) -> Callable[[], float]:

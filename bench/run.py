@@ -25,22 +25,7 @@ sys.path += [str(HERE), str(HERE.parent / "tests")]
 
 from ground import Ground  # noqa: E402
 from harness import Result, Role, machine, measured  # noqa: E402
-
-ROWS = (
-    "dispatch",
-    "isolated_call",
-    "native_call",
-    "routing",
-    "journal",
-    "start",
-    "connect",
-    "throughput",
-    "files",
-    "restore",
-    "memory",
-    "events",
-)
-"""In the order of the table."""
+from rows import ROWS  # noqa: E402
 
 console = Console(width=max(Console().width, 140), highlight=False)
 
@@ -91,15 +76,17 @@ def table(results: list[Result]) -> Table:
             made.add_section()
         before = result.row
         ours = result.named(Role.OURS)[0]
-        limits = [f"{name} {result.median(name):.4g}" for name in result.named(Role.LIMIT)]
+        ours_says = f"{result.median(ours):.4g} {result.unit} ±{result.spread(ours):.0%}"
+        limits = ", ".join(f"{name} {result.median(name):.4g}" for name in result.named(Role.LIMIT))
+        if not result.goals:
+            made.add_row(result.what, ours_says, "", "", "", "", "", limits)
         for goal in result.goals:
             compared = result.compared(goal)
             peer = (
                 [f"{result.median(compared[0]):.4g}", compared[0], f"{compared[1]:.2f}"] if compared else ["", "", ""]
             )
             verdict = {True: "met", False: "missed", None: ""}[result.met(goal)]
-            ours_says = f"{result.median(ours):.4g} {result.unit} ±{result.spread(ours):.0%}"
-            made.add_row(result.what, ours_says, *peer, str(goal), verdict, ", ".join(limits))
+            made.add_row(result.what, ours_says, *peer, str(goal), verdict, limits)
     return made
 
 

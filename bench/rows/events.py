@@ -90,11 +90,16 @@ def event(number: int) -> EventRecord:
 def recorded() -> Store:
     """A store with so many."""
     store = Store()
-    store.record([event(0)])
-    with store._database.writing() as db:  # noqa: SLF001 - what is kept is bounded; here are more, and at once
-        for first in range(1, NUMBER, 10_000):
-            recording.write(db, [event(each) for each in range(first, min(first + 10_000, NUMBER))])
+    fill(store, NUMBER)
     return store
+
+
+def fill(store: Store, number: int) -> None:
+    """Record so many, at once, whatever the bounds are within which they are kept."""
+    store.record([event(0)])
+    with store._database.writing() as db:  # noqa: SLF001
+        for first in range(1, number, 10_000):
+            recording.write(db, [event(each) for each in range(first, min(first + 10_000, number))])
 
 
 class Journal:

@@ -32,7 +32,7 @@ def cases(ground: Ground) -> Iterator[Case]:
                 Kind("mprouter", Role.OURS, timed(both, "ms", times=5)),
                 Kind("two durable commits", Role.PEER, timed(least, "ms", times=5)),
             ]
-            yield Case(f"add and cancel, {number} told", "ms", kinds, GOALS, rounds=41, counts=number)
+            yield Case(f"add and cancel, {number} told", "ms", kinds, GOALS, rounds=41, series="told", counts=number)
 
 
 class Idle:
@@ -91,11 +91,7 @@ def commits(place: Path) -> Iterator[Callable[[], object]]:
 @contextmanager
 def operations(place: Path, number: int) -> Iterator[Callable[[], object]]:
     """An add and a cancel that *number* notifyees are told of."""
-    for variable in ("CONFIG", "STATE", "RUNTIME", "DRIVES", "SYSTEM"):
-        directory = place / variable.lower()
-        directory.mkdir(mode=0o700, parents=True)
-        os.environ[f"MPROUTER_{variable}_DIR"] = str(directory)
-    with Router(providers=[Idle()]) as router:
+    with idle_router(place) as router:
         for each in range(number):
             router.register(Witness(), name=f"witness{each}")
         router.connect("sftp://files/projects").close()  # its store is open from here on
@@ -104,3 +100,14 @@ def operations(place: Path, number: int) -> Iterator[Callable[[], object]]:
             router.connect("sftp://files/projects").close()
 
         yield both
+
+
+@contextmanager
+def idle_router(place: Path) -> Iterator[Router]:
+    """One with its places below *place*, and ``Idle`` for its only network."""
+    for variable in ("CONFIG", "STATE", "RUNTIME", "DRIVES", "SYSTEM"):
+        directory = place / variable.lower()
+        directory.mkdir(mode=0o700, parents=True)
+        os.environ[f"MPROUTER_{variable}_DIR"] = str(directory)
+    with Router(providers=[Idle()]) as router:
+        yield router

@@ -1,4 +1,4 @@
-"""What it costs to find the provider that a name belongs to, among a hundred of which the last has it (R1, R2).
+"""What it costs to find the provider that a name belongs to, among up to a hundred of which the last has it (R1, R2).
 
 The providers answer at once, so that all of the time is the router's own. Ours are asked where one stands; those of
 strangers stand behind a guard, and one thread for each request asks them all. Nobody else has such a thing: what it is
@@ -19,7 +19,7 @@ from mprouter.providers.base import Added, AddRequest, Capability, Provider
 from mprouter.providers.guard import guarded
 from mprouter.providers.order import route
 
-NUMBER = 100
+NUMBERS = (1, 10, 100)
 NAME = parse_remote(r"\\files\projects")
 REQUEST = AddRequest(NAME, Path("/nowhere"), Credentials())
 
@@ -45,14 +45,16 @@ class Answering:
 
 def cases(ground: Ground) -> Iterator[Case]:
     """Ours, and strangers."""
-    plain = [cast("Provider", Answering(f"p{number}", mine=number == NUMBER - 1)) for number in range(NUMBER)]
-    for what, providers in (("of ours", plain), ("of strangers", [guarded(each) for each in plain])):
+    for number in NUMBERS:
+        plain = [cast("Provider", Answering(f"p{each}", mine=each == number - 1)) for each in range(number)]
+        for what, providers in (("of ours", plain), ("of strangers", [guarded(each) for each in plain])):
 
-        def once(providers: list[Provider] = providers) -> None:
-            route(providers, NAME, lambda provider: provider.add_connection(REQUEST))
+            def once(providers: list[Provider] = providers) -> None:
+                route(providers, NAME, lambda provider: provider.add_connection(REQUEST))
 
-        kinds = [
-            Kind("mprouter", Role.OURS, timed(once, "us", times=100)),
-            Kind("1 ms", Role.PEER, lambda: 1000.0),
-        ]
-        yield Case(f"route among {NUMBER} providers {what}", "us", kinds, [Goal(1.0)], rounds=21)
+            kinds = [
+                Kind("mprouter", Role.OURS, timed(once, "us", times=100)),
+                Kind("1 ms", Role.PEER, lambda: 1000.0),
+            ]
+            case = f"route among {number} providers {what}"
+            yield Case(case, "us", kinds, [Goal(1.0)], rounds=21, series=what, counts=number)

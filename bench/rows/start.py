@@ -14,7 +14,7 @@ from mprouter import Router
 from mprouter.providers.rclone import daemon
 from peers import newest_rclone
 
-NUMBERS = (0, 1000)
+NUMBERS = (0, 10, 100, 1000)
 
 
 def cases(ground: Ground) -> Iterator[Case]:
@@ -31,7 +31,15 @@ def cases(ground: Ground) -> Iterator[Case]:
     for number in NUMBERS:
         with connections(ground, number):
             ours = Kind("mpr", Role.OURS, run([MPR, "list"]))
-            yield Case(f"mpr list, {number:,} connections", "ms", [ours, *peers], goals, rounds=15, counts=number)
+            yield Case(
+                f"mpr list, {number:,} connections",
+                "ms",
+                [ours, *peers],
+                goals,
+                rounds=15,
+                series="list",
+                counts=number,
+            )
 
 
 def run(argv: Sequence[str | Path]) -> Callable[[], float]:
