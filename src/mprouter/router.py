@@ -50,7 +50,7 @@ from mprouter.recovery import Recovered, Recovery
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.restoring import Restored
 from mprouter.status import Status, WNetError
-from mprouter.store import Entry, Remembered, Store
+from mprouter.store import Entry, Operation, Remembered, Store
 
 if TYPE_CHECKING:
     from mprouter.notify.registration import DropIns
@@ -172,7 +172,7 @@ class Router:
                 return event
 
             try:
-                self._operate(event, request.name.forms, attempt, history)
+                self._operate(event, self._concerned(event, request.name.forms), attempt, history)
             except WNetError as error:
                 history.failed(error, claim=entry.id)
                 _concerning(error, request.name.given, "connect")
@@ -637,6 +637,7 @@ class Router:
             provider, added = self._route(request, path, clear, asked)
             try:
                 replaced = request.credentials.save_if_asked(request.name)
+                last = history.last(provider.name, entry.local_name)
                 connected = self._store.complete(
                     entry.id,
                     provider=provider.name,
@@ -646,6 +647,7 @@ class Router:
                     remember=request.remember,
                     overwriting=request.overwrite,
                     operation=history.id,
+                    last=last,
                 )
             except BaseException:
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
@@ -655,7 +657,7 @@ class Router:
                 mountpoints.remove(path)
             raise
         history.routed(provider.name, entry.local_name)
-        history.settled(Status.WN_SUCCESS)
+        history.settled(Status.WN_SUCCESS, is_over=last is not None)
         faults.reached("connected")
         if replaced is not None:
             domain = request.name.host or ""
@@ -716,15 +718,19 @@ class Router:
         remote = parse_remote(known.remote_name)
         private = (known.user, remote.user)
         history = History(self._store, event, remote.told, known.local_name, private=private)
+        concerned = self._concerned(event, remote.forms)
         with self._under_way(history):
             ids = [each.id for each in entries]
-            self._store.begin(history.operation(entries=ids, provider=known.provider, forget=forget))
-            faults.reached("begun")
+            operation = history.operation(entries=ids, provider=known.provider, forget=forget)
+            if concerned or not entries:
+                self._store.begin(operation)
+                faults.reached("begun")
 
             def attempt() -> Event:
                 for entry in entries:
-                    last = history.id if entry is entries[-1] else None
-                    self._cancel_one(entry, force, forget, progress, last, later=later)
+                    begins = operation if entry is entries[0] and not concerned else None
+                    ends = history if entry is entries[-1] else None
+                    self._cancel_one(entry, force, forget, progress, begins=begins, ends=ends, later=later)
                 if not entries:
                     self._store.forget(str(forget), operation=history.id)
                 return done()
@@ -735,7 +741,7 @@ class Router:
                 return replace(event, provider=entries[0].provider if entries else None)
 
             try:
-                self._operate(event, remote.forms, attempt, history, done=done)
+                self._operate(event, concerned, attempt, history, done=done)
             except WNetError as error:
                 history.failed(error)
                 _concerning(error, name, "disconnect")
@@ -748,15 +754,19 @@ class Router:
         force: bool,
         forget: str | None,
         progress: Progress | None,
-        operation: str | None,
         *,
+        begins: Operation | None = None,
+        ends: History | None = None,
         later: bool = False,
     ) -> None:
         """Have the provider disconnect. If that fails the connection stands as it was.
 
-        operation: the one that is done with this.
+        begins: the operation that begins with this. ends: that of the one whose attempt is done with this.
         """
-        if not self._store.begin_cancel(entry.id):
+        begun = self._store.begin_cancel(entry.id, operation=begins)
+        if begins is not None:
+            faults.reached("begun")
+        if not begun:
             current = self._store.by_id(entry.id)
             if current is None:
                 return  # another process, or an earlier attempt of this operation, has done it
@@ -772,7 +782,12 @@ class Router:
         if entry.made_directory:
             mountpoints.remove(Path(entry.path))
         faults.reached("directory removed")
-        self._store.remove(entry.id, forget=forget, operation=operation)
+        if ends is None:
+            self._store.remove(entry.id, forget=forget)
+        else:
+            last = ends.last(entry.provider, entry.local_name)
+            self._store.remove(entry.id, forget=forget, operation=ends.id, last=last)
+            ends.settled(Status.WN_SUCCESS, is_over=last is not None)
         faults.reached("removed")
 
     def _close(self, entry_id: int, force: bool, forget: bool) -> None:
@@ -821,7 +836,7 @@ class Router:
                 except WNetError:
                     history.dropped(claim=entry.id)
                     raise
-                history.ended(Status.WN_SUCCESS, "restored")
+                history.ended(Status.WN_SUCCESS)
         except WNetError as error:
             if error.status is Status.ERROR_LOGON_FAILURE:
                 error.hint = "connect it once with --persist --save-password, and the password will be found"
@@ -836,7 +851,7 @@ class Router:
             if entry.phase == "connected" and entry.local_name not in remembered and self._is_gone(entry):
                 shown = entry.local_name or entry.remote_name
                 try:
-                    self._cancel_one(entry, True, None, None, None)
+                    self._cancel_one(entry, True, None, None)
                 except WNetError as error:  # another process is at it, or it cannot be unmounted
                     log.debug("%s was lost and is still there: %s", shown, error)
                 else:
@@ -866,13 +881,13 @@ class Router:
     def _operate(
         self,
         event: Event,
-        names: tuple[str, ...],
+        concerned: Sequence[Registration],
         attempt: Callable[[], Event],
         history: History,
         *,
         done: Callable[[], Event] | None = None,
     ) -> None:
-        """One operation on a connection that is known by *names*, with its notifications.
+        """One operation, with the notifications of those whom it concerns.
 
         done: what a post of success tells; None = *event*. Raises what ``dispatch.operate`` does, and the interrupt of
         an attempt that was as good as done, after the posts.
@@ -897,7 +912,7 @@ class Router:
 
         operate(
             event,
-            self._concerned(event, names),
+            concerned,
             settled_attempt,
             max_retries=settings.load().max_retries,
             record=history.told,
@@ -907,6 +922,7 @@ class Router:
             raise interrupts[0]
 
     def _concerned(self, event: Event, names: tuple[str, ...]) -> list[Registration]:
+        """Whom an operation on a connection that is known by *names* concerns."""
         concerned = [each for each in self.registrations() if each.concerns(event.operation, names)]
         return sorted(concerned, key=lambda each: each.rank)  # again: a target may have its order in itself
 
@@ -1069,7 +1085,8 @@ def _history(store: Store, remembered: Remembered) -> History:
     """Of the restoring of *remembered*."""
     name = parse_remote(remembered.remote_name)
     event = AddConnect(_resource(remembered))
-    return History(store, event, name.told, remembered.local_name, private=(remembered.user, name.user))
+    private = (remembered.user, name.user)
+    return History(store, event, name.told, remembered.local_name, private=private, words="restored")
 
 
 def _busy(entry: Entry) -> WNetError:

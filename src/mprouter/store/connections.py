@@ -20,6 +20,7 @@ __all__ = [
     "by_id",
     "by_local_name",
     "by_remote",
+    "claimed",
     "complete",
     "insert",
     "keep",
@@ -53,6 +54,11 @@ def insert(db: Connection, entry: Entry) -> None:
 def read(db: Connection) -> list[Entry]:
     """All, the oldest first."""
     return [_entry(row) for row in db.execute(f"{_SELECT} ORDER BY id")]
+
+
+def claimed(db: Connection) -> list[Entry]:
+    """Those that somebody is at work on, or was, the oldest first."""
+    return [_entry(row) for row in db.execute(f"{_SELECT} WHERE phase <> 'connected' ORDER BY id")]
 
 
 def by_id(db: Connection, entry_id: int) -> Entry | None:

@@ -53,8 +53,11 @@ def note(
             db.execute(f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
 
-def succeeded(db: Connection, operation_id: str) -> None:
-    """The attempt has succeeded; the posts are still to be made."""
+def succeeded(db: Connection, operation_id: str, *, is_over: bool) -> None:
+    """The attempt has succeeded. is_over: nobody is told after it; else the posts are still to be made."""
+    if is_over:
+        delete(db, operation_id)
+        return
     db.execute("UPDATE operations SET status = 0 WHERE id = ?", [operation_id])
 
 
