@@ -649,7 +649,7 @@ class Router:
                     operation=history.id,
                     last=last,
                 )
-            except BaseException:
+            except Exception:  # an interrupt may have struck when that was written: who settles it looks
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
                 raise
         except Exception:  # what an interrupt has left is cleared by who settles it, and then the directory
