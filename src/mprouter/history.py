@@ -161,7 +161,8 @@ class History:
 
     def routed(self, provider: str | None, local_name: str | None) -> None:
         """A provider has it, under this local name."""
-        self._record = replace(self._record, provider=provider, local_name=local_name)
+        if (provider, local_name) != (self._record.provider, self._record.local_name):
+            self._record = replace(self._record, provider=provider, local_name=local_name)
 
     # -- the journal: what the dispatch tells, see ``dispatch.Journal`` --------------------------------------------
 
@@ -230,8 +231,7 @@ class History:
         if self._is_told_after:
             return None
         self._is_ending = True
-        record = replace(self._record, provider=provider, local_name=local_name)
-        return self._closed(record, Status.WN_SUCCESS, self._words)
+        return self._closed(Status.WN_SUCCESS, self._words, provider=provider, local_name=local_name)
 
     def let_go(self, failure: Status) -> Status:
         """How it ended, for the journal does not have it: with its attempt, or it was not begun, which is *failure*.
@@ -307,7 +307,7 @@ class History:
     def ended(self, status: Status, message: str | None = None, *, claim: int | None = None) -> None:
         """The operation is over: its events go into the record, its own last, and it leaves the journal."""
         if not self._is_over:
-            events = self._closed(self._record, status, message or (None if status else self._words))
+            events = self._closed(status, message or (None if status else self._words))
             faults.reached("ending")
             try:
                 self._store.end(self.id, events, claim=claim)
@@ -316,10 +316,11 @@ class History:
         self.is_open = False
         faults.reached("ended")
 
-    def _closed(self, record: EventRecord, status: Status, message: str | None) -> Sequence[EventRecord]:
-        """Its events; the last is *record*, its own, with this outcome."""
+    def _closed(self, status: Status, message: str | None, **known: Any) -> Sequence[EventRecord]:
+        """Its events, its own last. known: what is known only now."""
         duration = time.perf_counter() - self._started
-        return [*self._events, replace(record, status=int(status), message=self._discreet(message), duration=duration)]
+        own = replace(self._record, status=int(status), message=self._discreet(message), duration=duration, **known)
+        return [*self._events, own]
 
     def _discreet(self, message: str | None) -> str | None:
         return message if message is None or self._private is None else self._private.sub("***", message)

@@ -63,8 +63,9 @@ def private(path: Path) -> Path:
     Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it.
     """
     try:
-        for missing in reversed([each for each in (path, *path.parents) if not os.path.lexists(each)]):
-            missing.mkdir(mode=0o700, exist_ok=True)
+        if not os.path.lexists(path):
+            for missing in reversed([each for each in (path, *path.parents) if not os.path.lexists(each)]):
+                missing.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise WNetError(

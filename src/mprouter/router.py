@@ -158,8 +158,7 @@ class Router:
             ask=conversation is not None and bool(flags & ConnectFlag.PROMPT),
         )
         self.recover()
-        request = self._checked(resource, credentials, flags, options or {}, conversation)
-        request = replace(request, overwrite=overwrite)
+        request = self._checked(resource, credentials, flags, options or {}, conversation, overwrite=overwrite)
         event = AddConnect(replace(resource, remote_name=request.name.told), flags, owner)
         private = (user, request.name.user)
         history = History(self._store, event, request.name.told, request.local, private=private)
@@ -178,7 +177,7 @@ class Router:
                 _concerning(error, request.name.given, "connect")
                 raise
             history.ended(Status.WN_SUCCESS)
-        return self._connection(entry)
+        return self._connection(entry, State.CONNECTED)
 
     def disconnect(
         self,
@@ -550,6 +549,8 @@ class Router:
         flags: ConnectFlag,
         options: Mapping[str, str],
         conversation: Conversation | None,
+        *,
+        overwrite: bool = False,
     ) -> _Request:
         """N4: refuse what is wrong with the request itself, before anybody is told."""
         name = parse_remote(resource.remote_name or "")
@@ -582,7 +583,7 @@ class Router:
             letters = tuple(letter for letter in DRIVE_LETTERS if letter not in taken and _usable(letter))
             if not letters:
                 raise WNetError(Status.ERROR_NO_MORE_DEVICES, name=name.given)
-        return _Request(name, local, letters, resource, credentials, flags, options, conversation, providers)
+        return _Request(name, local, letters, resource, credentials, flags, options, conversation, providers, overwrite)
 
     def _claim(self, request: _Request, history: History) -> Entry:
         """C2, C4: the local name is this operation's from here on, in every process; and the journal knows of it."""
@@ -656,8 +657,8 @@ class Router:
             if made and not lost:
                 mountpoints.remove(path)
             raise
-        history.routed(provider.name, entry.local_name)
         history.settled(Status.WN_SUCCESS, is_over=last is not None)
+        history.routed(provider.name, entry.local_name)
         faults.reached("connected")
         if replaced is not None:
             domain = request.name.host or ""
@@ -773,8 +774,7 @@ class Router:
             raise _busy(current)
         faults.reached("cancelling")
         try:
-            mounted = replace(_mounted(entry), later=later)
-            self._provider(entry).cancel_connection(mounted, force=force, progress=progress)
+            self._provider(entry).cancel_connection(_mounted(entry, later=later), force=force, progress=progress)
         except WNetError:
             self._store.keep(entry.id)
             raise
@@ -1007,7 +1007,8 @@ class Router:
             log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
             return State.CONNECTED
 
-    def _connection(self, entry: Entry) -> Connection:
+    def _connection(self, entry: Entry, state: State | None = None) -> Connection:
+        """As a caller holds it. state: None = as its provider says."""
         return Connection(
             entry.remote_name,
             entry.local_name,
@@ -1015,7 +1016,7 @@ class Router:
             entry.user,
             Path(entry.path),
             remembered=entry.local_name is not None and self._remembered(entry.local_name) is not None,
-            state=self._state(entry),
+            state=state or self._state(entry),
             options=entry.options,
             _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
         )
@@ -1071,8 +1072,8 @@ def _usable(letter: str) -> bool:
     return True
 
 
-def _mounted(entry: Entry) -> Mounted:
-    return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
+def _mounted(entry: Entry, *, later: bool = False) -> Mounted:
+    return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle, later=later)
 
 
 def _resource(remembered: Remembered) -> NetResource:

@@ -137,7 +137,7 @@ class Struck(Store):
 def test_n19_a_success_that_is_written_counts_though_an_interrupt_came_at_once(
     places: Places, store: Store, told: bool
 ) -> None:
-    answers: list[int] = []
+    answers: list[object] = []
 
     def notifyee(_: object) -> Iterator[None]:
         answers.append((yield))
