@@ -47,7 +47,7 @@ def next_id(db: Connection) -> int:
 def insert(db: Connection, entry: Entry) -> None:
     """Add *entry*, whose names must be free."""
     values = {name: getattr(entry, name) for name in _FIELDS}
-    values |= {"options": json.dumps(dict(entry.options)), "handle": json.dumps(dict(entry.handle))}
+    values |= {"options": _text(entry.options), "handle": _text(entry.handle)}
     db.execute(_INSERT, list(values.values()))
 
 
@@ -89,7 +89,7 @@ def complete(
     changed = db.execute(
         "UPDATE connections SET phase = 'connected', provider = ?, user = ?, handle = ?, made_directory = ?"
         " WHERE id = ? AND phase = 'adding'",
-        [provider, user, json.dumps(dict(handle)), made_directory, entry_id],
+        [provider, user, _text(handle), made_directory, entry_id],
     )
     return by_id(db, entry_id) if changed.rowcount else None
 
@@ -133,8 +133,16 @@ def _one(row: tuple[Any, ...] | None) -> Entry | None:
 def _entry(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(_FIELDS, row, strict=True))
     values |= {
-        "options": json.loads(values["options"]),
-        "handle": json.loads(values["handle"]),
+        "options": _mapping(values["options"]),
+        "handle": _mapping(values["handle"]),
         "made_directory": bool(values["made_directory"]),
     }
     return Entry(**values)
+
+
+def _text(mapping: Mapping[str, Any]) -> str:
+    return json.dumps(dict(mapping)) if mapping else "{}"
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    return json.loads(text) if text != "{}" else {}  # as most are

@@ -20,6 +20,11 @@ _OPERATION = (
     "id, event, remote_name, local_name, provider, entries, forget, attempt, status, owner_pid, owner_start, started"
 )
 _OWED = "place, context, made, pid, start"
+_NEW = ", ".join(f"excluded.{each}" for each in _OWED.split(", "))
+_OWE = (
+    f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    f" ON CONFLICT (operation, notifyee) DO UPDATE SET ({_OWED}) = ({_NEW})"
+)
 
 
 def insert(db: Connection, operation: Operation) -> None:
@@ -45,12 +50,16 @@ def note(
     db: Connection, operation_id: str, *, attempt: int, status: int | None, owed: Mapping[str, Owed | None]
 ) -> None:
     """How far it is, and what has changed of what is owed, by notifyee; None: nothing any more."""
-    db.execute("UPDATE operations SET attempt = ?, status = ? WHERE id = ?", [attempt, status, operation_id])
+    db.execute(
+        "UPDATE operations SET attempt = ?1, status = ?2 WHERE id = ?3 AND (attempt, status) IS NOT (?1, ?2)",
+        [attempt, status, operation_id],
+    )
     for notifyee, each in owed.items():
-        db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
-        if each is not None:
+        if each is None:
+            db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
+        else:
             values = [operation_id, notifyee, each.place, each.context, each.made, each.pid, each.start]
-            db.execute(f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+            db.execute(_OWE, values)
 
 
 def succeeded(db: Connection, operation_id: str, *, is_over: bool) -> None:
