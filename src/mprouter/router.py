@@ -719,8 +719,8 @@ class Router:
         remote = parse_remote(known.remote_name)
         private = (known.user, remote.user)
         history = History(self._store, event, remote.told, known.local_name, private=private)
-        concerned = self._concerned(event, remote.forms)
         with self._under_way(history):
+            concerned = self._concerned(event, remote.forms)
             ids = [each.id for each in entries]
             operation = history.operation(entries=ids, provider=known.provider, forget=forget)
             if concerned or not entries:
