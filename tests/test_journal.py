@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, Status
+from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, Router, Status, WNetError
 from mprouter.history import History, event_of
 from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
 from mprouter.store import Operation, Owed, Store, owner
 from mprouter.store.database import Database
+from sandbox import Places
+from strangers import Stranger
 
 ADD = AddConnect(NetResource("sftp://files/projects", "Z:", provider="sftp"), ConnectFlag.UPDATE_PROFILE, 7)
 CANCEL = CancelConnect("Z:", "sftp", ConnectFlag.UPDATE_PROFILE, force=True)
@@ -23,6 +26,15 @@ CANCEL = CancelConnect("Z:", "sftp", ConnectFlag.UPDATE_PROFILE, force=True)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "state")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store_of_user(places: Places) -> Iterator[Store]:
+    """What the user's routers have written down."""
+    del places  # they are in the environment
+    made = Store()
     yield made
     made.close()
 
@@ -154,3 +166,72 @@ def test_an_operation_whose_process_has_the_id_of_another_one_was_cut_off(store:
     store.begin(History(store, ADD, None, "Z:").operation())
     pid, _ = owner.me()
     assert replace(only(store), owner_pid=pid, owner_start="an earlier boot/1").owner_alive() is False
+
+
+# -- an operation that nobody is told after ------------------------------------------------------------------------
+
+
+def test_n19_an_add_and_a_cancel_that_nobody_is_told_of_make_two_commits_each(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del places
+    with Router(providers=[Stranger()]) as router, counting(monkeypatch) as made:
+        router.connect("strange://it").close()
+    assert made == [False] * 4
+
+
+def test_c3_a_change_of_the_profile_waits_for_the_disk_also_where_the_operation_ends_with_it(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del places
+    with Router(providers=[Stranger()]) as router, counting(monkeypatch) as made:
+        router.connect("strange://it", "Z:", persist=True).close(forget=True)
+    assert made == [False, True, False, True]
+
+
+def test_n6_n20_one_who_leaves_no_context_has_its_events_before_that_of_the_operation(
+    places: Places, store_of_user: Store
+) -> None:
+    del places
+    with Router(providers=[Stranger()]) as router:
+        router.register(lambda _: None, name="listening")
+        router.connect("strange://it").close()
+    told = [(each.operation, each.kind, each.provider) for each in store_of_user.events()]
+    assert told == [
+        ("add", "notify", None),
+        ("add", "operation", "stranger"),
+        ("cancel", "notify", None),
+        ("cancel", "operation", "stranger"),
+    ]
+    assert store_of_user.operations() == []
+
+
+def test_a_cancel_that_is_refused_before_it_is_attempted_leaves_the_connection(
+    places: Places, store_of_user: Store
+) -> None:
+    with Router(providers=[Stranger()]) as router:
+        connection = router.connect("strange://it")
+        (places.config / "settings.toml").write_text("max_retries = 'many'")
+        with pytest.raises(WNetError) as caught:
+            connection.close()
+        assert caught.value.status is Status.ERROR_BAD_CONFIGURATION
+        assert store_of_user.operations() == []
+        assert [each.phase for each in store_of_user.entries()] == ["connected"]
+        (places.config / "settings.toml").unlink()
+        connection.close()
+    assert [each.status for each in store_of_user.events()] == [0, Status.ERROR_BAD_CONFIGURATION, 0]
+
+
+class Forgetful(Store):
+    """Cannot write that an add has succeeded."""
+
+    def complete(self, *_: object, **__: object) -> NoReturn:
+        raise WNetError(Status.ERROR_DISK_FULL)
+
+
+def test_an_add_that_cannot_be_written_down_is_undone_and_recorded_once(places: Places, store_of_user: Store) -> None:
+    with Router(providers=[Stranger()], store=Forgetful()) as router, pytest.raises(WNetError):
+        router.connect("strange://it", "Z:")
+    assert not list(places.drives.iterdir())
+    assert (store_of_user.entries(), store_of_user.operations()) == ([], [])
+    assert [(each.operation, each.status) for each in store_of_user.events()] == [("add", Status.ERROR_DISK_FULL)]

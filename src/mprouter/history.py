@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -37,8 +37,8 @@ def is_under_way(operation: Operation) -> bool:
 class History:
     """The record of one operation. As a context manager it tells that the operation is under way in this process.
 
-    private: the user names of the request, which no message of an event repeats (N15). is_open: the operation may be in
-    the journal.
+    private: the user names of the request, which no message of an event repeats (N15). words: the message of its event
+    if it succeeds. is_open: the operation may be in the journal.
     """
 
     def __init__(
@@ -49,9 +49,11 @@ class History:
         local_name: str | None,
         *,
         private: Iterable[str | None] = (),
+        words: str | None = None,
     ) -> None:
         names = "|".join(re.escape(each) for each in private if each)
         self._private = re.compile(rf"(?<!\w)(?:{names})(?!\w)") if names else None
+        self._words = words
         self._store = store
         self._events: list[EventRecord] = []
         self._started = time.perf_counter()
@@ -82,6 +84,9 @@ class History:
         self._status: int | None = None
         self._written: tuple[int, int | None] = 1, None
         self._is_settled = False
+        self._is_told_after = False
+        self._is_ending = False
+        self._is_over = False
         self.is_open = False
 
     @classmethod
@@ -137,6 +142,7 @@ class History:
     ) -> Operation:
         """What the journal says of it before its first effect."""
         self.is_open = True
+        self._is_settled = self._is_ending = False
         record, (pid, start) = self._record, owner.me()
         return Operation(
             id=record.operation_id,
@@ -155,13 +161,14 @@ class History:
 
     def routed(self, provider: str | None, local_name: str | None) -> None:
         """A provider has it, under this local name."""
-        self._record = replace(self._record, provider=provider, local_name=local_name)
+        if (provider, local_name) != (self._record.provider, self._record.local_name):
+            self._record = replace(self._record, provider=provider, local_name=local_name)
 
     # -- the journal: what the dispatch tells, see ``dispatch.Journal`` --------------------------------------------
 
     def telling(self, notifyee: str, attempt: int) -> None:
         """The pre of a notifyee is about to be made, of which another process could make the post."""
-        self._record = replace(self._record, attempt=attempt)
+        self._attempted(attempt)
         self._owe(Owed(notifyee, self._places.setdefault(notifyee, len(self._places))))
 
     def running(self, notifyee: str, pid: int) -> None:
@@ -187,6 +194,11 @@ class History:
         """How the attempt ended; None: there will be another one (N11)."""
         self._status = None if status is None else int(status)
 
+    def attempting(self, *, told_after: bool) -> None:
+        """The attempt comes next. told_after: whether it has posts; if not, its success can end the operation."""
+        self._is_told_after = told_after
+        self.write(durable=True)
+
     def write(self, *, durable: bool = False) -> None:
         """Have the journal know what was told here; before anything that has an effect.
 
@@ -211,11 +223,35 @@ class History:
         self._changes = {}
         self._written = now
 
-    def settled(self, status: Status) -> None:
-        """The store has noted how the attempt ended, together with what it did."""
+    def last(self, provider: str | None, local_name: str | None) -> Sequence[EventRecord] | None:
+        """Its events, to be written in one with the success of the attempt, with which it is over; None: it goes on.
+
+        provider, local_name: who has it, and under which local name. ``settled`` is called when they are written.
+        """
+        if self._is_told_after:
+            return None
+        self._is_ending = True
+        return self._closed(Status.WN_SUCCESS, self._words, provider=provider, local_name=local_name)
+
+    def let_go(self, failure: Status) -> Status:
+        """How it ended, for the journal does not have it: with its attempt, or it was not begun, which is *failure*.
+
+        What struck it may have struck when that was written, and before it was known here.
+        """
+        if not self._is_settled:
+            self.settled(Status.WN_SUCCESS if self._is_ending else failure, is_over=self._is_ending)
+        return Status(self._status or 0)
+
+    def settled(self, status: Status, *, is_over: bool = False) -> None:
+        """The store has noted how the attempt ended, together with what it did. is_over: and its ``last`` events."""
         self._status = int(status)
         self._is_settled = True
+        self._is_over = is_over
         self._written = self._record.attempt, self._status
+
+    def _attempted(self, attempt: int) -> None:
+        if attempt != self._record.attempt:
+            self._record = replace(self._record, attempt=attempt)
 
     def _owe(self, owed: Owed) -> None:
         self._owed[owed.notifyee] = self._changes[owed.notifyee] = owed
@@ -244,7 +280,7 @@ class History:
 
     def told(self, told: Told) -> None:
         """A notifyee was called."""
-        self._record = replace(self._record, attempt=told.attempt)
+        self._attempted(told.attempt)
         self._events.append(
             replace(
                 self._record,
@@ -270,16 +306,21 @@ class History:
 
     def ended(self, status: Status, message: str | None = None, *, claim: int | None = None) -> None:
         """The operation is over: its events go into the record, its own last, and it leaves the journal."""
-        duration = time.perf_counter() - self._started
-        message = self._discreet(message)
-        events = [*self._events, replace(self._record, status=int(status), message=message, duration=duration)]
-        faults.reached("ending")
-        try:
-            self._store.end(self.id, events, claim=claim)
-        except WNetError as error:  # how it ended does not change by that; recovery clears what stays behind
-            log.warning("how it ended is not recorded: %s", error)
+        if not self._is_over:
+            events = self._closed(status, message or (None if status else self._words))
+            faults.reached("ending")
+            try:
+                self._store.end(self.id, events, claim=claim)
+            except WNetError as error:  # how it ended does not change by that; recovery clears what stays behind
+                log.warning("how it ended is not recorded: %s", error)
         self.is_open = False
         faults.reached("ended")
+
+    def _closed(self, status: Status, message: str | None, **known: Any) -> Sequence[EventRecord]:
+        """Its events, its own last. known: what is known only now."""
+        duration = time.perf_counter() - self._started
+        own = replace(self._record, status=int(status), message=self._discreet(message), duration=duration, **known)
+        return [*self._events, own]
 
     def _discreet(self, message: str | None) -> str | None:
         return message if message is None or self._private is None else self._private.sub("***", message)

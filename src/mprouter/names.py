@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import NoReturn
@@ -275,6 +276,7 @@ def _without_password(after: str) -> str:
 # -- remote names --------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)  # an operation comes to its name again and again; one with a password is refused, so not kept
 def _parse(text: str) -> RemoteName:
     if not text:
         _refuse("the remote name is empty", _KNOWN)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mprouter.status import Status, WNetError
 
-__all__ = ["config_dir", "drives_dir", "locked", "private", "runtime_dir", "state_dir", "system_dir"]
+__all__ = ["config_dir", "drives_dir", "locked", "path_to", "private", "runtime_dir", "state_dir", "system_dir"]
 
 
 def system_dir() -> Path:
@@ -63,8 +63,9 @@ def private(path: Path) -> Path:
     Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it.
     """
     try:
-        for missing in reversed([each for each in (path, *path.parents) if not os.path.lexists(each)]):
-            missing.mkdir(mode=0o700, exist_ok=True)
+        if not os.path.lexists(path):
+            for missing in reversed([each for each in (path, *path.parents) if not os.path.lexists(each)]):
+                missing.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise WNetError(
@@ -114,11 +115,11 @@ def _moved(place: str) -> Path | None:
     value = os.environ.get(f"MPROUTER_{place}_DIR")
     if not value:
         return None
-    return _path(value) if value.startswith("/") else Path(value).absolute()
+    return path_to(value) if value.startswith("/") else Path(value).absolute()
 
 
-_path = lru_cache(maxsize=64)(Path)
-"""Every operation asks for places many times, and taking a path apart is dear."""
+path_to = lru_cache(maxsize=64)(Path)
+"""The path that these parts make. Every operation asks for places many times, and taking a path apart is dear."""
 
 
 def _is_xdg() -> bool:
@@ -127,7 +128,7 @@ def _is_xdg() -> bool:
 
 def _xdg(kind: str, default: str) -> Path:
     base = os.environ.get(f"XDG_{kind}_HOME", "")
-    return _path(base if base.startswith("/") else Path.home() / default, "mprouter")
+    return path_to(base if base.startswith("/") else Path.home() / default, "mprouter")
 
 
 def _platform(kind: str) -> Path:

@@ -104,16 +104,21 @@ class Recovery:
         """
         failure, _ = _cause(error)
         operation = self._journaled(history)
-        status = failure if operation is None else self._settle(operation, event_of(operation), failure)
+        if operation is None:
+            return history.let_go(failure)
+        status = self._settle(operation, event_of(operation), failure)
         history.settled(status)
         return status
 
     def take_up(self, history: History, error: BaseException) -> None:
         """An operation of this process was cut off by *error*: settle it, and make the posts that it owes."""
         history.write()
+        cause = _cause(error)
         operation = self._journaled(history)
-        if operation is not None:
-            self._recover(operation, history, _cause(error))
+        if operation is None:
+            history.let_go(cause[0])
+        else:
+            self._recover(operation, history, cause)
 
     def give_up(self, entry: Entry) -> bool:
         """Forget *entry*, at which work was cut off, although its provider cannot clear what is left of it.
@@ -267,12 +272,11 @@ def _is_at(entry: Entry, phase: str, operation: Operation) -> bool:
 
 def cut_off(store: Store) -> tuple[list[Operation], list[Entry]]:
     """The operations that nobody is at work on, the newest first, and the claims of dead processes that are in none."""
-    claims = [each for each in store.entries() if each.phase != "connected" and not each.owner_alive()]
-    operations = store.operations()  # after the claims: whoever has died meanwhile is in here
+    claims, operations = store.under_way()
     known = {entry for each in operations for entry in each.entries}
     return (
         [each for each in reversed(operations) if not is_under_way(each)],
-        [each for each in claims if each.id not in known],
+        [each for each in claims if each.id not in known and not each.owner_alive()],
     )
 
 

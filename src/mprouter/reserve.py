@@ -43,11 +43,11 @@ def give_up(directory: Path, size: int | None = None) -> None:
 
     None: all of it, where the system does not tell how much of the disk this user may still take.
     """
-    file = directory / FILE_NAME
     with suppress(OSError):
-        kept = file.stat().st_size
         if size is not None and has_room(directory, size):
             return
+        file = directory / FILE_NAME
+        kept = file.stat().st_size
         disk = os.statvfs(directory)
         kept -= (size or SIZE) - disk.f_bavail * disk.f_frsize
         if size is None or kept <= 0 or (disk.f_files and not disk.f_favail):

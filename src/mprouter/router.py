@@ -50,7 +50,7 @@ from mprouter.recovery import Recovered, Recovery
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.restoring import Restored
 from mprouter.status import Status, WNetError
-from mprouter.store import Entry, Remembered, Store
+from mprouter.store import Entry, Operation, Remembered, Store
 
 if TYPE_CHECKING:
     from mprouter.notify.registration import DropIns
@@ -158,8 +158,7 @@ class Router:
             ask=conversation is not None and bool(flags & ConnectFlag.PROMPT),
         )
         self.recover()
-        request = self._checked(resource, credentials, flags, options or {}, conversation)
-        request = replace(request, overwrite=overwrite)
+        request = self._checked(resource, credentials, flags, options or {}, conversation, overwrite=overwrite)
         event = AddConnect(replace(resource, remote_name=request.name.told), flags, owner)
         private = (user, request.name.user)
         history = History(self._store, event, request.name.told, request.local, private=private)
@@ -172,13 +171,13 @@ class Router:
                 return event
 
             try:
-                self._operate(event, request.name.forms, attempt, history)
+                self._operate(event, self._concerned(event, request.name.forms), attempt, history)
             except WNetError as error:
                 history.failed(error, claim=entry.id)
                 _concerning(error, request.name.given, "connect")
                 raise
             history.ended(Status.WN_SUCCESS)
-        return self._connection(entry)
+        return self._connection(entry, State.CONNECTED)
 
     def disconnect(
         self,
@@ -550,6 +549,8 @@ class Router:
         flags: ConnectFlag,
         options: Mapping[str, str],
         conversation: Conversation | None,
+        *,
+        overwrite: bool = False,
     ) -> _Request:
         """N4: refuse what is wrong with the request itself, before anybody is told."""
         name = parse_remote(resource.remote_name or "")
@@ -582,7 +583,7 @@ class Router:
             letters = tuple(letter for letter in DRIVE_LETTERS if letter not in taken and _usable(letter))
             if not letters:
                 raise WNetError(Status.ERROR_NO_MORE_DEVICES, name=name.given)
-        return _Request(name, local, letters, resource, credentials, flags, options, conversation, providers)
+        return _Request(name, local, letters, resource, credentials, flags, options, conversation, providers, overwrite)
 
     def _claim(self, request: _Request, history: History) -> Entry:
         """C2, C4: the local name is this operation's from here on, in every process; and the journal knows of it."""
@@ -637,6 +638,7 @@ class Router:
             provider, added = self._route(request, path, clear, asked)
             try:
                 replaced = request.credentials.save_if_asked(request.name)
+                last = history.last(provider.name, entry.local_name)
                 connected = self._store.complete(
                     entry.id,
                     provider=provider.name,
@@ -646,16 +648,17 @@ class Router:
                     remember=request.remember,
                     overwriting=request.overwrite,
                     operation=history.id,
+                    last=last,
                 )
-            except BaseException:
+            except Exception:  # an interrupt may have struck when that was written: who settles it looks
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
                 raise
         except Exception:  # what an interrupt has left is cleared by who settles it, and then the directory
             if made and not lost:
                 mountpoints.remove(path)
             raise
+        history.settled(Status.WN_SUCCESS, is_over=last is not None)
         history.routed(provider.name, entry.local_name)
-        history.settled(Status.WN_SUCCESS)
         faults.reached("connected")
         if replaced is not None:
             domain = request.name.host or ""
@@ -717,14 +720,18 @@ class Router:
         private = (known.user, remote.user)
         history = History(self._store, event, remote.told, known.local_name, private=private)
         with self._under_way(history):
+            concerned = self._concerned(event, remote.forms)
             ids = [each.id for each in entries]
-            self._store.begin(history.operation(entries=ids, provider=known.provider, forget=forget))
-            faults.reached("begun")
+            operation = history.operation(entries=ids, provider=known.provider, forget=forget)
+            if concerned or not entries:
+                self._store.begin(operation)
+                faults.reached("begun")
 
             def attempt() -> Event:
                 for entry in entries:
-                    last = history.id if entry is entries[-1] else None
-                    self._cancel_one(entry, force, forget, progress, last, later=later)
+                    begins = operation if entry is entries[0] and not concerned else None
+                    ends = history if entry is entries[-1] else None
+                    self._cancel_one(entry, force, forget, progress, begins=begins, ends=ends, later=later)
                 if not entries:
                     self._store.forget(str(forget), operation=history.id)
                 return done()
@@ -735,7 +742,7 @@ class Router:
                 return replace(event, provider=entries[0].provider if entries else None)
 
             try:
-                self._operate(event, remote.forms, attempt, history, done=done)
+                self._operate(event, concerned, attempt, history, done=done)
             except WNetError as error:
                 history.failed(error)
                 _concerning(error, name, "disconnect")
@@ -748,23 +755,26 @@ class Router:
         force: bool,
         forget: str | None,
         progress: Progress | None,
-        operation: str | None,
         *,
+        begins: Operation | None = None,
+        ends: History | None = None,
         later: bool = False,
     ) -> None:
         """Have the provider disconnect. If that fails the connection stands as it was.
 
-        operation: the one that is done with this.
+        begins: the operation that begins with this. ends: that of the one whose attempt is done with this.
         """
-        if not self._store.begin_cancel(entry.id):
+        begun = self._store.begin_cancel(entry.id, operation=begins)
+        if begins is not None:
+            faults.reached("begun")
+        if not begun:
             current = self._store.by_id(entry.id)
             if current is None:
                 return  # another process, or an earlier attempt of this operation, has done it
             raise _busy(current)
         faults.reached("cancelling")
         try:
-            mounted = replace(_mounted(entry), later=later)
-            self._provider(entry).cancel_connection(mounted, force=force, progress=progress)
+            self._provider(entry).cancel_connection(_mounted(entry, later=later), force=force, progress=progress)
         except WNetError:
             self._store.keep(entry.id)
             raise
@@ -772,7 +782,12 @@ class Router:
         if entry.made_directory:
             mountpoints.remove(Path(entry.path))
         faults.reached("directory removed")
-        self._store.remove(entry.id, forget=forget, operation=operation)
+        if ends is None:
+            self._store.remove(entry.id, forget=forget)
+        else:
+            last = ends.last(entry.provider, entry.local_name)
+            self._store.remove(entry.id, forget=forget, operation=ends.id, last=last)
+            ends.settled(Status.WN_SUCCESS, is_over=last is not None)
         faults.reached("removed")
 
     def _close(self, entry_id: int, force: bool, forget: bool) -> None:
@@ -821,7 +836,7 @@ class Router:
                 except WNetError:
                     history.dropped(claim=entry.id)
                     raise
-                history.ended(Status.WN_SUCCESS, "restored")
+                history.ended(Status.WN_SUCCESS)
         except WNetError as error:
             if error.status is Status.ERROR_LOGON_FAILURE:
                 error.hint = "connect it once with --persist --save-password, and the password will be found"
@@ -836,7 +851,7 @@ class Router:
             if entry.phase == "connected" and entry.local_name not in remembered and self._is_gone(entry):
                 shown = entry.local_name or entry.remote_name
                 try:
-                    self._cancel_one(entry, True, None, None, None)
+                    self._cancel_one(entry, True, None, None)
                 except WNetError as error:  # another process is at it, or it cannot be unmounted
                     log.debug("%s was lost and is still there: %s", shown, error)
                 else:
@@ -866,13 +881,13 @@ class Router:
     def _operate(
         self,
         event: Event,
-        names: tuple[str, ...],
+        concerned: Sequence[Registration],
         attempt: Callable[[], Event],
         history: History,
         *,
         done: Callable[[], Event] | None = None,
     ) -> None:
-        """One operation on a connection that is known by *names*, with its notifications.
+        """One operation, with the notifications of those whom it concerns.
 
         done: what a post of success tells; None = *event*. Raises what ``dispatch.operate`` does, and the interrupt of
         an attempt that was as good as done, after the posts.
@@ -897,7 +912,7 @@ class Router:
 
         operate(
             event,
-            self._concerned(event, names),
+            concerned,
             settled_attempt,
             max_retries=settings.load().max_retries,
             record=history.told,
@@ -907,6 +922,7 @@ class Router:
             raise interrupts[0]
 
     def _concerned(self, event: Event, names: tuple[str, ...]) -> list[Registration]:
+        """Whom an operation on a connection that is known by *names* concerns."""
         concerned = [each for each in self.registrations() if each.concerns(event.operation, names)]
         return sorted(concerned, key=lambda each: each.rank)  # again: a target may have its order in itself
 
@@ -991,7 +1007,8 @@ class Router:
             log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
             return State.CONNECTED
 
-    def _connection(self, entry: Entry) -> Connection:
+    def _connection(self, entry: Entry, state: State | None = None) -> Connection:
+        """As a caller holds it. state: None = as its provider says."""
         return Connection(
             entry.remote_name,
             entry.local_name,
@@ -999,7 +1016,7 @@ class Router:
             entry.user,
             Path(entry.path),
             remembered=entry.local_name is not None and self._remembered(entry.local_name) is not None,
-            state=self._state(entry),
+            state=state or self._state(entry),
             options=entry.options,
             _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
         )
@@ -1055,8 +1072,8 @@ def _usable(letter: str) -> bool:
     return True
 
 
-def _mounted(entry: Entry) -> Mounted:
-    return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
+def _mounted(entry: Entry, *, later: bool = False) -> Mounted:
+    return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle, later=later)
 
 
 def _resource(remembered: Remembered) -> NetResource:
@@ -1069,7 +1086,8 @@ def _history(store: Store, remembered: Remembered) -> History:
     """Of the restoring of *remembered*."""
     name = parse_remote(remembered.remote_name)
     event = AddConnect(_resource(remembered))
-    return History(store, event, name.told, remembered.local_name, private=(remembered.user, name.user))
+    private = (remembered.user, name.user)
+    return History(store, event, name.told, remembered.local_name, private=private, words="restored")
 
 
 def _busy(entry: Entry) -> WNetError:

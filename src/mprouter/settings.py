@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +58,25 @@ def load(*, system: bool = False) -> Settings:
 
     Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) naming the file and the key that is wrong.
     """
+    files = (path(system=True),) if system else (path(system=True), path())
+    return _loaded(tuple((each, _signature(each)) for each in files))
+
+
+@lru_cache(maxsize=8)
+def _loaded(files: tuple[tuple[Path, object], ...]) -> Settings:
+    """What *files* say, each with what is different after a change."""
     values: dict[str, Any] = {}
-    for each in (True,) if system else (True, False):
-        values |= read(path(system=each))
+    for each, _ in files:
+        values |= read(each)
     return Settings(**values)
+
+
+def _signature(file: Path) -> object:
+    try:
+        found = os.stat(file)  # noqa: PTH116 - every operation comes here many times
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 def problems() -> list[WNetError]:
@@ -75,7 +92,7 @@ def problems() -> list[WNetError]:
 
 def path(*, system: bool = False) -> Path:
     """The user's file, or the system's."""
-    return (places.system_dir() if system else places.config_dir()) / FILE_NAME
+    return places.path_to(places.system_dir() if system else places.config_dir(), FILE_NAME)
 
 
 def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:

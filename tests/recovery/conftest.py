@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import count
 
 import pytest
@@ -18,3 +19,10 @@ def world(places: Places, sftp_server: SftpServer) -> World:
     root = sftp_server.directory(f"world-{next(_numbers)}")
     options = ("-o", f"known_hosts={sftp_server.known_hosts}", "-o", f"key_file={sftp_server.key}")
     return World(places, sftp_server.url(root), options, root)
+
+
+@pytest.fixture
+def alone(world: World) -> World:
+    """A world without notifyees."""
+    shutil.rmtree(world.places.config / "notifyees.d")
+    return world

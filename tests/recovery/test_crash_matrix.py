@@ -13,6 +13,7 @@ import pytest
 from crashes import Crash, World
 from mprouter import faults
 from mprouter.status import Status
+from mprouter.store import Store
 
 ABORTED = int(Status.ERROR_PROCESS_ABORTED)
 
@@ -148,6 +149,74 @@ def test_n19_a_recovery_that_is_killed_is_taken_up_by_the_next(world: World, cra
         assert len(posts) in ({1, 2} if crash.point == "posted" else {1})
         assert all(each.recovered and each.context == {"by": who} for each in posts)
     can_be_used(world)
+
+
+# -- nobody is told --------------------------------------------------------------------------------------------
+#
+# Fewer commits are made then: an add is over with its success, a cancel begins with that of its connection.
+
+ALONE_ADD_UNDONE = [*map(Crash, ("begun", "attempting", "directory made", "rclone started", "logged on", "mounted"))]
+ALONE_ADD_FINISHED = [*map(Crash, ("connected", "ended"))]
+ALONE_CANCEL_UNDONE = [*map(Crash, ("attempting", "begun", "cancelling", "held", "delivered"))]
+ALONE_CANCEL_FINISHED = [
+    *map(Crash, ("unmounted", "released", "disconnected", "directory removed", "removed", "ended"))
+]
+
+
+def outcomes(world: World, operation: str) -> list[tuple[str, bool]]:
+    """How the operations of this kind ended, as the record has it, and whether recovery found that out."""
+    events = [each for each in world.events() if each["operation"] == operation]
+    assert {each["kind"] for each in events} <= {"operation"}
+    return [(each["status"], each["recovered"]) for each in events]
+
+
+@pytest.mark.parametrize("crash", ALONE_ADD_UNDONE, ids=str)
+def test_n19_an_add_that_nobody_is_told_of_is_undone_when_it_is_killed(alone: World, crash: Crash) -> None:
+    alone.killed(crash, *alone.connect())
+    alone.mpr("recover")
+    alone.check()
+    assert alone.places.mounts() == []
+    assert outcomes(alone, "add") == [("ERROR_PROCESS_ABORTED", True)]
+    can_be_used(alone)
+
+
+@pytest.mark.parametrize("crash", ALONE_ADD_FINISHED, ids=str)
+def test_n19_an_add_that_nobody_is_told_of_is_over_when_it_is_connected(alone: World, crash: Crash) -> None:
+    alone.killed(crash, *alone.connect())
+    assert Store().operations() == []
+    assert alone.mpr("recover") == "There is nothing to recover.\n"
+    alone.check()
+    assert alone.places.mounts() == [str(alone.places.drives / "Z")]
+    assert outcomes(alone, "add") == [("WN_SUCCESS", False)]
+    can_be_used(alone)
+
+
+@pytest.mark.parametrize("crash", ALONE_CANCEL_UNDONE, ids=str)
+def test_n19_a_cancel_that_nobody_is_told_of_is_undone_when_it_is_killed(alone: World, crash: Crash) -> None:
+    alone.mpr(*alone.connect())
+    (alone.places.drives / "Z" / "data").write_bytes(bytes(1 << 20))
+    alone.killed(crash, "disconnect", "Z:")
+    alone.mpr("recover")
+    alone.check()
+    assert alone.places.mounts() == [str(alone.places.drives / "Z")]
+    assert outcomes(alone, "cancel") == ([] if crash.point == "attempting" else [("ERROR_PROCESS_ABORTED", True)])
+    can_be_used(alone)
+    assert (alone.root / "data").read_bytes() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize("crash", ALONE_CANCEL_FINISHED, ids=str)
+def test_n19_a_cancel_that_nobody_is_told_of_is_finished_when_the_mount_is_gone(alone: World, crash: Crash) -> None:
+    alone.mpr(*alone.connect())
+    (alone.places.drives / "Z" / "data").write_bytes(bytes(1 << 20))
+    alone.killed(crash, "disconnect", "Z:")
+    is_over = crash.point in {"removed", "ended"}
+    assert is_over == (Store().operations() == [])
+    alone.mpr("recover")
+    alone.check()
+    assert alone.places.mounts() == []
+    assert outcomes(alone, "cancel") == [("WN_SUCCESS", not is_over)]
+    assert (alone.root / "data").read_bytes() == bytes(1 << 20)
+    can_be_used(alone)
 
 
 # -- the table in the documentation ----------------------------------------------------------------------------

@@ -6,13 +6,17 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import pytest
 
 from crashes import NOTIFYEES, Crash, World
-from mprouter import Status
+from mprouter import Router, Status
 from mprouter.store import Store
+from sandbox import Places
 from servers.daemon import wait_for
+from strangers import Stranger
 
 POINTS_OF_ADD = [
     *map(Crash, ("begun", "running", "attempting", "directory made", "rclone started", "logged on", "mounted")),
@@ -80,6 +84,82 @@ def test_n19_a_cancel_that_is_interrupted_after_the_mount_went_is_finished(world
     assert world.said.endswith("mpr: Z: interrupted; it is disconnected\n")
     check(world, crash, "cancel", connected=False)
     assert (world.root / "data").read_bytes() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize("point", ["begun", "attempting", "directory made", "mounted"])
+def test_n19_an_interrupted_add_that_nobody_is_told_of_is_undone(alone: World, point: str) -> None:
+    assert alone.struck(Crash(point), signal.SIGINT, *alone.connect()) == 130
+    assert alone.said.endswith("mpr: Z: interrupted; undone\n")
+    check(alone, Crash(point), "add", connected=False)
+
+
+@pytest.mark.parametrize("point", ["connected", "ended"])
+def test_n19_an_add_that_nobody_is_told_of_and_is_interrupted_after_it_is_done_stands(alone: World, point: str) -> None:
+    assert alone.struck(Crash(point), signal.SIGINT, *alone.connect()) == 130
+    assert alone.said.endswith("mpr: Z: interrupted; the connection stands\n")
+    check(alone, Crash(point), "add", connected=True)
+    assert [each["status"] for each in alone.events()] == ["WN_SUCCESS"]
+
+
+@pytest.mark.parametrize("point", ["attempting", "begun", "cancelling"])
+def test_n19_an_interrupted_cancel_that_nobody_is_told_of_leaves_the_connection(alone: World, point: str) -> None:
+    alone.mpr(*alone.connect())
+    assert alone.struck(Crash(point), signal.SIGTERM, "disconnect", "Z:") == 143
+    assert alone.said.endswith("mpr: Z: interrupted; the connection stands\n")
+    check(alone, Crash(point), "cancel", connected=True)
+    alone.mpr("disconnect", "Z:")
+
+
+@pytest.mark.parametrize("point", ["directory removed", "removed", "ended"])
+def test_n19_a_cancel_that_nobody_is_told_of_and_is_interrupted_after_the_mount_went_is_finished(
+    alone: World, point: str
+) -> None:
+    alone.mpr(*alone.connect())
+    assert alone.struck(Crash(point), signal.SIGTERM, "disconnect", "Z:") == 143
+    assert alone.said.endswith("mpr: Z: interrupted; it is disconnected\n")
+    check(alone, Crash(point), "cancel", connected=False)
+    assert [each["status"] for each in alone.events()] == ["WN_SUCCESS"] * 2
+
+
+class Struck(Store):
+    """Is interrupted when a success is written, and before anybody knows."""
+
+    def complete(self, *arguments: Any, **named: Any) -> NoReturn:
+        super().complete(*arguments, **named)
+        raise KeyboardInterrupt
+
+    def remove(self, *arguments: Any, **named: Any) -> NoReturn:
+        super().remove(*arguments, **named)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["nobody", "somebody"])
+def test_n19_a_success_that_is_written_counts_though_an_interrupt_came_at_once(
+    places: Places, store: Store, told: bool
+) -> None:
+    answers: list[object] = []
+
+    def notifyee(_: object) -> Iterator[None]:
+        answers.append((yield))
+
+    with Router(providers=[Stranger()], store=Struck()) as router:
+        if told:
+            router.register(notifyee)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            router.connect("strange://it", "Z:")
+        assert caught.value.__notes__ == ["the connection stands: Z:"]
+        assert (places.drives / "Z" / "connected").exists()
+        assert [each.phase for each in store.entries()] == ["connected"]
+        with pytest.raises(KeyboardInterrupt) as caught:
+            router.disconnect("Z:")
+        assert caught.value.__notes__ == ["it is disconnected: Z:"]
+    assert not list(places.drives.iterdir())
+    assert (store.entries(), store.operations()) == ([], [])
+    assert [(each.operation, each.status) for each in store.events() if each.kind == "operation"] == [
+        ("add", Status.WN_SUCCESS),
+        ("cancel", Status.WN_SUCCESS),
+    ]
+    assert answers == [Status.WN_SUCCESS] * 2 * told
 
 
 def test_a_second_ctrl_c_ends_the_command_at_once_and_the_next_one_settles_what_is_left(

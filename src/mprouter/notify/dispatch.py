@@ -70,8 +70,14 @@ class Journal(Protocol):
     def outcome(self, status: Status | None) -> None:
         """The attempt has ended so, and the posts begin; None: there will be another attempt."""
 
-    def write(self, *, durable: bool = False) -> None:
-        """Something with an effect comes next. durable: that takes long; what is owed is to outlive a loss of power."""
+    def write(self) -> None:
+        """Something with an effect comes next."""
+
+    def attempting(self, *, told_after: bool) -> None:
+        """The attempt comes next, which takes long: what is owed is to outlive a loss of power.
+
+        told_after: whether posts come after it, also of those that are not durable.
+        """
 
 
 def operate(
@@ -106,7 +112,7 @@ def operate(
         told = event
         try:
             if journal is not None:
-                journal.write(durable=True)
+                journal.attempting(told_after=bool(operation.contexts))
             faults.reached("attempting")
             told = attempt()
         except WNetError as error:

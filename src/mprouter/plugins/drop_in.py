@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,11 @@ def files(name: str, directories: Iterable[tuple[str, Path]] | None = None) -> I
     their sources.
     """
     if directories is None:
-        directories = (("system", places.system_dir() / name), ("user", places.config_dir() / name))
+        both = (("system", places.system_dir()), ("user", places.config_dir()))
+        directories = [(source, places.path_to(directory, name)) for source, directory in both]
     for source, directory in directories:
         try:
-            above = [(each.st_uid, each.st_mode) for each in map(os.stat, (directory, *directory.parents))]
+            above = [(each.st_uid, each.st_mode) for each in map(os.stat, chain((directory,), directory.parents))]
             paths = sorted(path for path in directory.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
         except FileNotFoundError:
             continue

@@ -20,6 +20,7 @@ __all__ = [
     "by_id",
     "by_local_name",
     "by_remote",
+    "claimed",
     "complete",
     "insert",
     "keep",
@@ -46,13 +47,18 @@ def next_id(db: Connection) -> int:
 def insert(db: Connection, entry: Entry) -> None:
     """Add *entry*, whose names must be free."""
     values = {name: getattr(entry, name) for name in _FIELDS}
-    values |= {"options": json.dumps(dict(entry.options)), "handle": json.dumps(dict(entry.handle))}
+    values |= {"options": _text(entry.options), "handle": _text(entry.handle)}
     db.execute(_INSERT, list(values.values()))
 
 
 def read(db: Connection) -> list[Entry]:
     """All, the oldest first."""
     return [_entry(row) for row in db.execute(f"{_SELECT} ORDER BY id")]
+
+
+def claimed(db: Connection) -> list[Entry]:
+    """Those that somebody is at work on, or was, the oldest first."""
+    return [_entry(row) for row in db.execute(f"{_SELECT} WHERE phase <> 'connected' ORDER BY id")]
 
 
 def by_id(db: Connection, entry_id: int) -> Entry | None:
@@ -83,7 +89,7 @@ def complete(
     changed = db.execute(
         "UPDATE connections SET phase = 'connected', provider = ?, user = ?, handle = ?, made_directory = ?"
         " WHERE id = ? AND phase = 'adding'",
-        [provider, user, json.dumps(dict(handle)), made_directory, entry_id],
+        [provider, user, _text(handle), made_directory, entry_id],
     )
     return by_id(db, entry_id) if changed.rowcount else None
 
@@ -127,8 +133,16 @@ def _one(row: tuple[Any, ...] | None) -> Entry | None:
 def _entry(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(_FIELDS, row, strict=True))
     values |= {
-        "options": json.loads(values["options"]),
-        "handle": json.loads(values["handle"]),
+        "options": _mapping(values["options"]),
+        "handle": _mapping(values["handle"]),
         "made_directory": bool(values["made_directory"]),
     }
     return Entry(**values)
+
+
+def _text(mapping: Mapping[str, Any]) -> str:
+    return json.dumps(dict(mapping)) if mapping else "{}"
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    return json.loads(text) if text != "{}" else {}  # as most are

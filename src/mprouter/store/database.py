@@ -30,6 +30,7 @@ from mprouter.store import schema, sealed
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     _Error = sqlite3.Error | sealed.Damaged | UnicodeDecodeError | OSError
 
@@ -63,29 +64,25 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None  # which one the connection is to
         self._changes: int | None = None  # that others have made, when its pages were looked at
+        self._synchronous: str | None = None  # as it was set last; None: not certain
         with _all_guard:
             _all.add(self)
 
     @property
     def path(self) -> Path:
         """The file."""
-        return (self._directory or places.state_dir()) / self._file_name
+        return places.path_to(self._directory or places.state_dir(), self._file_name)
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """For queries, which all see one state. Raises ``WNetError``."""
-        with self._transaction(self._begun_or_copied) as db:
-            yield db
+        return self._transaction(self._begun_or_copied)
 
-    @contextmanager
-    def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, durable: bool = False) -> AbstractContextManager[sqlite3.Connection]:
         """For one transaction, which is undone if the block raises. Raises ``WNetError``.
 
         durable: the commit is on the disk when the block ends, even if the power fails then.
         """
-        begun = partial(self._begun, "BEGIN IMMEDIATE", "FULL" if durable else "NORMAL")
-        with self._transaction(begun) as db:
-            yield db
+        return self._transaction(partial(self._begun, "BEGIN IMMEDIATE", "FULL" if durable else "NORMAL"))
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -118,7 +115,6 @@ class Database:
         with self._lock, self.told():
             try:
                 db = begun()
-                self._verify(db)
                 yield db
                 db.execute("COMMIT")
             except BaseException:
@@ -138,20 +134,24 @@ class Database:
             self._leave()
             db = self._connection = self._looked_at()
             self._file = _COPY
-            self._changes = None
+            self._changes = self._synchronous = None
             db.execute("BEGIN")
+            self._is_current(db)
             return db
 
     def _begun(self, begin: str, synchronous: str = "NORMAL") -> sqlite3.Connection:
         """A transaction on the file that is there now, which is looked at when nobody can replace it any more."""
+        path = self.path
         if begin != "BEGIN":
-            reserve.give_up(self.path.parent, ROOM)
+            reserve.give_up(path.parent, ROOM)
         for _ in range(5):
             db = self._opened()
-            db.execute(f"PRAGMA synchronous = {synchronous}")
+            if self._synchronous != synchronous:
+                self._synchronous = None  # this may be interrupted
+                db.execute(f"PRAGMA synchronous = {synchronous}")
+                self._synchronous = synchronous
             db.execute(begin)
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version == schema.VERSION and self._file == _identity(self.path):
+            if self._file == _identity(path) and self._is_current(db):
                 return db
             db.execute("ROLLBACK")
             self._leave()
@@ -162,13 +162,19 @@ class Database:
             hint="try again",
         )
 
-    def _verify(self, db: sqlite3.Connection) -> None:
-        """Look at what matters, if it is new to SQLite: the file was just opened, or another process has changed it."""
+    def _is_current(self, db: sqlite3.Connection) -> bool:
+        """Whether it is of this program's version. What matters in it is looked at; raises ``Damaged``.
+
+        Both only if it is new to SQLite: the file was just opened, or another process has changed it.
+        """
         changes = db.execute("PRAGMA data_version").fetchone()[0]
         if changes != self._changes:
+            if db.execute("PRAGMA user_version").fetchone()[0] != schema.VERSION:
+                return False
             sealed.verify_pages(db)
             sealed.verify(db)
             self._changes = changes
+        return True
 
     def _leave(self) -> None:
         """Let go of the file, which is not as it should be, and do not touch it."""
@@ -198,7 +204,7 @@ class Database:
                 _close_unchanged(connection, path)
                 raise
             self._connection = connection
-            self._changes = None
+            self._changes = self._synchronous = None
             if not self._as_is:
                 reserve.keep(path.parent)
         return self._connection
@@ -325,7 +331,7 @@ def _make(path: Path) -> None:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - each transaction pays for it
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from mprouter.store import sealed
@@ -36,13 +37,14 @@ class Bounds:
 _FIELDS = tuple(field.name for field in fields(EventRecord))
 _COLUMNS = f"{', '.join(_FIELDS)}, sum"
 _NEW = _FIELDS[1:]  # the id comes with the row
+_values = attrgetter(*_NEW)
 _INSERT = f"INSERT INTO events ({', '.join(_NEW)}) VALUES ({', '.join('?' * len(_NEW))})"  # noqa: S608
 
 
 def write(db: Connection, events: Sequence[EventRecord]) -> None:
     """Append *events*."""
     for event in events:
-        db.execute(_INSERT, [_plain(getattr(event, name)) for name in _NEW])
+        db.execute(_INSERT, [*map(_plain, _values(event))])
 
 
 def read(db: Connection, *, after: int | None, last: int | None, name: str | None) -> list[EventRecord]:

@@ -20,6 +20,11 @@ _OPERATION = (
     "id, event, remote_name, local_name, provider, entries, forget, attempt, status, owner_pid, owner_start, started"
 )
 _OWED = "place, context, made, pid, start"
+_NEW = ", ".join(f"excluded.{each}" for each in _OWED.split(", "))
+_OWE = (
+    f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    f" ON CONFLICT (operation, notifyee) DO UPDATE SET ({_OWED}) = ({_NEW})"
+)
 
 
 def insert(db: Connection, operation: Operation) -> None:
@@ -45,16 +50,23 @@ def note(
     db: Connection, operation_id: str, *, attempt: int, status: int | None, owed: Mapping[str, Owed | None]
 ) -> None:
     """How far it is, and what has changed of what is owed, by notifyee; None: nothing any more."""
-    db.execute("UPDATE operations SET attempt = ?, status = ? WHERE id = ?", [attempt, status, operation_id])
+    db.execute(
+        "UPDATE operations SET attempt = ?1, status = ?2 WHERE id = ?3 AND (attempt, status) IS NOT (?1, ?2)",
+        [attempt, status, operation_id],
+    )
     for notifyee, each in owed.items():
-        db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
-        if each is not None:
+        if each is None:
+            db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
+        else:
             values = [operation_id, notifyee, each.place, each.context, each.made, each.pid, each.start]
-            db.execute(f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+            db.execute(_OWE, values)
 
 
-def succeeded(db: Connection, operation_id: str) -> None:
-    """The attempt has succeeded; the posts are still to be made."""
+def succeeded(db: Connection, operation_id: str, *, is_over: bool) -> None:
+    """The attempt has succeeded. is_over: nobody is told after it; else the posts are still to be made."""
+    if is_over:
+        delete(db, operation_id)
+        return
     db.execute("UPDATE operations SET status = 0 WHERE id = ?", [operation_id])
 
 

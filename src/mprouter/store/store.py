@@ -139,13 +139,17 @@ class Store:
         remember: bool,
         overwriting: bool = False,
         operation: str | None = None,
+        last: Sequence[EventRecord] | None = None,
     ) -> Entry:
         """The add succeeded: the claim becomes a connection and, with *remember*, a row of the profile (C3).
 
         A deviceless connection is never remembered. overwriting: what else is remembered under its local name is
-        forgotten. operation: the one that has succeeded. Raises ``WNetError`` ERROR_NOT_CONNECTED if the claim is gone.
+        forgotten. operation: the one that has succeeded. last: its events, if it is over with that.
+
+        Raises ``WNetError`` ERROR_NOT_CONNECTED if the claim is gone.
         """
-        with self._changing(durable=remember or overwriting) as db:
+        is_over = last is not None
+        with self._changing(last or (), durable=remember or overwriting, trim=is_over) as db:
             entry = connections.complete(
                 db, id, provider=provider, user=user, handle=handle, made_directory=made_directory
             )
@@ -170,15 +174,18 @@ class Store:
                     ),
                 )
             if operation is not None:
-                journal.succeeded(db, operation)
+                journal.succeeded(db, operation, is_over=is_over)
         return entry
 
-    def begin_cancel(self, id: int) -> bool:  # noqa: A002
+    def begin_cancel(self, id: int, *, operation: Operation | None = None) -> bool:  # noqa: A002
         """Begin a cancel: from here on the connection is this process's, and other cancels of it get False.
 
-        False also if it is gone, or a process died at work on it: that is for recovery alone.
+        False also if it is gone, or a process died at work on it: that is for recovery alone. operation: the one that
+        this begins, whatever is returned; it is in the journal from here on.
         """
         with self._changing() as db:
+            if operation is not None:
+                journal.insert(db, operation)
             return connections.begin_cancel(db, id)
 
     def keep(self, id: int) -> None:  # noqa: A002
@@ -186,17 +193,26 @@ class Store:
         with self._changing() as db:
             connections.keep(db, id)
 
-    def remove(self, id: int, *, forget: str | None = None, operation: str | None = None) -> None:  # noqa: A002
+    def remove(
+        self,
+        id: int,  # noqa: A002
+        *,
+        forget: str | None = None,
+        operation: str | None = None,
+        last: Sequence[EventRecord] | None = None,
+    ) -> None:
         """The connection, or the claim, is gone.
 
         forget: a local name that is no longer remembered either. operation: the one that has succeeded with this.
+        last: its events, if it is over with that.
         """
-        with self._changing(durable=forget is not None) as db:
+        is_over = last is not None
+        with self._changing(last or (), durable=forget is not None, trim=is_over) as db:
             connections.remove(db, id)
             if forget is not None:
                 profile.drop(db, forget)
             if operation is not None:
-                journal.succeeded(db, operation)
+                journal.succeeded(db, operation, is_over=is_over)
 
     def entries(self) -> list[Entry]:
         """All connections and claims, the oldest first."""
@@ -229,7 +245,7 @@ class Store:
         """Restore it no longer; whether it was remembered. operation: the one that has succeeded with this."""
         with self._changing(durable=True) as db:
             if operation is not None:
-                journal.succeeded(db, operation)
+                journal.succeeded(db, operation, is_over=False)
             return profile.drop(db, local_name)
 
     @contextmanager
@@ -296,6 +312,11 @@ class Store:
         """What is under way, or was cut off, the oldest first."""
         with self._database.reading() as db:
             return journal.read(db)
+
+    def under_way(self) -> tuple[list[Entry], list[Operation]]:
+        """The claims and cancels, and the operations, that somebody is at work on or was; both as of one moment."""
+        with self._database.reading() as db:
+            return connections.claimed(db), journal.read(db)
 
     # -- events ------------------------------------------------------------------------------------------------
 
