@@ -27,6 +27,7 @@ __all__ = [
     "AGENT_SOCKET",
     "OLDEST",
     "Daemon",
+    "begin",
     "binaries",
     "end_stray",
     "forget_dead",
@@ -140,6 +141,16 @@ def obtain() -> Daemon:
         return running() or _start(runtime)
 
 
+def begin() -> None:
+    """Have rclone started if none runs for this user, and wait for nothing. What is wrong is told by ``obtain``."""
+    with suppress(WNetError, OSError):
+        if running() is None:
+            runtime = places.private(places.runtime_dir())
+            with places.locked(runtime / "rclone.lock"):
+                if running() is None and _starting(socket_path()) is None:
+                    _spawned(runtime, socket_path())
+
+
 def stop() -> bool:
     """End the rclone of this user if it has no mounts; whether none runs any more."""
     runtime = places.runtime_dir()
@@ -210,7 +221,44 @@ def is_running(pid: int, started: int) -> bool:
 
 
 def _start(runtime: Path) -> Daemon:
-    socket = runtime / "rclone.sock"
+    socket = socket_path()
+    begun = _starting(socket)
+    if begun is not None and _is_up(socket, begun):
+        faults.reached("rclone started")
+        return _known(socket, begun)
+    pid = _spawned(runtime, socket)
+    faults.reached("rclone started")
+    try:
+        if _is_up(socket, pid):
+            return _known(socket, pid)
+    except BaseException:
+        _end(pid)
+        raise
+    _end(pid)
+    raise WNetError(
+        Status.ERROR_SERVICE_NOT_FOUND,
+        f"rclone did not start: {_last_line(log_file())}",
+        hint=f"its log is {log_file()}",
+    )
+
+
+def _starting(socket: Path) -> int | None:
+    """The rclone that was started and is not written down: by ``begin``, or by a process that was killed."""
+    with suppress(OSError, ValueError):
+        pid = int(socket.with_name("rclone.pid").read_text())
+        if os.fsencode(socket) in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    return rc.answers(socket)
+
+
+def _is_up(socket: Path, pid: int) -> bool:
+    """Whether the rclone *pid*, which was just started, listens; waits until it does, or has ended."""
+    _wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
+    return rc.answers(socket) == pid
+
+
+def _spawned(runtime: Path, socket: Path) -> int:
+    """Start one; its process id."""
     length = len(os.fsencode(socket))
     if length > rc.SOCKET_PATH_LIMIT:
         raise WNetError(
@@ -219,36 +267,10 @@ def _start(runtime: Path) -> Daemon:
             f" {rc.SOCKET_PATH_LIMIT} are possible",
             hint="set MPROUTER_RUNTIME_DIR to a directory with a shorter path",
         )
-    stray = _stray(socket)
-    if stray is not None:
-        return _known(socket, stray)
     binary = _binary()
     cache = places.private(places.private(places.state_dir()) / "cache")
     socket.unlink(missing_ok=True)
-    pid = _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
-    faults.reached("rclone started")
-    try:
-        _wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
-        if rc.answers(socket) == pid:
-            return _known(socket, pid)
-    except BaseException:
-        _end(pid)
-        raise
-    _end(pid)
-    raise WNetError(
-        Status.ERROR_SERVICE_NOT_FOUND,
-        f"{binary} did not start: {_last_line(log_file())}",
-        hint=f"its log is {log_file()}",
-    )
-
-
-def _stray(socket: Path) -> int | None:
-    """The rclone whose starter was killed before it was written down, as soon as it answers."""
-    with suppress(OSError, ValueError):
-        pid = int(socket.with_name("rclone.pid").read_text())
-        if os.fsencode(socket) in Path(f"/proc/{pid}/cmdline").read_bytes():
-            _wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
-    return rc.answers(socket)
+    return _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
 
 
 def _end(pid: int) -> None:
@@ -401,4 +423,4 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
 
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
+        time.sleep(0.002)
