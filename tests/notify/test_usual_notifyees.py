@@ -6,7 +6,7 @@ import inspect
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import FrameType
@@ -198,6 +198,16 @@ def test_functions_and_generators_are_of_the_kind_that_is_told_directly() -> Non
 # -- threads ---------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads that are interrupted all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless")
 @pytest.mark.parametrize("nested", [False, True])
 def test_n18_a_generator_is_resumed_by_one_thread_at_a_time(nested: bool) -> None:
     calls: list[str] = []
