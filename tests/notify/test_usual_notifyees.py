@@ -268,6 +268,8 @@ class CtrlC:
         sys.setprofile(None)
 
     def _look(self, frame: FrameType, event: str, _: object) -> None:
+        if not str(frame.f_globals["__name__"]).startswith(("mprouter.", __name__)):
+            return  # a callback of the garbage collector, say, which would swallow it
         begins = event == "call" and not frame.f_code.co_flags & inspect.CO_GENERATOR
         if begins or (event == "c_return" and frame.f_code is not CtrlC.__exit__.__code__):
             self._left -= 1
