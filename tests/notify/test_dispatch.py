@@ -24,7 +24,7 @@ from mprouter.notify import turn
 from mprouter.notify.dispatch import (
     MAX_DEPTH,
     MAX_RETRIES,
-    NESTING_VARIABLE,
+    inherit,
     nesting,
     nesting_environment,
     operate,
@@ -573,8 +573,10 @@ def test_n17_nesting_goes_across_processes(play: Play) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "x", "5", "null", "{", '"'])
-def test_n17_a_mangled_variable_is_no_nesting(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(NESTING_VARIABLE, value)
+def test_n17_a_mangled_variable_is_no_nesting(value: str) -> None:
+    inherit('["code/a"]')
+    assert nesting() == ("code/a",)
+    inherit(value)
     assert nesting() == ()
 
 
@@ -710,7 +712,7 @@ def test_n19_a_post_that_would_close_a_circle_is_made_all_the_same() -> None:
 
 
 def waited_for() -> list[object]:
-    return list(turn._waiting.values())
+    return list(turn.waiting.values())
 
 
 def until(condition: Callable[[], object]) -> None:

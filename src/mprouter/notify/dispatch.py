@@ -12,11 +12,15 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from functools import partial
+from threading import get_ident
 from time import perf_counter
-from typing import Protocol
+from types import GeneratorType
+from typing import Any, Protocol
 
 from mprouter import faults
-from mprouter.notify.model import Event, NotifyInfo, Phase, Registration, Told
+from mprouter.notify.model import Call, Event, NotifyInfo, Phase, Registration, Told
+from mprouter.notify.python import Function
+from mprouter.notify.turn import waiting
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "MAX_RETRIES",
     "NESTING_VARIABLE",
     "Journal",
+    "inherit",
     "nesting",
     "nesting_environment",
     "operate",
@@ -42,6 +47,7 @@ NESTING_VARIABLE = "MPROUTER_NESTING"
 log = logging.getLogger("mprouter.notify")
 
 _stack: ContextVar[tuple[str, ...] | None] = ContextVar("mprouter-notifyees-being-told", default=None)
+_inherited: tuple[str, ...] = ()
 
 PRE, POST = Phase.PRE, Phase.POST
 SUCCESS, RETRY, CANCEL = Status.WN_SUCCESS, Status.WN_RETRY, Status.WN_CANCEL
@@ -80,7 +86,7 @@ class Journal(Protocol):
         """
 
 
-def operate(
+def operate(  # noqa: C901 - it is told in the order in which it happens
     event: Event,
     registrations: Iterable[Registration],
     attempt: Callable[[], Event],
@@ -98,42 +104,48 @@ def operate(
     Raises the ``WNetError`` of the attempt, of a veto (N9, N13) or of a required notifyee (N10). Any other
     exception of the attempt, Ctrl-C among them, is raised again after the posts (N19).
     """
-    on_stack = nesting()
-    if len(on_stack) >= MAX_DEPTH:
+    outer = _stack.get()
+    stack = _inherited if outer is None else outer
+    if len(stack) >= MAX_DEPTH:
         raise WNetError(
             Status.ERROR_NESTING_NOT_ALLOWED,
             f"connections made inside notifications are nested more than {MAX_DEPTH} deep",
-            hint=f"look for a circle among the notifyees {', '.join(on_stack)}",
+            hint=f"look for a circle among the notifyees {', '.join(stack)}",
         )
-    operation = _Operation([each for each in registrations if each.id not in on_stack], on_stack, record, journal)
-    operation.begin(event, SUCCESS, range(len(operation.notifyees)))
-    while True:
-        failure: WNetError | None = None
-        told = event
-        try:
+    notifyees = [each for each in registrations if each.id not in stack] if stack else [*registrations]
+    operation = _Operation(notifyees, stack, record, journal)
+    try:
+        operation.tell_before(event, SUCCESS, range(len(notifyees)))
+        while True:
+            failure: WNetError | None = None
+            told = event
+            try:
+                if journal is not None:
+                    journal.attempting(told_after=bool(operation.contexts))
+                if faults.hook is not None:
+                    faults.reached("attempting")
+                told = attempt()
+            except WNetError as error:
+                failure = error
+                faults.reached("failed")
+            except BaseException as error:
+                operation.tell_after(event, CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED)
+                raise
+            again = operation.tell_after(told, failure.status if failure else SUCCESS, operation.attempt <= max_retries)
+            if again is None:
+                if failure is None:
+                    return
+                if operation.cancelled is None:
+                    raise failure
+                raise operation.cancelled from failure
+            operation.attempt += 1
             if journal is not None:
-                journal.attempting(told_after=bool(operation.contexts))
-            faults.reached("attempting")
-            told = attempt()
-        except WNetError as error:
-            failure = error
-            faults.reached("failed")
-        except BaseException as error:
-            operation.tell_after(event, CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED)
-            raise
-        again = operation.tell_after(
-            told, failure.status if failure else SUCCESS, may_retry=operation.attempt <= max_retries
-        )
-        if again is None:
-            if failure is None:
-                return
-            if operation.cancelled is None:
-                raise failure
-            raise operation.cancelled from failure
-        operation.attempt += 1
-        if journal is not None:
-            journal.outcome(None)
-        operation.begin(event, RETRY, again)
+                journal.outcome(None)
+            operation.tell_before(event, RETRY, again)
+    except KeyboardInterrupt:
+        if operation.contexts:  # it struck before an attempt, and whoever left a context has its post (N19)
+            operation.tell_after(event, CANCEL)
+        raise
 
 
 def tell_owed(
@@ -162,13 +174,16 @@ def tell_owed(
 def nesting() -> tuple[str, ...]:
     """The ids of the notifyees that are being told right now, outermost first, across processes (N17)."""
     stack = _stack.get()
-    if stack is None:
-        try:
-            inherited = json.loads(os.environ.get(NESTING_VARIABLE, "[]"))
-            stack = tuple(str(each) for each in inherited)
-        except (ValueError, TypeError):
-            stack = ()
-    return stack
+    return _inherited if stack is None else stack
+
+
+def inherit(stack: str) -> None:
+    """Have this process be nested in *stack*, ``nesting()`` of another one as JSON. What is no such thing is none."""
+    global _inherited  # noqa: PLW0603 - a process has one
+    try:
+        _inherited = tuple(str(each) for each in json.loads(stack))
+    except (ValueError, TypeError):
+        _inherited = ()
 
 
 def nesting_environment() -> dict[str, str]:
@@ -177,9 +192,20 @@ def nesting_environment() -> dict[str, str]:
 
 
 class _Operation:
-    """One operation under way: whom to tell, how often it was attempted, and who is owed a post for which context."""
+    """One operation under way: whom to tell, how often it was attempted, and who is owed a post for which context.
 
-    __slots__ = ("attempt", "cancelled", "contexts", "journal", "notifyees", "record", "recovered", "stack")
+    The two loops that tell are long for the sake of speed: what is usual, a function or generator that has nothing to
+    say, costs little more than itself. They take and leave the turns without a call, and know by its type the kind of
+    notifyee that needs no ``NotifyInfo``; what is unusual they leave to ``pre`` and ``post``, which do all of it.
+
+    CPython lets Ctrl-C strike where something is called or a loop begins again, not between two simple statements. On
+    that rests that no turn stays taken, and that a post is made once: just before it, its context leaves ``contexts``.
+    """
+
+    __slots__ = (
+        *("attempt", "cancelled", "contexts", "journal", "may_retry", "notifyees", "outer"),
+        *("record", "recovered", "stack", "thread"),
+    )
 
     def __init__(
         self,
@@ -190,121 +216,230 @@ class _Operation:
     ) -> None:
         self.notifyees = notifyees
         self.stack = stack
+        self.outer = _stack.get()
+        self.thread = get_ident()
         self.record = record
         self.journal = journal
         self.recovered = False
+        self.may_retry = False
         self.attempt = 1
-        self.contexts: dict[int, object] = {}
+        self.contexts: dict[int, Any] = {}
         self.cancelled: WNetError | None = None
 
-    def begin(self, event: Event, status: Status, places: Iterable[int]) -> None:
-        """``tell_before``; if that is interrupted, whoever left a context has its post (N19)."""
-        try:
-            self.tell_before(event, status, places)
-        except KeyboardInterrupt:
-            self.tell_after(event, CANCEL)
-            raise
-
-    def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:
+    def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:  # noqa: C901, PLR0912, PLR0915
         """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
-        for place in places:
-            registration = self.notifyees[place]
-            info = NotifyInfo(PRE, status)
-            if self.journal is not None and registration.durable:
-                self.journal.telling(registration.id, self.attempt)
-            try:
-                answer = self.call(place, info, event)
-            except KeyboardInterrupt:
-                self.keep(place, info.context)
-                raise
-            if answer is SUCCESS or answer is RETRY:  # N12
-                if info.context is not None or self.journal is not None:
-                    self.keep(place, info.context)
-                continue
-            self.keep(place, None)
-            if answer is CANCEL or registration.required:
-                self.tell_after(event, answer)
-                name = registration.name
-                if answer is CANCEL:
-                    raise WNetError(CANCEL, info.message or f"refused by the notifyee {name}")
-                raise WNetError(answer, f"the required notifyee {name} failed: {info.message or answer.text}")
+        notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
+        thread, tell, special = self.thread, _stack.set, bool(self.stack) or faults.hook is not None
+        started = 0.0
+        try:
+            for place in places:
+                registration = notifyees[place]
+                call, turn = registration.call, registration.turn
+                if type(call) is not Function or registration.thread_safe or special:
+                    self.pre(event, status, place)
+                    continue
+                try:
+                    del turn.free
+                except AttributeError:
+                    self.pre(event, status, place)
+                    continue
+                rest = found = None
+                try:
+                    turn.owner = thread
+                    tell(registration.alone)
+                    if record is not None:
+                        started = perf_counter()
+                    if journal is not None:
+                        journal.write()
+                    found = call.function(event)
+                    if type(found) is GeneratorType:
+                        contexts[place] = found
+                        said = next(found)
+                        if said is not None:
+                            rest = partial(call.first, found=found, said=said)
+                    elif found is not None:
+                        rest = partial(call.first, found=found)
+                except KeyboardInterrupt:
+                    if place in contexts and not contexts[place].gi_suspended:
+                        del contexts[place]  # it has not come to its yield
+                    self.note(event, PRE, status, place, CANCEL, "interrupted", started)
+                    raise
+                except BaseException as error:  # noqa: BLE001 - it is an answer (N10)
+                    rest = partial(call.first, found=found, error=error)
+                finally:
+                    turn.free = True
+                    if waiting:
+                        turn.wake()
+                if rest is not None:
+                    self.pre(event, status, place, rest, started)
+                elif record is not None:
+                    self.note(event, PRE, status, place, SUCCESS, None, started)
+        finally:
+            _stack.set(self.outer)
+
+    def pre(
+        self, event: Event, status: Status, place: int, rest: Call | None = None, started: float | None = None
+    ) -> None:
+        """The pre of any notifyee. rest: what is left to do of it if it has begun, at the time *started*."""
+        registration = self.notifyees[place]
+        info = NotifyInfo(PRE, status)
+        if self.journal is not None and registration.durable:
+            self.journal.telling(registration.id, self.attempt)
+        try:
+            answer = self.call(place, info, event, rest, started)
+        except KeyboardInterrupt:
+            self.keep(place, info.context)
+            raise
+        if answer is SUCCESS or answer is RETRY:  # N12
+            self.keep(place, info.context)
+            return
+        self.keep(place, None)
+        if answer is CANCEL or registration.required:
+            self.tell_after(event, answer)
+            name = registration.name
+            if answer is CANCEL:
+                raise WNetError(CANCEL, info.message or f"refused by the notifyee {name}")
+            raise WNetError(answer, f"the required notifyee {name} failed: {info.message or answer.text}")
 
     def keep(self, place: int, context: object) -> None:
         """*context*, unless it is empty (N6), will have its post."""
-        if context is not None:
+        if context is None:
+            self.contexts.pop(place, None)
+        else:
             self.contexts[place] = context
         if self.journal is not None and self.notifyees[place].durable:
             self.journal.left(self.notifyees[place].id, context)
 
-    def tell_after(self, event: Event, status: Status, *, may_retry: bool = False) -> list[int] | None:
+    def tell_after(  # noqa: C901, PLR0912, PLR0915
+        self, event: Event, status: Status, may_retry: bool = False
+    ) -> list[int] | None:
         """The post of those that hold a context, in reverse order (N7, N8).
 
         Returns None when all are done, else the places to tell again before another attempt (N11). A cancel in
         this round (N13) stands against a later wish to retry.
         """
         self.cancelled = None
-        if self.journal is not None:
-            self.journal.outcome(status)
-        interrupt: KeyboardInterrupt | None = None
-        finished: list[int] = []
-        owed = sorted(self.contexts)
-        while owed:
-            place = owed[-1]
-            context = self.contexts[place]
-            info = NotifyInfo(POST, status, context)
-            info.recovered = self.recovered
-            info.may_retry = may_retry and status is not SUCCESS and self.cancelled is None and interrupt is None
-            try:
-                answer = self.call(place, info, event)
-            except KeyboardInterrupt as error:  # who is still owed a post gets it (N19), also this one if not reached
-                interrupt = error
-                if place not in self.contexts:
-                    self.made(place)
-                    owed.pop()
-                continue
-            self.made(place)
-            owed.pop()
-            self.contexts.pop(place, None)
-            if answer is RETRY and info.may_retry:
-                self.keep(place, context)
-                finished.reverse()
-                return finished
-            finished.append(place)
-            if answer is CANCEL and status is not SUCCESS and self.cancelled is None:
-                name = self.notifyees[place].name
-                self.cancelled = WNetError(CANCEL, info.message or f"cancelled by the notifyee {name}")
-        if interrupt is not None:
-            raise interrupt
-        return None
+        self.may_retry = may_retry and status is not SUCCESS
+        notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
+        thread, tell, special = self.thread, _stack.set, bool(self.stack) or faults.hook is not None
+        started = 0.0
+        owed = [*reversed(contexts)]  # they are in the order of their places
+        if journal is not None:
+            journal.outcome(status)
+        try:
+            for place in owed:
+                registration = notifyees[place]
+                call, turn, context = registration.call, registration.turn, contexts[place]
+                if type(call) is not Function or registration.thread_safe or special:
+                    if self.post(event, status, place, context):
+                        break
+                    continue
+                try:
+                    del turn.free
+                except AttributeError:
+                    if self.post(event, status, place, context):
+                        break
+                    continue
+                rest = None
+                try:
+                    turn.owner = thread
+                    tell(registration.alone)
+                    if record is not None:
+                        started = perf_counter()
+                    if journal is not None:
+                        journal.write()
+                    del contexts[place]
+                    said = context.send(status)
+                    rest = partial(call.second, said=said)
+                except StopIteration as end:
+                    if end.value is not None:
+                        rest = partial(call.second, error=end)
+                except KeyboardInterrupt:
+                    self.note(event, POST, status, place, CANCEL, "interrupted", started)
+                    raise
+                except BaseException as error:  # noqa: BLE001 - it is an answer (N10)
+                    rest = partial(call.second, error=error)
+                finally:
+                    turn.free = True
+                    if waiting:
+                        turn.wake()
+                if rest is not None:
+                    if self.post(event, status, place, context, rest, started):
+                        break
+                elif record is not None:
+                    self.note(event, POST, status, place, SUCCESS, None, started)
+            else:
+                return None
+            return owed[: owed.index(place)][::-1]
+        except KeyboardInterrupt:
+            if contexts:  # who is still owed a post gets it (N19), also this one if not reached
+                self.tell_after(event, status)
+            raise
+        finally:
+            _stack.set(self.outer)
+
+    def post(  # noqa: PLR0917
+        self,
+        event: Event,
+        status: Status,
+        place: int,
+        context: object,
+        rest: Call | None = None,
+        started: float | None = None,
+    ) -> bool:
+        """The post of any notifyee, as ``pre``. Whether it wishes that the operation be attempted again (N11)."""
+        info = NotifyInfo(POST, status, context)
+        info.recovered = self.recovered
+        info.may_retry = self.may_retry
+        try:
+            answer = self.call(place, info, event, rest, started)
+        except KeyboardInterrupt:
+            if place not in self.contexts:
+                self.made(place)
+            raise
+        self.made(place)
+        self.contexts.pop(place, None)
+        if answer is RETRY and info.may_retry:
+            self.keep(place, context)
+            return True
+        if answer is CANCEL and status is not SUCCESS and self.cancelled is None:
+            name = self.notifyees[place].name
+            self.cancelled = WNetError(CANCEL, info.message or f"cancelled by the notifyee {name}")
+            self.may_retry = False
+        return False
 
     def made(self, place: int) -> None:
         """Its post is made."""
         if self.journal is not None and self.notifyees[place].durable:
             self.journal.posted(self.notifyees[place].id)
 
-    def call(self, place: int, info: NotifyInfo, event: Event) -> Status:
-        """One call of one notifyee, in its turn (N18); whatever it raises becomes its answer (N10)."""
+    def call(self, place: int, info: NotifyInfo, event: Event, rest: Call | None, started: float | None) -> Status:
+        """One call of one notifyee, or its rest, in its turn (N18); whatever it raises becomes its answer (N10)."""
         registration = self.notifyees[place]
-        journal, contexts = self.journal, self.contexts
+        journal, turn = self.journal, registration.turn
         status = info.status
         answer = CANCEL
-        on_stack = _stack.set((*self.stack, registration.id))
-        started = 0.0 if self.record is None else perf_counter()
+        if started is None:
+            started = 0.0 if self.record is None else perf_counter()
         try:
-            taken = not registration.thread_safe and registration.turn.take(owed=info.phase is POST)
+            _stack.set((*self.stack, registration.id))
+            taken = not registration.thread_safe and turn.take(owed=info.phase is POST or rest is not None)
             try:
                 if journal is not None:
                     journal.write()
                     if registration.durable:
                         info.running = partial(journal.running, registration.id)
                 faults.reached("telling" if info.phase is PRE else "posting")
-                if contexts:
-                    contexts.pop(place, None)  # from here on this post is made
-                said = registration.call(info, event)
+                call = rest or registration.call
+                if place in self.contexts:
+                    del self.contexts[place]  # from here on this post is made
+                said = call(info, event)
                 faults.reached("told" if info.phase is PRE else "posted")
             finally:
                 if taken:
-                    registration.turn.leave()
+                    turn.free = True
+                    if waiting:
+                        turn.wake()
             answer = SUCCESS if said is None else Status(said)
         except KeyboardInterrupt:
             info.message = "interrupted"
@@ -317,16 +452,30 @@ class _Operation:
             info.message = info.message or f"{type(error).__name__}: {error}"
             log.debug("notifyee %s raised", registration.id, exc_info=True)
         finally:
-            _stack.reset(on_stack)
-            if self.record is not None:
-                duration = perf_counter() - started
-                self.record(
-                    Told(registration.id, event, info.phase, self.attempt, status, answer, info.message, duration)
-                )
+            self.note(event, info.phase, status, place, answer, info.message, started)
+        return answer
+
+    def note(  # noqa: PLR0917
+        self,
+        event: Event,
+        phase: Phase,
+        status: Status,
+        place: int,
+        answer: Status,
+        message: str | None,
+        started: float,
+    ) -> None:
+        """Record a call (N20), and log it if it went wrong."""
+        name = self.notifyees[place].id
+        if self.record is not None:
+            duration = perf_counter() - started
+            self.record(Told(name, event, phase, self.attempt, status, answer, message, duration))
         if answer is not SUCCESS and answer is not RETRY and answer is not CANCEL:
             log.warning(
-                "notifyee %s failed before the %s" if info.phase is PRE else "notifyee %s failed after the %s",
-                registration.id,
-                f"{event.operation}: {info.message or answer.text} ({answer.name}, {int(answer)})",
+                "notifyee %s failed before the %s" if phase is PRE else "notifyee %s failed after the %s",
+                name,
+                f"{event.operation}: {message or answer.text} ({answer.name}, {int(answer)})",
             )
-        return answer
+
+
+inherit(os.environ.get(NESTING_VARIABLE, "[]"))

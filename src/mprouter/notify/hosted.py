@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from mprouter.notify.context import frozen, thawed
-from mprouter.notify.dispatch import NESTING_VARIABLE
+from mprouter.notify.dispatch import NESTING_VARIABLE, inherit
 from mprouter.notify.model import Call, NotifyInfo, Phase
 from mprouter.notify.wire import Add, Answer, Cancel, Load, Marks, decode_request, frame
 from mprouter.plugins.hosted import buffer_by_line, failed, messages, prepare, sendable
@@ -34,6 +34,7 @@ def main(requests: int, answers: int, lifeline: int, memory: int) -> None:
         serial = request.serial
         if request.stack != stack:
             stack = os.environ[NESTING_VARIABLE] = request.stack
+            inherit(stack)
         os.write(answers, frame(served.load(request) if isinstance(request, Load) else served.tell(request)))
 
 

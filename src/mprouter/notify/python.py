@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any, TypeVar, overload
@@ -16,7 +16,7 @@ from typing import Any, TypeVar, overload
 from mprouter.notify.model import Answer, Call, Event, NotifyInfo, Phase, Registration
 from mprouter.status import Status, WNetError
 
-__all__ = ["Marks", "from_python", "marks_of", "notifyee", "registration_of"]
+__all__ = ["Function", "Marks", "from_python", "marks_of", "notifyee", "registration_of"]
 
 T = TypeVar("T")
 
@@ -119,49 +119,87 @@ def from_python(target: object) -> Call:
     if not callable(target):
         raise _bad(target, f"it is neither a function nor has it {' or '.join(_METHODS.values())}")
     _check(target, "event")
-    return _from_function(target)
+    return Function(target)
 
 
-def _from_function(function: Callable[[Event], object]) -> Call:
-    """A function is called in the pre. What it returns is its answer, unless it is a generator: the context (N7)."""
+class Function:
+    """The call of a function of the event. What it returns is its answer, unless that is a generator: the context (N7).
 
-    def call(info: NotifyInfo, event: Event) -> Answer:
-        if info.phase is POST:
-            return _resumed(info)
-        generator = function(event)
-        if type(generator) is not GeneratorType:
-            return _checked(generator)
+    The dispatch makes the calls of these itself, and leaves to ``first`` and ``second`` what is not as usual.
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Event], object]) -> None:
+        self.function = function
+
+    def __call__(self, info: NotifyInfo, event: Event) -> Answer:
+        """Call it in the pre; have the generator go on in the post."""
+        found = said = None
+        context: Any = info.context
         try:
-            said = next(generator)
-            if said is None:
-                info.context = generator
-                return None
-            answer = _checked(said)
-        except StopIteration as end:  # it has answered and wants no post
-            return _checked(end.value)
-        except TypeError:
-            generator.close()
-            raise
-        if answer in {0, RETRY}:
-            info.context = generator
+            if info.phase is POST:
+                said = context.send(info.status)
+            else:
+                found = self.function(event)
+                if type(found) is GeneratorType:
+                    said = next(found)
+        except BaseException as error:  # noqa: BLE001 - raised again, unless it is the end of the generator
+            end: BaseException | None = error
         else:
-            generator.close()
+            end = None
+        if info.phase is POST:
+            return self.second(info, event, said, end)
+        return self.first(info, event, found, said, end)
+
+    def first(
+        self,
+        info: NotifyInfo,
+        _event: Event,
+        found: object = None,
+        said: object = None,
+        error: BaseException | None = None,
+    ) -> Answer:
+        """The rest of a pre. found: what the function returned. said: what that has yielded. error: what was raised."""
+        if type(found) is not GeneratorType:
+            if error is not None:
+                raise error
+            return _checked(found)
+        if error is not None:  # if it is only the end, it has answered and wants no post
+            return _returned(error)
+        answer = _yielded(found, said, _KEEPING)
+        if answer in _KEEPING:
+            info.context = found
         return answer
 
-    return call
+    def second(
+        self, info: NotifyInfo, _event: Event, said: object = None, error: BaseException | None = None
+    ) -> Answer:
+        """The rest of a post."""
+        if error is not None:
+            return _returned(error)
+        return _yielded(info.context, said, _RETRYING if info.may_retry else ())
 
 
-def _resumed(info: NotifyInfo) -> Answer:
-    """The answer of a generator's post."""
-    generator: Any = info.context
+_KEEPING = (None, Status.WN_SUCCESS, RETRY)  # the answers of a pre after which a generator has its post
+_RETRYING = (RETRY,)  # and that of a post after which it has another (N11)
+
+
+def _returned(error: BaseException) -> Answer:
+    """The answer with which a generator has ended. Raises *error* if that is no such end."""
+    if not isinstance(error, StopIteration):
+        raise error
+    return _checked(error.value)
+
+
+def _yielded(generator: Any, said: object, going_on: Collection[Answer]) -> Answer:
+    """The answer that a generator has yielded; it is closed unless that is one of *going_on*."""
     try:
-        answer = _checked(generator.send(info.status))
-    except StopIteration as end:
-        return None if end.value is None else _checked(end.value)
+        answer = _checked(said)
     except TypeError:
         generator.close()
         raise
-    if not (answer == RETRY and info.may_retry):  # no post follows
+    if answer not in going_on:
         generator.close()
     return answer
 
