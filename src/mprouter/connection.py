@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mprouter.providers.base import State
+from mprouter.providers.mounted import State
 
 __all__ = ["Connection"]
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mount", "at", "mounted"]
+__all__ = ["Mount", "at", "kinds", "mounted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ def at(path: Path) -> Mount | None:
     wanted = os.fsencode(path)
     there = [fields for fields in _lines() if _unescaped(fields[4]) == wanted]
     return _read(there[-1]) if there else None
+
+
+def kinds() -> dict[str, str]:
+    """Where something is mounted, and the type of the topmost file system there."""
+    return {os.fsdecode(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines()}
 
 
 def _lines() -> list[list[bytes]]:

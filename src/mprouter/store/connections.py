@@ -22,6 +22,7 @@ __all__ = [
     "by_remote",
     "complete",
     "insert",
+    "is_settled",
     "keep",
     "next_id",
     "occupant",
@@ -53,6 +54,11 @@ def insert(db: Connection, entry: Entry) -> None:
 def read(db: Connection) -> list[Entry]:
     """All, the oldest first."""
     return [_entry(row) for row in db.execute(f"{_SELECT} ORDER BY id")]
+
+
+def is_settled(db: Connection) -> bool:
+    """Whether all are made, and none is in the making or being cancelled."""
+    return db.execute("SELECT 1 FROM connections WHERE phase != 'connected' LIMIT 1").fetchone() is None
 
 
 def by_id(db: Connection, entry_id: int) -> Entry | None:

@@ -297,6 +297,11 @@ class Store:
         with self._database.reading() as db:
             return journal.read(db)
 
+    def is_at_rest(self) -> bool:
+        """Whether nothing is under way, and nothing was cut off."""
+        with self._database.reading() as db:
+            return connections.is_settled(db) and not journal.read(db)
+
     # -- events ------------------------------------------------------------------------------------------------
 
     def record(self, events: Sequence[EventRecord]) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Self
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.rc import Refused
 
-__all__ = ["Server", "is_whole", "lacks_parts", "mend"]
+__all__ = ["Server", "lacks_parts", "mend"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -155,11 +155,6 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
             content.replace(data / sent)
             description.unlink()
             log.warning("%s was being written when rclone was killed: it will be on the server as %s", name, sent)
-
-
-def is_whole(content: bytes) -> bool:
-    """Whether a description is not cut off."""
-    return content.rstrip().endswith(b"}")
 
 
 def lacks_parts(description: Path) -> bool:

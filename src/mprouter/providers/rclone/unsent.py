@@ -17,14 +17,15 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mprouter import places, reserve
-from mprouter.providers.base import Pending, Waiting
-from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.mend import Server, is_whole, mend
-from mprouter.providers.rclone.rc import Refused
+from mprouter.providers.mounted import Pending, Waiting
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.providers.rclone.daemon import Daemon
+    from mprouter.providers.rclone.mend import Server
 
 __all__ = [
     "Unsent",
@@ -127,6 +128,8 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
     family: what the names of all file systems for one resource and user begin with. The caller keeps others from
     starting one. Raises ``Refused``, ``OSError`` and ``WNetError``, ERROR_DISK_FULL among them; nothing is lost then.
     """
+    from mprouter.providers.rclone.mend import Server
+
     cache, living = rclone.cache, {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
     name, _, root = fs.partition(":")
     if name in living:
@@ -214,6 +217,9 @@ def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> list[P
 
     Returns the descriptions of the files for whose rest, which is on the server, there is no room.
     """
+    from mprouter.providers.rclone.mend import mend
+    from mprouter.providers.rclone.rc import Refused
+
     meta, data = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
     stuck = []
     for each in unsent(meta):
@@ -236,7 +242,7 @@ def _dirty(meta: Path) -> Iterator[Path]:
             file = Path(directory, name)
             with suppress(FileNotFoundError):
                 content = file.read_bytes()
-                if b'"Dirty": true' in content or not is_whole(content):
+                if b'"Dirty": true' in content or not content.rstrip().endswith(b"}"):
                     yield file
 
 
