@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from mprouter.frozen import frozen
 
 __all__ = ["Mount", "at", "kinds", "mounted"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mount:
     """A line of ``/proc/self/mountinfo``.
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import NoReturn
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -71,7 +72,7 @@ _FORBIDDEN = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 """Control characters, line separators, and halves of characters that no network can transport; none is printable."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteName:
     r"""A remote name, parsed.
 

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 
 from mprouter import faults, mountpoints, settings
 from mprouter.connection import Connection
+from mprouter.frozen import frozen
 from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, nobodys, parse_local, parse_remote
 from mprouter.providers.mounted import Mounted, State
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
@@ -53,7 +54,7 @@ __all__ = ["Router"]
 log = logging.getLogger("mprouter")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Request:
     """An add-connection request that the router has found good (N4)."""
 

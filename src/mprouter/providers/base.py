@@ -6,13 +6,14 @@ A provider is told everything that it needs in the request and never calls back 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntFlag
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from mprouter.credentials import Credentials, Secret
 from mprouter.finding import Check
+from mprouter.frozen import frozen
 from mprouter.names import RemoteName
 from mprouter.providers.mounted import Mounted, Pending, State, Waiting
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
@@ -84,7 +85,7 @@ class Conversation(Protocol):
         """Whether the person agrees; *question* may have several lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddRequest:
     """What ``add_connection`` gets (``NPAddConnection3``).
 
@@ -105,7 +106,7 @@ class AddRequest:
     clear: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Added:
     """What a provider reports of a connection that it made.
 
@@ -231,7 +232,7 @@ class Enumerating(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResourceInformation:
     """What ``NPGetResourceInformation`` returns.
 
@@ -266,7 +267,7 @@ class Ascending(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UniversalName:
     """What ``NPGetUniversalName`` returns.
 
@@ -311,7 +312,7 @@ class PerformanceFlag(IntFlag):
     DYNAMIC = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Performance:
     """How fast a connection should be (``NETCONNECTINFOSTRUCT``): measured or known, never invented; 0 = unknown.
 
@@ -333,7 +334,7 @@ class Measuring(Protocol):
         """Of a connection that stands. Raises: ERROR_NOT_CONNECTED."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkInformation:
     """What a provider says of its network (``NETINFOSTRUCT``; WNNC_DRIVER_VERSION and WNNC_NET_TYPE of ``NPGetCaps``).
 
@@ -354,7 +355,7 @@ class Describing(Protocol):
         """Told at once, without the network. Raises nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogonInfo:
     """Who logs on (``MSV1_0_INTERACTIVE_LOGON``, ``KERB_INTERACTIVE_LOGON``).
 

@@ -5,9 +5,11 @@ That part of the protocol of ``base.py`` which a list of connections needs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from mprouter.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +27,7 @@ class State(Enum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mounted:
     """A connection as the store knows it: what ``cancel_connection`` and ``state`` get.
 
@@ -39,7 +41,7 @@ class Mounted:
     later: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pending:
     """Written data that is still on its way to the server: how many files and bytes."""
 
@@ -47,7 +49,7 @@ class Pending:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """What was written to a resource that its server does not have, whether it is connected now or not.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mprouter.frozen import frozen
 from mprouter.names import match_pattern
 from mprouter.plugins import drop_in, packages
 from mprouter.plugins.problem import Problem
@@ -76,7 +77,7 @@ _SOURCES = ("built-in", "code", "system", "user", "entry-point")
 """Of two providers of one name, the one of the earlier source has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registered:
     """A network provider that is registered.
 

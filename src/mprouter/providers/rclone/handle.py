@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from mprouter.frozen import frozen
 from mprouter.processes import started_at
 from mprouter.providers.rclone.mounts import is_mounted, real_path
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Handle"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handle:
     """How a later process finds the mount again.
 

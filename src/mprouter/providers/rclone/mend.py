@@ -13,11 +13,11 @@ import logging
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+from mprouter.frozen import frozen
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.rc import Refused
 
@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 """Bytes that are compared at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Description:
     """rclone's description of a file.
 
@@ -84,7 +84,7 @@ class _Description:
         return self.size == data.st_size and not self.gaps and _seconds(self.modified) == _seconds(_time(data))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """The server's files, of the file system *fs* of an rclone."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mprouter import mountinfo
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -31,7 +31,7 @@ KIND = "fuse.rclone"
 """The type of rclone's file systems, as the kernel calls it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opener:
     """A process that has something open on a mount. path: what, relative to the mount; "" is its root."""
 

@@ -15,11 +15,11 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mprouter import places, reserve
+from mprouter.frozen import frozen
 from mprouter.providers.mounted import Pending, Waiting
 from mprouter.status import Status, WNetError
 
@@ -49,7 +49,7 @@ ROOM = 1 << 20
 _NO_ROOM = re.compile("no space left|remaining disk space|quota exceeded", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unsent:
     """A file with data that the server does not have. path: in the connection. size: in bytes."""
 
