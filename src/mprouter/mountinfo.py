@@ -63,4 +63,6 @@ def _read(fields: list[bytes]) -> Mount:
 
 
 def _unescaped(field: bytes) -> bytes:
+    if b"\\" not in field:  # as in nearly all of what may be a thousand
+        return field
     return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)

@@ -112,7 +112,7 @@ class RemoteName:
     @property
     def told(self) -> str:
         """*given* without the user: what notifyees and the record of events are told (N14 within N15)."""
-        return self.given if self.user is None else _USER.sub(r"\1", self.given, count=1)
+        return self.given if self.user is None else re.sub(_USER, r"\1", self.given, count=1)
 
     @property
     def universal(self) -> str | None:
@@ -135,7 +135,7 @@ class RemoteName:
         return None
 
 
-_USER = re.compile(r"^(\s*[A-Za-z][\w+.-]*:[/\\]*|\s*[/\\]+sshfs[.a-z]*[/\\]+)[^/\\]*@", re.IGNORECASE)
+_USER = r"(?i)^(\s*[A-Za-z][\w+.-]*:[/\\]*|\s*[/\\]+sshfs[.a-z]*[/\\]+)[^/\\]*@"
 
 
 def parse_remote(text: str) -> RemoteName:

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import IntFlag
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mprouter.credentials import Credentials, Secret
-from mprouter.finding import Check
 from mprouter.frozen import frozen
 from mprouter.names import RemoteName
 from mprouter.providers.mounted import Mounted, Pending, State, Waiting
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status
+
+if TYPE_CHECKING:
+    from mprouter.finding import Check
 
 __all__ = [
     "AddRequest",
