@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mprouter.notify.python import notifyee
     from mprouter.providers.base import State
     from mprouter.resource import ConnectFlag, NetResource, ResourceType
-    from mprouter.router import Restored, Router
+    from mprouter.restoring import Restored
+    from mprouter.router import Router
     from mprouter.status import Cancel, Status, WNetError
     from mprouter.win32wnet import install_win32wnet
 
@@ -59,7 +60,8 @@ _ROOMS = {
     "mprouter.notify.python": ("notifyee",),
     "mprouter.providers.base": ("State",),
     "mprouter.resource": ("ConnectFlag", "NetResource", "ResourceType"),
-    "mprouter.router": ("Restored", "Router"),
+    "mprouter.restoring": ("Restored",),
+    "mprouter.router": ("Router",),
     "mprouter.status": ("Cancel", "Status", "WNetError"),
     "mprouter.win32wnet": ("install_win32wnet",),
 }

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from mprouter.frozen import frozen
 from mprouter.providers.base import Attending, Capability, LogonInfo, PasswordChange, Provider
 from mprouter.providers.guard import mishap
 from mprouter.status import Status, WNetError
@@ -21,7 +21,7 @@ PERSON, SERVICE = "WinSta_0", "SvcCtl"
 log = logging.getLogger("mprouter.providers")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attended:
     """What became of telling one provider. script: the command line to be run as the user who logged on."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from mprouter.frozen import frozen
 from mprouter.names import parse_remote
 from mprouter.providers.base import Capability, Enumerating, Provider
 from mprouter.providers.order import INSIGNIFICANT
@@ -132,7 +132,7 @@ def recent(events: Sequence[EventRecord]) -> list[NetResource]:
     return list(found.values())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Question:
     """What a provider is asked; *told* hears each resource, an error that ended it, or None at the end."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mprouter.providers.base import State
+from mprouter.frozen import frozen
+from mprouter.providers.mounted import State
 
 __all__ = ["Connection"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Connection:
     """A network resource that is connected, remembered, or both.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mprouter.connection import Connection
-from mprouter.router import Restored, Router
+from mprouter.router import Router
+
+if TYPE_CHECKING:
+    from mprouter.restoring import Restored
 
 __all__ = ["connect", "connections", "default_router", "disconnect", "register", "restore", "unregister"]
 

@@ -7,8 +7,9 @@ needs. docs/doctor.md has a table of all kinds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
+
+from mprouter.frozen import frozen
 
 __all__ = ["Check", "Finding", "Kind", "Severity"]
 
@@ -26,7 +27,7 @@ class Severity(Enum):
         return self is not Severity.NOTE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that was found.
 
@@ -42,7 +43,7 @@ class Finding:
     fix: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """What findings of one kind have in common, for the code and for the document.
 
@@ -65,7 +66,7 @@ class Kind:
         return Finding(self.code, self.severity, what, self.meaning, mend, fix)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """A look at one thing. subject: what is looked at, in a word or two. look: yields what is wrong, nothing if well.
 

@@ -343,6 +343,6 @@ def event_of(operation: Operation) -> Event:
 def _written(event: Event) -> Mapping[str, Any]:
     """*event* as JSON values, from which ``event_of`` makes it again."""
     if isinstance(event, AddConnect):
-        resource = {name: getattr(event.resource, name) for name in NetResource.__slots__}
+        resource = {name: getattr(event.resource, name) for name in NetResource.__match_args__}
         return {"resource": resource, "flags": int(event.flags), "owner": event.owner}
     return {"name": event.name, "provider": event.provider, "flags": int(event.flags), "force": event.force}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Mount", "at", "mounted"]
+from mprouter.frozen import frozen
+
+__all__ = ["Mount", "at", "kinds", "mounted"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mount:
     """A line of ``/proc/self/mountinfo``.
 
@@ -37,6 +38,11 @@ def at(path: Path) -> Mount | None:
     return _read(there[-1]) if there else None
 
 
+def kinds() -> dict[str, str]:
+    """Where something is mounted, and the type of the topmost file system there."""
+    return {os.fsdecode(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines()}
+
+
 def _lines() -> list[list[bytes]]:
     try:
         return [line.split(b" ") for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
@@ -57,4 +63,6 @@ def _read(fields: list[bytes]) -> Mount:
 
 
 def _unescaped(field: bytes) -> bytes:
+    if b"\\" not in field:  # as in nearly all of what may be a thousand
+        return field
     return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)

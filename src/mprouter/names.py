@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import NoReturn
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -72,7 +73,7 @@ _FORBIDDEN = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 """Control characters, line separators, and halves of characters that no network can transport; none is printable."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteName:
     r"""A remote name, parsed.
 
@@ -112,7 +113,7 @@ class RemoteName:
     @property
     def told(self) -> str:
         """*given* without the user: what notifyees and the record of events are told (N14 within N15)."""
-        return self.given if self.user is None else _USER.sub(r"\1", self.given, count=1)
+        return self.given if self.user is None else re.sub(_USER, r"\1", self.given, count=1)
 
     @property
     def universal(self) -> str | None:
@@ -135,7 +136,7 @@ class RemoteName:
         return None
 
 
-_USER = re.compile(r"^(\s*[A-Za-z][\w+.-]*:[/\\]*|\s*[/\\]+sshfs[.a-z]*[/\\]+)[^/\\]*@", re.IGNORECASE)
+_USER = r"(?i)^(\s*[A-Za-z][\w+.-]*:[/\\]*|\s*[/\\]+sshfs[.a-z]*[/\\]+)[^/\\]*@"
 
 
 def parse_remote(text: str) -> RemoteName:

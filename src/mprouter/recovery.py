@@ -13,11 +13,12 @@ import signal
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mprouter import faults, mountpoints
+from mprouter.frozen import frozen
 from mprouter.history import History, event_of, is_under_way
 from mprouter.names import parse_remote
 from mprouter.notify.context import thawed
@@ -41,7 +42,7 @@ KEPT = 90 * 86400.0
 log = logging.getLogger("mprouter")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recovered:
     """What became of an operation that was cut off.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+
+from mprouter.frozen import frozen
 
 __all__ = ["ConnectFlag", "DisplayType", "NetResource", "ResourceScope", "ResourceType", "ResourceUsage"]
 
@@ -72,7 +73,7 @@ class ConnectFlag(IntFlag):
     CRED_RESET = 0x2000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetResource:
     """A network resource (``NETRESOURCE``): names are given as the request wrote them."""
 

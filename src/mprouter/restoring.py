@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
@@ -18,6 +17,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from mprouter.connection import Connection
+from mprouter.frozen import frozen
 from mprouter.providers.base import Conversation, Provider
 from mprouter.status import Status, WNetError
 from mprouter.store import Remembered
@@ -74,7 +74,7 @@ class Stage(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """What a caller hears of one connection.
 
@@ -93,7 +93,7 @@ Hearing = Callable[[Step], None]
 """Called in the thread that restores, at each step of each connection."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restored:
     """How the restoring of one remembered connection went: *connection* or *error*, the other is None."""
 

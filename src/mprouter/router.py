@@ -2,6 +2,8 @@
 
 It reads like the rules: ``connect`` and ``disconnect`` are the two operations, everything below them is one step of
 theirs. How notifyees are told stands in ``notify/dispatch.py``, how providers are tried in ``providers/order.py``.
+
+What only an operation needs is imported by its steps, so that a list is there at once.
 """
 
 from __future__ import annotations
@@ -11,57 +13,48 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mprouter import attending, faults, mountpoints, restoring, settings
+from mprouter import faults, mountpoints, settings
 from mprouter.connection import Connection
-from mprouter.credentials import Credentials, Secret
-from mprouter.history import History
+from mprouter.frozen import frozen
 from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, nobodys, parse_local, parse_remote
-from mprouter.notify.dispatch import operate
-from mprouter.notify.model import AddConnect, CancelConnect, Event, Registration
-from mprouter.providers.base import (
-    Added,
-    AddRequest,
-    Caching,
-    Capability,
-    Conversation,
-    Discarding,
-    Identifying,
-    LogonInfo,
-    Measuring,
-    Mounted,
-    Naming,
-    PasswordChange,
-    Performance,
-    Progress,
-    Provider,
-    State,
-    UniversalName,
-    Waiting,
-)
-from mprouter.providers.claims import claimants
-from mprouter.providers.guard import Guarded
-from mprouter.providers.order import first_significant, route
-from mprouter.recovery import Recovered, Recovery
+from mprouter.providers.mounted import Mounted, State
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
-from mprouter.restoring import Restored
 from mprouter.status import Status, WNetError
 from mprouter.store import Entry, Operation, Remembered, Store
 
 if TYPE_CHECKING:
+    from mprouter import attending, restoring
+    from mprouter.credentials import Credentials, Secret
+    from mprouter.history import History
+    from mprouter.notify.model import Event, Registration
     from mprouter.notify.registration import DropIns
-    from mprouter.providers.registration import Known, Registered
+    from mprouter.providers.base import (
+        Added,
+        Conversation,
+        LogonInfo,
+        PasswordChange,
+        Performance,
+        Progress,
+        Provider,
+        UniversalName,
+    )
+    from mprouter.providers.mounted import Waiting
+    from mprouter.providers.registration import Known, Registered, Standing
+    from mprouter.recovery import Recovered, Recovery
+    from mprouter.restoring import Restored
 
-__all__ = ["Restored", "Router"]
+__all__ = ["Router"]
 
 log = logging.getLogger("mprouter")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Request:
     """An add-connection request that the router has found good (N4)."""
 
@@ -105,12 +98,6 @@ class Router:
         self._drop_ins: DropIns | None = None
         self._registered: dict[str, Registration] = {}
         self._lock = threading.Lock()
-        self._recovery = Recovery(
-            self._store,
-            provider_of=self._provider,
-            registrations=self.registrations,
-            here=lambda: {each.id for each in self._registered.values()},
-        )
 
     # -- the two operations ------------------------------------------------------------------------------------
 
@@ -141,6 +128,10 @@ class Router:
 
         Raises ``WNetError``. What the notifyees answered may be the reason: see ``notify.dispatch.operate``.
         """
+        from mprouter.credentials import Credentials
+        from mprouter.history import History
+        from mprouter.notify.model import AddConnect
+
         if persist:
             flags |= ConnectFlag.UPDATE_PROFILE
         resource = NetResource(remote, None if local in {None, "*"} else str(local), ResourceType(type), provider)
@@ -237,7 +228,7 @@ class Router:
         remembered: instead those that are remembered, with the state None where they are not connected.
         """
         self.recover()
-        present = [self._connection(entry) for entry in self._store.entries() if entry.phase != "adding"]
+        present = self._connections([entry for entry in self._store.entries() if entry.phase != "adding"])
         if not remembered:
             return present
         by_local = {each.local_name: each for each in present}
@@ -280,6 +271,8 @@ class Router:
         Its provider is asked if it makes such names, else they are made of the remote name. Raises ``WNetError``:
         ERROR_NOT_CONNECTED, ERROR_BAD_PROVIDER, or what the provider reported.
         """
+        from mprouter.providers.base import Capability, Naming, UniversalName
+
         entry = self._entry_of(connection)
         provider = self._provider(entry)
         if provider.capabilities & Capability.UNIVERSAL_NAME and isinstance(provider, Naming):
@@ -293,6 +286,8 @@ class Router:
 
         Its provider is asked if it knows that better than the store. Raises ``WNetError``: as ``universal_name``.
         """
+        from mprouter.providers.base import Capability, Identifying
+
         entry = self._entry_of(connection)
         provider = self._provider(entry)
         if provider.capabilities & Capability.GET_USER and isinstance(provider, Identifying):
@@ -339,6 +334,8 @@ class Router:
         name: a local name, or a resource for a deviceless one. Raises ``WNetError``: ERROR_NOT_CONNECTED, also if it is
         only remembered; ERROR_NOT_SUPPORTED if its provider does not measure.
         """
+        from mprouter.providers.base import Capability, Measuring
+
         entry = self._known(str(name))
         if not isinstance(entry, Entry):
             raise WNetError(Status.ERROR_NOT_CONNECTED, name=str(name), hint=f"mpr restore {name}")
@@ -349,7 +346,8 @@ class Router:
 
     def waiting(self) -> list[Waiting]:
         """What was written to resources and is not on their servers yet, whether they are connected now or not."""
-        sources = dict.fromkeys(each.waiting for each in self.providers() if isinstance(each, Caching))
+        asked = [each.waiting() for each in self.registered_providers() if each.takes_part]
+        sources = dict.fromkeys(each for each in asked if each is not None)
         return [found for source in sources for found in source()]
 
     def discard(self, waiting: Waiting) -> None:
@@ -357,6 +355,8 @@ class Router:
 
         Raises ``WNetError`` ERROR_BUSY, and removes nothing, while a connection uses them.
         """
+        from mprouter.providers.base import Discarding
+
         for discard in dict.fromkeys(each.discard for each in self.providers() if isinstance(each, Discarding)):
             discard(waiting)
 
@@ -378,6 +378,8 @@ class Router:
 
         Returns how each went, and raises only for the request itself: ERROR_NOT_CONNECTED if *name* is not remembered.
         """
+        from mprouter import restoring
+
         wanted = self._store.remembered()
         if name is not None:
             local = parse_local(name)
@@ -410,13 +412,16 @@ class Router:
         )
 
     def logged_on(
-        self, logon: LogonInfo, previous: LogonInfo | None = None, *, station: str = attending.PERSON
+        self, logon: LogonInfo, previous: LogonInfo | None = None, *, station: str | None = None
     ) -> list[attending.Attended]:
         """Tell the providers that attend to it that the user who runs this has logged on (``NPLogonNotify``).
 
-        Returns what each answered; to run their logon scripts is up to the caller. Raises nothing of what they raise.
+        station: None = a person's. Returns what each answered; to run their logon scripts is up to the caller. Raises
+        nothing of what they raise.
         """
-        return attending.logged_on(self.providers(), logon, previous, station)
+        from mprouter import attending
+
+        return attending.logged_on(self.providers(), logon, previous, station or attending.PERSON)
 
     def password_changed(
         self,
@@ -424,17 +429,30 @@ class Router:
         previous: LogonInfo | None = None,
         *,
         change: PasswordChange,
-        station: str = attending.PERSON,
+        station: str | None = None,
     ) -> list[attending.Attended]:
         """Tell them that *logon* has a new password, *previous* the one before (``NPPasswordChangeNotify``)."""
-        return attending.password_changed(self.providers(), logon, previous, station, change)
+        from mprouter import attending
+
+        return attending.password_changed(self.providers(), logon, previous, station or attending.PERSON, change)
 
     def recover(self) -> list[Recovered]:
         """Settle the operations of processes that have died, and make the posts that they owed (N19).
 
         Every operation does this first. Returns what became of each. Raises ``WNetError`` if the store is unusable.
         """
-        return self._recovery.run()
+        return self._recovery.run() if any(self._store.under_way()) else []
+
+    @cached_property
+    def _recovery(self) -> Recovery:
+        from mprouter.recovery import Recovery
+
+        return Recovery(
+            self._store,
+            provider_of=self._provider,
+            registrations=self.registrations,
+            here=lambda: {each.id for each in self._registered.values()},
+        )
 
     # -- who takes part ----------------------------------------------------------------------------------------
 
@@ -553,6 +571,10 @@ class Router:
         overwrite: bool = False,
     ) -> _Request:
         """N4: refuse what is wrong with the request itself, before anybody is told."""
+        from mprouter.providers.claims import claimants
+        from mprouter.providers.guard import Guarded
+        from mprouter.providers.order import first_significant
+
         name = parse_remote(resource.remote_name or "")
         local = parse_local(resource.local_name) if resource.local_name is not None else None
         if resource.type is ResourceType.PRINT or (resource.type is ResourceType.ANY and local):
@@ -617,6 +639,8 @@ class Router:
 
         A lost connection, whose place it takes, stays until nothing but the mount itself can fail.
         """
+        from mprouter.providers.base import LogonInfo, PasswordChange
+
         path = Path(entry.path)
         there = self._store.by_id(entry.id) if entry.handle else None
         lost = [there] if there is not None and there.handle else []  # an earlier attempt may have cleared it
@@ -667,6 +691,9 @@ class Router:
         return connected
 
     def _route(self, request: _Request, path: Path, clear: Callable[[], None], asked: _Asked) -> tuple[Provider, Added]:
+        from mprouter.providers.base import AddRequest, Capability
+        from mprouter.providers.order import route
+
         wanted = AddRequest(
             request.name,
             path,
@@ -712,6 +739,9 @@ class Router:
         later: bool = False,
     ) -> None:
         """One cancel operation, of one connection or of all deviceless ones to a resource."""
+        from mprouter.history import History
+        from mprouter.notify.model import CancelConnect
+
         event = CancelConnect(name, None, ConnectFlag.UPDATE_PROFILE if forget else ConnectFlag(0), force)
         known = entries[0] if entries else self._remembered(str(forget))
         if known is None:
@@ -790,7 +820,7 @@ class Router:
             ends.settled(Status.WN_SUCCESS, is_over=last is not None)
         faults.reached("removed")
 
-    def _close(self, entry_id: int, force: bool, forget: bool) -> None:
+    def _close(self, entry_id: int, _: Connection, force: bool, forget: bool) -> None:
         """``Connection.close``: this very connection and no other of the same name."""
         entry = self._store.by_id(entry_id)
         if entry is not None:
@@ -814,6 +844,8 @@ class Router:
         self, remembered: Remembered, conversation: Conversation | None, history: History
     ) -> Connection | None:
         """One attempt, the same steps as in ``connect``, telling nobody (N3). None: another process is making it."""
+        from mprouter.credentials import Credentials
+
         there = self._store.entry(remembered.local_name)
         if there is not None and there.canonical == remembered.canonical:
             if there.phase == "adding" and there.owner_alive():
@@ -892,6 +924,8 @@ class Router:
         done: what a post of success tells; None = *event*. Raises what ``dispatch.operate`` does, and the interrupt of
         an attempt that was as good as done, after the posts.
         """
+        from mprouter.notify.dispatch import operate
+
         interrupts: list[BaseException] = []
 
         def settled_attempt() -> Event:
@@ -977,19 +1011,26 @@ class Router:
 
     def _provider(self, entry: Entry) -> Provider:
         """The provider that made *entry*, also if it is disabled by now, or would have."""
+        return self._maker(entry, self.registered_providers()).get()
+
+    def _maker(self, entry: Entry, found: Sequence[Registered]) -> Registered:
+        """As ``_provider``, of those that were *found*."""
         if entry.provider is None:
-            usable = [each for each in self.registered_providers() if each.problem is None]
+            from mprouter.providers.claims import claimants
+
+            usable = [each for each in found if each.problem is None]
             in_order = sorted(usable, key=lambda each: not each.takes_part)
-            for each, failure in claimants([each.get() for each in in_order], parse_remote(entry.remote_name)):
+            providers = [each.get() for each in in_order]
+            for each, failure in claimants(providers, parse_remote(entry.remote_name)):
                 if failure is None:
-                    return each
+                    return in_order[providers.index(each)]
             why = "whichever began it is no longer there"
             raise WNetError(Status.ERROR_BAD_PROVIDER, why, name=entry.local_name or entry.remote_name)
         why = "is not there"
-        for registered in self.registered_providers():
+        for registered in found:
             if registered.name == entry.provider:
                 if registered.problem is None:
-                    return registered.get()
+                    return registered
                 why = f"cannot be used: {registered.where}"
         raise WNetError(
             Status.ERROR_BAD_PROVIDER, f"its network provider {entry.provider} {why}", name=entry.local_name
@@ -1000,26 +1041,47 @@ class Router:
         return entry.phase == "connected" and self._state(entry) is State.LOST
 
     def _state(self, entry: Entry) -> State:
-        """How it is; what its provider cannot be asked or cannot say counts as standing, so that nothing is lost."""
-        try:
-            return self._provider(entry).state(_mounted(entry))
-        except WNetError as error:
-            log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
-            return State.CONNECTED
+        return self._states([entry])[0]
+
+    def _states(self, entries: Sequence[Entry]) -> list[State]:
+        """How each is; what its provider cannot be asked or cannot say counts as standing, so that nothing is lost."""
+        found = self.registered_providers() if entries else []
+        told: dict[int, State] = {}
+        at_once: dict[Standing, dict[int, Mounted]] = {}
+        for entry in entries:
+            try:
+                maker, mounted = self._maker(entry, found), _mounted(entry)
+                if maker.standing is None:
+                    told[entry.id] = maker.get().state(mounted)
+                else:
+                    at_once.setdefault(maker.standing, {})[entry.id] = mounted
+            except WNetError as error:
+                log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
+        for standing, those in at_once.items():
+            told |= zip(those, standing.states([*those.values()]), strict=True)
+        return [told.get(entry.id, State.CONNECTED) for entry in entries]
 
     def _connection(self, entry: Entry, state: State | None = None) -> Connection:
         """As a caller holds it. state: None = as its provider says."""
-        return Connection(
-            entry.remote_name,
-            entry.local_name,
-            entry.provider,
-            entry.user,
-            Path(entry.path),
-            remembered=entry.local_name is not None and self._remembered(entry.local_name) is not None,
-            state=state or self._state(entry),
-            options=entry.options,
-            _cancel=lambda _, force, forget: self._close(entry.id, force, forget),
-        )
+        return self._connections([entry], None if state is None else [state])[0]
+
+    def _connections(self, entries: Sequence[Entry], states: Sequence[State] | None = None) -> list[Connection]:
+        """As callers hold them. states: None = as their providers say."""
+        remembered = {each.local_name for each in self._store.remembered()}
+        return [
+            Connection(
+                entry.remote_name,
+                entry.local_name,
+                entry.provider,
+                entry.user,
+                Path(entry.path),
+                remembered=entry.local_name in remembered,
+                state=state,
+                options=entry.options,
+                _cancel=partial(self._close, entry.id),
+            )
+            for entry, state in zip(entries, self._states(entries) if states is None else states, strict=True)
+        ]
 
 
 class _Asked:
@@ -1084,6 +1146,9 @@ def _resource(remembered: Remembered) -> NetResource:
 
 def _history(store: Store, remembered: Remembered) -> History:
     """Of the restoring of *remembered*."""
+    from mprouter.history import History
+    from mprouter.notify.model import AddConnect
+
     name = parse_remote(remembered.remote_name)
     event = AddConnect(_resource(remembered))
     private = (remembered.user, name.user)

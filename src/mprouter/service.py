@@ -9,10 +9,10 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = ["MARK", "Kind", "Standing", "Unit", "install", "program", "remove", "standing", "user_id"]
@@ -76,7 +76,7 @@ class Kind(Enum):
     """At boot, for users who are named: a template, whose instances are the ids of users."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unit:
     """One of the three units, as this installation of ``mpr`` would write it."""
 
@@ -127,7 +127,7 @@ class Unit:
         return [f"mprouter@{each}.service" for each in users] if self.kind is Kind.SYSTEM else [self.path.name]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """How a unit is.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mprouter import places
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -32,7 +33,7 @@ _NAMES = {"provider_order", "disabled_providers"}
 _UNITS = {"restore_timeout": "seconds", "events_days": "days"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """What an administrator or user sets for every router.
 

@@ -67,6 +67,7 @@ def test_help_loads_no_provider_no_store_and_no_rich(arguments: list[str]) -> No
     assert {name for name in loaded if name.startswith("mprouter.cli.")} <= {
         "mprouter.cli.program",
         "mprouter.cli.command",
+        "mprouter.cli.ending",
         *(["mprouter.cli.command_line"] if arguments[:2] == ["net", "use"] else []),
         *(f"mprouter.cli.{name}" for name in (arguments[0], "complete", "output") if len(arguments) > 1),
     }

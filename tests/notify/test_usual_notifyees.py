@@ -69,7 +69,10 @@ class Listening:
     def outcome(self, status: Status | None) -> None:
         self.heard.append(status)
 
-    def write(self, *, durable: bool = False) -> None:
+    def write(self) -> None:
+        pass
+
+    def attempting(self, *, told_after: bool) -> None:
         pass
 
 

@@ -1,8 +1,8 @@
 """The command ``mpr``: arguments in, one call of the router, words or JSON out.
 
 One file per command or family of commands. ``program.py`` knows their names, ``command.py`` what they have in common:
-how they fail, warn and end. ``mpr net`` has more files: ``net_use.py``, ``net_grammar.py``, ``net_messages.py`` and
-``command_line.py``. What is decided about connections is decided in the router.
+how they fail and warn. ``ending.py`` ends the process. ``mpr net`` has more files: ``net_use.py``, ``net_grammar.py``,
+``net_messages.py`` and ``command_line.py``. What is decided about connections is decided in the router.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command that the process was started for; ends the process with its exit code."""
+    import gc
     import os
     import sys
 
+    gc.set_threshold(100_000)  # nearly all that a command makes is in use until its end: there is little to collect
     words = sys.argv[1:]
     if os.path.basename(sys.argv[0]).lower() in {"net", "net.exe"}:  # noqa: PTH119 - a link of that name; see `mpr net`
         words = ["net", *words]
@@ -29,4 +31,10 @@ def main() -> NoReturn:
 
     if sys.stdout is not None:  # a name that this terminal cannot show is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    program.main(words, prog_name="mpr")
+    try:
+        program.main(words, prog_name="mpr")
+    except SystemExit as ended:
+        from mprouter.cli import ending
+
+        ending.leave(ended.code)
+        raise

@@ -120,16 +120,16 @@ def _last_id(events: Sequence[EventRecord]) -> int:
 
 
 def _show(events: Sequence[EventRecord], *, as_json: bool) -> None:
+    if not events:
+        return
     if as_json:
         import json
 
-        for event in events:
-            say(json.dumps(_as_json(event)))
+        say("\n".join(json.dumps(_as_json(event)) for event in events))
     else:
         from mprouter.cli import timeline
 
-        for line in timeline.lines(events):
-            say(line)
+        say("\n".join(timeline.lines(events)))
 
 
 def _as_json(event: EventRecord) -> dict[str, Any]:

@@ -7,8 +7,9 @@ Click cannot read ``/SWITCH:VALUE``. A switch may stand anywhere, in any case, s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mprouter.frozen import frozen
 from mprouter.names import looks_local
 
 __all__ = ["PROMPT", "SYNTAX", "Misuse", "Words", "parse"]
@@ -50,7 +51,7 @@ class Misuse(Exception):
     """Wrong syntax. The text repeats nothing of what was typed: it may be a password."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Words:
     """What a command line of ``net use`` wants.
 

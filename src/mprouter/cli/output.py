@@ -50,9 +50,11 @@ def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print *rows* under their *headings*, aligned; a column with nothing in it is left out. Cells may be styled."""
     shown = [column for column in range(len(headings)) if any(row[column] for row in rows)]
     widths = [max(_width(row[column]) for row in (headings, *rows)) for column in shown]
+    lines = []
     for row in ([click.style(each, bold=True) for each in headings], *rows):
         cells = [row[column] + " " * (width - _width(row[column])) for column, width in zip(shown, widths, strict=True)]
-        say("  ".join(cells).rstrip())
+        lines.append("  ".join(cells).rstrip())
+    say("\n".join(lines))
 
 
 def counted(number: int, thing: str) -> str:

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from tempfile import TemporaryFile
 
+from mprouter.frozen import frozen
 from mprouter.names import parse_remote
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import AddConnect, Answer, Call, CancelConnect, Event, NotifyInfo, Registration, Told
@@ -30,7 +31,7 @@ def is_told_of(registration: Registration, remote: str) -> bool:
     return registration.matches is None or registration.matches(forms)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """One call, and what the notifyee printed in it, on standard output and standard error."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.output import is_terminal, json_option, plain, say, say_json
+from mprouter.frozen import frozen
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -169,7 +169,7 @@ class _Shown(AbstractContextManager["_Shown"]):
         self._say_results()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Paused:
     """The person at the terminal, who is asked while nothing else is shown there."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mprouter import settings
 from mprouter.dialog.choosing import choose, named
 from mprouter.dialog.person import Left, Person
+from mprouter.frozen import frozen
 from mprouter.names import parse_local, parse_remote
 from mprouter.providers.base import Describing
 from mprouter.resource import ConnectFlag, NetResource
@@ -24,7 +24,7 @@ __all__ = ["Wanted", "connect"]
 _FREE, _NONE = "*", "-"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """How the dialog begins.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from mprouter.doctor import configuration, directories, notifyees, records
 from mprouter.doctor import providers as provider_checks
 from mprouter.errand import Errand, Unfinished
 from mprouter.finding import Check, Finding, Kind, Severity
+from mprouter.frozen import frozen
 
 if TYPE_CHECKING:
     from mprouter.providers.base import Mounted, Provider
@@ -41,7 +41,7 @@ HANGS = Kind(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checked:
     """What a check has found; nothing if all is well."""
 
@@ -49,7 +49,7 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Examination:
     """What all checks have found, after mending if that was wanted.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mprouter.frozen import frozen
 from mprouter.notify.model import Registration
 from mprouter.plugins import modules, trust
 from mprouter.plugins import target as targets
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Audited", "audit"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Audited:
     """What was found of one registration.
 

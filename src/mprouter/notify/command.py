@@ -12,10 +12,10 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mprouter.frozen import frozen
 from mprouter.notify.dispatch import nesting_environment
 from mprouter.notify.model import AddConnect, Event, NotifyInfo, Phase
 from mprouter.status import Status, WNetError
@@ -44,7 +44,7 @@ _MAX_ERRORS = 1 << 14  # bytes: the end of standard error that is kept
 _CHUNK = 1 << 16  # bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Start:
     """What is run: words and variables, the file, if not the one of that path, and who wants to know the process."""
 
@@ -54,7 +54,7 @@ class _Start:
     running: Callable[[int], None] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Outcome:
     """How a program ended (negative: by that signal) and what it wrote."""
 

@@ -12,6 +12,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+from mprouter.frozen import frozen
 from mprouter.notify.turn import Turn
 from mprouter.plugins.problem import Problem
 from mprouter.resource import ConnectFlag, NetResource
@@ -60,7 +61,7 @@ class NotifyInfo:
         self.running: Callable[[int], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddConnect:
     """A connection is to be added, or has been (``NOTIFYADD``, N14): what the request gave.
 
@@ -73,7 +74,7 @@ class AddConnect:
     operation: Literal["add"] = field(default="add", init=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelConnect:
     """A connection is to be cancelled, or has been (``NOTIFYCANCEL``, N14).
 
@@ -170,7 +171,7 @@ class Registration:
 _SOURCES = ("system", "user", "entry-point", "code")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """One call of a notifyee, as it is recorded (N20).
 

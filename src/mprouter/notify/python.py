@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from types import GeneratorType
 from typing import Any, TypeVar, overload
 
+from mprouter.frozen import frozen
 from mprouter.notify.model import Answer, Call, Event, NotifyInfo, Phase, Registration
 from mprouter.status import Status, WNetError
 
@@ -26,7 +26,7 @@ _METHODS = {"add": "add_connect_notify", "cancel": "cancel_connect_notify"}
 _MARK = "_mprouter_notifyee"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marks:
     """What ``@notifyee`` says of its target; None where it says nothing. See ``Registration``."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mprouter import places
+from mprouter.frozen import frozen
 from mprouter.notify.command import TIMEOUT, from_command
 from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import Answer, Event, NotifyInfo, Registration
@@ -87,7 +87,7 @@ class DropIns:
         self._known = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Known:
     """A file as it was when it was read, and whether its registration takes part."""
 

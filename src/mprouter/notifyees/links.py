@@ -15,12 +15,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
+from mprouter.frozen import frozen
 from mprouter.notify.dispatch import nesting_environment
 from mprouter.status import Status, WNetError
 from mprouter.store import owner
@@ -55,7 +55,7 @@ class Link(Protocol):
         """Take it down, and return when it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandPair:
     """Two programs with their arguments. Whether such a link is up they do not tell."""
 
@@ -80,7 +80,7 @@ class CommandPair:
         run(self.down_argv, place, patience)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SystemdUnit:
     """A unit of the system's service manager, or of the user's own."""
 
@@ -108,7 +108,7 @@ class SystemdUnit:
         return ["systemctl", *(["--user"] if self.user else []), "--no-ask-password", *verb, "--", self.unit]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkManagerConnection:
     """A connection profile of NetworkManager, whose secrets NetworkManager or an agent of the desktop keeps."""
 
@@ -138,7 +138,7 @@ class NetworkManagerConnection:
         return ["nmcli", "--wait", str(wait), "connection", verb, "id", self.connection]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireGuard:
     """A WireGuard interface, as wg-quick names it: ``corp`` for ``/etc/wireguard/corp.conf``, or a file's path."""
 

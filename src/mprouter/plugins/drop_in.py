@@ -11,7 +11,6 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date, time
 from itertools import chain
 from math import isfinite
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mprouter import places
+from mprouter.frozen import frozen
 from mprouter.plugins import trust
 from mprouter.plugins.problem import Problem
 from mprouter.status import Status, WNetError
@@ -88,7 +88,7 @@ KEYS: dict[str, Key] = {
 """What may stand in a notifyee's file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropIn:
     """What a file says. values: the keys that are as they must be. problems: all that is wrong, worst first."""
 

@@ -11,9 +11,9 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter.frozen import frozen
 from mprouter.plugins.host import GRACE, MARK
 from mprouter.processes import parent
 
@@ -22,7 +22,7 @@ __all__ = ["Orphan", "orphans"]
 _TARGET, _LIFELINE, _ARGUMENTS = 6, 9, 11  # in the host's command line
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Orphan:
     """A host that nobody speaks with any more. target: what runs there. pipe: which one tied it to its router."""
 

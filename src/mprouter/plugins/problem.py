@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mprouter.frozen import frozen
 from mprouter.status import Status
 
 __all__ = ["Problem"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Why a registration cannot be used: in words, and the line of its file, where one is to blame.
 

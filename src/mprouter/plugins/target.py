@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter.frozen import frozen
 from mprouter.plugins import trust
 from mprouter.status import Status, WNetError
 
 __all__ = ["Command", "Library", "PythonObject", "expand", "load", "look_at", "parse"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PythonObject:
     """``python:MODULE:ATTRIBUTE``, where MODULE may also be the absolute path of a file."""
 
@@ -28,7 +28,7 @@ class PythonObject:
         return f"python:{self.module}:{self.attribute}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Library:
     """``native:PATH``."""
 
@@ -38,7 +38,7 @@ class Library:
         return f"native:{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """``command:PATH ARGUMENTS``."""
 

@@ -6,16 +6,20 @@ A provider is told everything that it needs in the request and never calls back 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, IntFlag
+from dataclasses import field
+from enum import IntFlag
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mprouter.credentials import Credentials, Secret
-from mprouter.finding import Check
+from mprouter.frozen import frozen
 from mprouter.names import RemoteName
+from mprouter.providers.mounted import Mounted, Pending, State, Waiting
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status
+
+if TYPE_CHECKING:
+    from mprouter.finding import Check
 
 __all__ = [
     "AddRequest",
@@ -73,13 +77,6 @@ class Capability(IntFlag):
     REPLACE = 0x10000  # ours: it calls ``AddRequest.clear`` by itself
 
 
-class State(Enum):
-    """What became of a connection that was made: the mount works, or its server process or mount is gone."""
-
-    CONNECTED = "connected"
-    LOST = "lost"
-
-
 class Conversation(Protocol):
     """The person at the terminal, where there is one (CONNECT_INTERACTIVE)."""
 
@@ -90,7 +87,7 @@ class Conversation(Protocol):
         """Whether the person agrees; *question* may have several lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddRequest:
     """What ``add_connection`` gets (``NPAddConnection3``).
 
@@ -111,7 +108,7 @@ class AddRequest:
     clear: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Added:
     """What a provider reports of a connection that it made.
 
@@ -121,47 +118,6 @@ class Added:
 
     user: str | None
     handle: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """A connection as the store knows it: what ``cancel_connection`` and ``state`` get.
-
-    later: for a cancel that need not deliver: what is written and not sent may stay where it waits, and is told by
-    ``Caching.waiting``. A provider without a cache has nothing to do for it.
-    """
-
-    name: RemoteName
-    mountpoint: Path
-    handle: Mapping[str, Any]
-    later: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """Written data that is still on its way to the server: how many files and bytes."""
-
-    files: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What was written to a resource that its server does not have, whether it is connected now or not.
-
-    remote_name: as it was connected last. user: the user name on the server. pending: what the connection sends, or
-    the next one to that resource as that user. aside: files that cannot be sent, since a part of them is missing.
-    names: of the pending files, for a person. provider, options: as it was connected last, so that it can be connected
-    again; None and none where not known.
-    """
-
-    remote_name: str
-    user: str | None
-    pending: Pending
-    aside: tuple[Path, ...] = ()
-    provider: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict, hash=False)
-    names: tuple[str, ...] = ()
 
 
 Progress = Callable[[Pending], None]
@@ -278,7 +234,7 @@ class Enumerating(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResourceInformation:
     """What ``NPGetResourceInformation`` returns.
 
@@ -313,7 +269,7 @@ class Ascending(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UniversalName:
     """What ``NPGetUniversalName`` returns.
 
@@ -358,7 +314,7 @@ class PerformanceFlag(IntFlag):
     DYNAMIC = 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Performance:
     """How fast a connection should be (``NETCONNECTINFOSTRUCT``): measured or known, never invented; 0 = unknown.
 
@@ -380,7 +336,7 @@ class Measuring(Protocol):
         """Of a connection that stands. Raises: ERROR_NOT_CONNECTED."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkInformation:
     """What a provider says of its network (``NETINFOSTRUCT``; WNNC_DRIVER_VERSION and WNNC_NET_TYPE of ``NPGetCaps``).
 
@@ -401,7 +357,7 @@ class Describing(Protocol):
         """Told at once, without the network. Raises nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogonInfo:
     """Who logs on (``MSV1_0_INTERACTIVE_LOGON``, ``KERB_INTERACTIVE_LOGON``).
 

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeVar
 
-from mprouter.names import RemoteName
-from mprouter.providers.base import Provider
-from mprouter.providers.claims import claimants
-from mprouter.providers.guard import mishap
 from mprouter.status import Status, WNetError
 
-__all__ = ["INSIGNIFICANT", "builtin_providers", "first_significant", "route"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mprouter.names import RemoteName
+    from mprouter.providers.base import Provider
+
+__all__ = ["BUILTIN", "INSIGNIFICANT", "builtin_provider", "builtin_providers", "first_significant", "route"]
+
+BUILTIN = {
+    "smb": "smb:Smb",
+    "webdav": "webdav:WebDav",
+    "sftp": "sftp:Sftp",
+    "ftp": "ftp:Ftp",
+    "s3": "s3:S3",
+    "file": "local:Local",
+    "rclone": "remote:Remote",
+}
+"""The networks that this package brings, in the order in which they are tried unless settings say otherwise.
+
+SMB stands before WebDAV, as on Windows, since both may have a UNC name. Each with its file in ``rclone/`` and the class
+there, so that a command which connects nothing loads none of them.
+"""
 
 INSIGNIFICANT = frozenset(
     {
@@ -28,19 +45,15 @@ T = TypeVar("T")
 
 
 def builtin_providers() -> list[Provider]:
-    """The networks that this package brings, in the order in which they are tried unless settings say otherwise.
+    """All of them, in that order."""
+    return [builtin_provider(name) for name in BUILTIN]
 
-    SMB stands before WebDAV, as on Windows, since both may have a UNC name.
-    """
-    from mprouter.providers.rclone.ftp import Ftp
-    from mprouter.providers.rclone.local import Local
-    from mprouter.providers.rclone.remote import Remote
-    from mprouter.providers.rclone.s3 import S3
-    from mprouter.providers.rclone.sftp import Sftp
-    from mprouter.providers.rclone.smb import Smb
-    from mprouter.providers.rclone.webdav import WebDav
 
-    return [Smb(), WebDav(), Sftp(), Ftp(), S3(), Local(), Remote()]
+def builtin_provider(name: str) -> Provider:
+    """The one of this name, loaded."""
+    module, _, kind = BUILTIN[name].partition(":")
+    made: Provider = getattr(import_module(f"mprouter.providers.rclone.{module}"), kind)()
+    return made
 
 
 def first_significant(refusals: Iterable[WNetError]) -> WNetError | None:
@@ -57,6 +70,9 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
     significant but some provider knew the form of *name*, with the words of all that said something;
     ERROR_NO_NET_OR_BAD_PATH if none knew it; ERROR_NO_NETWORK without any provider.
     """
+    from mprouter.providers.claims import claimants
+    from mprouter.providers.guard import mishap
+
     if not providers:
         raise WNetError(Status.ERROR_NO_NETWORK, name=name.given)
     refusals: list[WNetError] = []

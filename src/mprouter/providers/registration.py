@@ -6,27 +6,37 @@ how a stranger is held to the protocol in ``guard.py``; files, targets and trust
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import field, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mprouter.errand import Errand, Unfinished
+from mprouter.frozen import frozen
 from mprouter.names import match_pattern
 from mprouter.plugins import drop_in, packages
-from mprouter.plugins import target as targets
 from mprouter.plugins.problem import Problem
-from mprouter.providers import guard
-from mprouter.providers.base import Provider
-from mprouter.providers.guard import Guarded, guarded, problem_of
+from mprouter.providers.order import BUILTIN, builtin_provider
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
+    from mprouter.errand import Errand
     from mprouter.names import RemoteName
+    from mprouter.plugins import target as targets
+    from mprouter.providers.base import Provider
+    from mprouter.providers.mounted import Mounted, State, Waiting
     from mprouter.providers.native.provider import Native
+
+    class Standing(Protocol):
+        """What can be told of the connections of providers without loading these."""
+
+        def states(self, mounted: Sequence[Mounted]) -> list[State]:
+            """As ``Provider.state``, of several at once."""
+
+        def waiting(self) -> list[Waiting]:
+            """As ``Caching.waiting``."""
+
 
 __all__ = [
     "DIRECTORY",
@@ -67,14 +77,14 @@ _SOURCES = ("built-in", "code", "system", "user", "entry-point")
 """Of two providers of one name, the one of the earlier source has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registered:
     """A network provider that is registered.
 
     name: that of its file or entry point, which is the provider's here, whatever it calls itself. source: "built-in",
     "code", "system", "user" or "entry-point". get: the provider, loaded at the first call; raises ``WNetError``, each
     time the same. order: smaller is tried earlier. target, file: as registered. enabled: whether it is asked. problem:
-    why it cannot be.
+    why it cannot be. standing: where what became of its connections can be asked without loading it.
     """
 
     name: str
@@ -85,6 +95,7 @@ class Registered:
     file: Path | None = None
     enabled: bool = True
     problem: Problem | None = None
+    standing: Standing | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:
@@ -96,6 +107,15 @@ class Registered:
         """Whether it is asked."""
         return self.enabled and self.problem is None
 
+    def waiting(self) -> Callable[[], list[Waiting]] | None:
+        """What tells of data that waits to be sent (``Caching``), one for all who share it; None: it keeps none."""
+        if self.standing is not None:
+            return self.standing.waiting
+        from mprouter.providers.base import Caching
+
+        provider = self.get()
+        return provider.waiting if isinstance(provider, Caching) else None
+
     @property
     def where(self) -> str:
         """Its problem, with the place where it is to be mended."""
@@ -106,20 +126,18 @@ class Registered:
 
 def builtin() -> list[Registered]:
     """Ours, in their order."""
-    from mprouter.providers.order import builtin_providers
+    from mprouter.providers.rclone import standing
 
     return [
-        Registered(each.name, "built-in", partial(_itself, each), FIRST_BUILTIN + place)
-        for place, each in enumerate(builtin_providers())
+        Registered(name, "built-in", cache(partial(builtin_provider, name)), FIRST_BUILTIN + place, standing=standing)
+        for place, name in enumerate(BUILTIN)
     ]
-
-
-def _itself(provider: Provider) -> Provider:
-    return provider
 
 
 def of_code(provider: Provider) -> Registered:
     """One that a program gives to its router. Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if it is none."""
+    from mprouter.providers.guard import guarded, problem_of
+
     name = getattr(provider, "name", None)
     problem = problem_of(provider) if isinstance(name, str) and name else "it has no name"
     if problem:
@@ -169,7 +187,7 @@ class Known:
 def arranged(
     found: Iterable[Registered], *, order: Sequence[str] = (), disabled: Sequence[str] = ()
 ) -> list[Registered]:
-    """*found* as they are tried: the enabled ones loaded, what is wrong as their problem.
+    """*found* as they are tried: of those that are not ours the enabled ones loaded, what is wrong as their problem.
 
     order: of names (``ProviderOrder``); those that it does not name come after, by their own order, then source, then
     name. disabled: names. Of two enabled providers of one name that of the earlier source is it, the other is broken.
@@ -193,7 +211,7 @@ def arranged(
 
 
 def _looked_at(registered: Registered) -> Registered:
-    if registered.problem is None:
+    if registered.problem is None and registered.source != "built-in":
         try:
             registered.get()
         except WNetError as error:
@@ -350,6 +368,8 @@ class _Loading:
             self._native.close()
 
     def _load(self) -> Provider:
+        from mprouter.plugins import target as targets
+
         target = targets.parse(self._target)
         if isinstance(target, targets.Library):
             return self._library(target)
@@ -364,6 +384,8 @@ class _Loading:
 
     def _in_time(self, load: Callable[[], Provider]) -> Provider:
         """What *load* returns or raises, on a thread of its own; ``WNetError`` (ERROR_TIMEOUT) if it hangs."""
+        from mprouter.errand import Errand, Unfinished
+        from mprouter.providers import guard
 
         def loaded() -> Provider:
             self._loader, before = threading.get_ident(), getattr(_here, "is_loading", False)
@@ -387,7 +409,11 @@ class _Loading:
             raise _bad(f"{self._target} cannot be loaded: {error}") from error
 
     def _python(self, target: targets.PythonObject) -> Provider:
+        import inspect
+
+        from mprouter.plugins import target as targets
         from mprouter.plugins.configured import configured
+        from mprouter.providers.guard import Guarded, problem_of
 
         found = targets.load(target, checked=self._checked, sha256=self._said.get("sha256"))
         made: Any = configured(found, self._said.get("settings", {}))
@@ -403,6 +429,7 @@ class _Loading:
     def _library(self, target: targets.Library) -> Provider:
         """One in a shared library, which is looked at now, and loaded, in a process of its own, when it is needed."""
         from mprouter.plugins import trust
+        from mprouter.providers.guard import Guarded
         from mprouter.providers.native.provider import TIMEOUT, Native
 
         if "settings" in self._said:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
+from mprouter.frozen import frozen
 from mprouter.names import RemoteName, is_drive, parse_local, parse_remote
 from mprouter.plugins import drop_in
 from mprouter.providers.base import Provider
@@ -25,7 +26,7 @@ from mprouter.store import Remembered
 __all__ = ["Change", "Note", "Plan", "plan"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One thing that becomes different. name: of the key of the settings, the notifyee or provider, or the local name.
 
@@ -37,7 +38,7 @@ class Change:
     value: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """What cannot be used here, and why. line: of the file."""
 
@@ -46,7 +47,7 @@ class Note:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What is kept *before* and *after*, and what is to be told.
 
@@ -275,7 +276,7 @@ def _said(value: Value | None) -> tuple[int | None, bytes] | None:
 # -- reading it back ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Reading:
     """From keys to what is kept. What is the same *over* as it was *under* stays as *before*, to the letter."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = ["Key", "Kind", "Value", "at", "parse", "read", "written"]
@@ -33,7 +33,7 @@ class Kind(IntEnum):
 _TEXTS = {Kind.SZ, Kind.EXPAND_SZ, Kind.MULTI_SZ}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Value:
     """One line of a key. name: "" = the default value. line: of the file; 0 = it is not from one.
 
@@ -74,7 +74,7 @@ class Value:
         return int.from_bytes(self.data, "little") if self.kind == Kind.DWORD and len(self.data) == 4 else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """One section. path: from the root's full name on, without backslashes at the end. deleted: with all below it."""
 

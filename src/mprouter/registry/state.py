@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mprouter import places, settings
+from mprouter.frozen import frozen
 from mprouter.names import is_drive
 from mprouter.notify.registration import DIRECTORY
 from mprouter.plugins import drop_in
@@ -64,7 +65,7 @@ CONNECTIONS = r"HKEY_CURRENT_USER\Software\mprouter\Network"
 """Our own: each value is what is remembered for a local name and has no place in ``DRIVES``, as a TOML table."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """A network provider of Windows that one of ours stands for.
 
@@ -91,7 +92,7 @@ def service_of(**said: str | int) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notifyee:
     """A drop-in file, of a notifyee or a network provider.
 
@@ -102,7 +103,7 @@ class Notifyee:
     problem: WNetError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """What is kept, of the user's own files or of the system's; remembered are the user's connections in both cases.
 

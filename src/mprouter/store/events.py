@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from mprouter.frozen import frozen
 from mprouter.store import sealed
 from mprouter.store.model import EventRecord
 
@@ -26,7 +27,7 @@ TRIM_AT_ONCE = 500
 log = logging.getLogger("mprouter.store")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bounds:
     """What is kept: the newest *count* events, and of them those of the last *age* seconds."""
 

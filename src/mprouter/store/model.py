@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mprouter.frozen import frozen
 from mprouter.store import owner
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "EventRecord", "Operation", "Owed", "Remembered"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """A connection, made or in the making.
 
@@ -45,7 +45,7 @@ class Entry:
         return owner.alive(self.owner_pid, self.owner_start)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remembered:
     """A connection of the user's profile, which is restored at login (C3). saved: Unix time."""
 
@@ -59,7 +59,7 @@ class Remembered:
     saved: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Owed:
     """A post that an operation owes a notifyee (N19).
 
@@ -80,7 +80,7 @@ class Owed:
         return self.pid > 0 and owner.alive(self.pid, self.start)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """An operation in the journal.
 
@@ -109,7 +109,7 @@ class Operation:
         return owner.alive(self.owner_pid, self.owner_start)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventRecord:
     """What happened (N20): one call of a notifyee (kind "notify") or one operation (kind "operation").
 

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mprouter import reserve
+from mprouter.frozen import frozen
 from mprouter.store import sealed
 from mprouter.store.database import connect, fill
 
@@ -33,7 +34,7 @@ _BELIEVABLE = 1 << 40  # the number of a connection or an event
 _Errors = (sqlite3.Error, UnicodeDecodeError)  # the second: SQLite's complaint repeats a broken name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Salvaged:
     """What became of a damaged store.
 

@@ -6,10 +6,11 @@ It checks no request, has no providers and no store, and mounts nothing: how an 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from mprouter.frozen import frozen
 from mprouter.names import looks_local, parse_local, parse_remote
 from mprouter.notify.dispatch import MAX_RETRIES, operate
 from mprouter.notify.model import AddConnect, CancelConnect, Event, Registration, Told
@@ -20,7 +21,7 @@ from mprouter.status import Status, WNetError
 __all__ = ["RecordingRouter", "Result"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """How an operation ended.
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from mprouter.credentials import Secret
+from mprouter.frozen import frozen
 from mprouter.names import RemoteName, match_pattern
 from mprouter.plugins.host import MEMORY_LIMIT, Host, Hosting, Patience
 from mprouter.providers.base import (
@@ -88,7 +89,7 @@ _BY_EXPORT = {Capability.UNIVERSAL_NAME: "NPGetUniversalName", Capability.LOGON_
 log = logging.getLogger("mprouter.providers")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Able:
     """What a library exports, and what its ``NPGetCaps`` says, by index."""
 

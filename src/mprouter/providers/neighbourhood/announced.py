@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mprouter.errand import Errand, Unfinished
+from mprouter.frozen import frozen
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -30,7 +30,7 @@ _RESOLVING = 0.5
 log = logging.getLogger("mprouter.providers")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Service:
     """A service. kind: as asked for, ``_smb._tcp``. title: its name for a person.
 

@@ -12,12 +12,13 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mprouter import faults, places
 from mprouter.credentials import Secret
+from mprouter.frozen import frozen
 from mprouter.processes import parent, started_at
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
@@ -66,7 +67,7 @@ INHERITED |= {"XDG_CONFIG_HOME", "RCLONE_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR
 """The variables that rclone gets: where things are, nothing secret, and none of those that are options of rclone."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Daemon:
     """A running rclone.
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = ["COMMON", "Failure", "meaning"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """One line of the table.
 

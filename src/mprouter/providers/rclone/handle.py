@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from mprouter.providers.base import Mounted
-from mprouter.providers.rclone.daemon import Daemon, is_running
+from mprouter.frozen import frozen
+from mprouter.processes import started_at
 from mprouter.providers.rclone.mounts import is_mounted, real_path
+
+if TYPE_CHECKING:
+    from mprouter.providers.mounted import Mounted
+    from mprouter.providers.rclone.daemon import Daemon
 
 __all__ = ["Handle"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handle:
     """How a later process finds the mount again.
 
@@ -44,7 +47,7 @@ class Handle:
     @property
     def is_connected(self) -> bool:
         """Whether that rclone runs and the mount is there, asked of the kernel alone."""
-        return is_running(self.pid, self.started) and is_mounted(self.mountpoint)
+        return started_at(self.pid) == self.started and is_mounted(self.mountpoint)
 
     @classmethod
     def read(cls, mounted: Mounted) -> Self:

@@ -7,11 +7,11 @@ is the user's, shared with ssh, and only appended to, after a person agreed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mprouter import places
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = ["HostKey", "accept", "algorithms", "default_files", "offered", "pin", "record", "recorded"]
@@ -27,7 +27,7 @@ _CERTIFIED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostKey:
     """A server's public key. marker: "", ``@cert-authority`` or ``@revoked``. place: ``FILE:LINE`` where recorded."""
 

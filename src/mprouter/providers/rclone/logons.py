@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mprouter.credentials import Secret
+from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
 
 __all__ = ["Logon", "by_password", "local_user"]
@@ -14,7 +15,7 @@ ASKED = 3
 """How often the person at the terminal may type a password."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logon:
     """One way to log on.
 

@@ -13,15 +13,15 @@ import logging
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+from mprouter.frozen import frozen
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.rc import Refused
 
-__all__ = ["Server", "is_whole", "lacks_parts", "mend"]
+__all__ = ["Server", "lacks_parts", "mend"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 """Bytes that are compared at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Description:
     """rclone's description of a file.
 
@@ -84,7 +84,7 @@ class _Description:
         return self.size == data.st_size and not self.gaps and _seconds(self.modified) == _seconds(_time(data))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """The server's files, of the file system *fs* of an rclone."""
 
@@ -155,11 +155,6 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
             content.replace(data / sent)
             description.unlink()
             log.warning("%s was being written when rclone was killed: it will be on the server as %s", name, sent)
-
-
-def is_whole(content: bytes) -> bool:
-    """Whether a description is not cut off."""
-    return content.rstrip().endswith(b"}")
 
 
 def lacks_parts(description: Path) -> bool:

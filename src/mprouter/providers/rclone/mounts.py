@@ -8,16 +8,30 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mprouter import mountinfo
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["Opener", "check_fuse", "fusermount", "is_mounted", "links", "openers", "real_path", "served_by", "unmount"]
+__all__ = [
+    "KIND",
+    "Opener",
+    "check_fuse",
+    "fusermount",
+    "is_mounted",
+    "links",
+    "openers",
+    "real_path",
+    "served_by",
+    "unmount",
+]
+
+KIND = "fuse.rclone"
+"""The type of rclone's file systems, as the kernel calls it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opener:
     """A process that has something open on a mount. path: what, relative to the mount; "" is its root."""
 
@@ -59,7 +73,7 @@ def real_path(mountpoint: Path) -> Path:
 def is_mounted(mountpoint: Path) -> bool:
     """Whether the topmost mount on *mountpoint*, a real path, is one of rclone's, alive or dead."""
     there = mountinfo.at(mountpoint)
-    return there is not None and there.kind == "fuse.rclone"
+    return there is not None and there.kind == KIND
 
 
 def served_by(pid: int) -> int:

@@ -6,9 +6,9 @@ No option is secret: options are remembered, shown, and given on command lines.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Option:
     """An option. about: what it does. read: the value as it is used; raises ``ValueError`` with what is wrong."""
 

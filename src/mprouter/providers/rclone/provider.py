@@ -14,12 +14,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mprouter import faults
+from mprouter.frozen import frozen
 from mprouter.names import RemoteName
 from mprouter.providers.base import (
     Added,
@@ -86,7 +87,7 @@ _MOUNTING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """What to connect to.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mprouter import places
 from mprouter.credentials import Secret
+from mprouter.frozen import frozen
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import hostkeys, sshconfig
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Sftp", "accept_host_key"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SftpTarget(Target):
     """A directory on an SSH server. keys: those recorded for it."""
 

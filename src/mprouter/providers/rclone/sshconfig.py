@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase"]
@@ -15,7 +15,7 @@ __all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase"
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SshHost:
     """How to reach and log on to a host. user: None = not said.
 

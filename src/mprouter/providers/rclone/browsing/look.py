@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mprouter.credentials import Credentials
 from mprouter.errand import Errand, Unfinished
+from mprouter.frozen import frozen
 from mprouter.names import RemoteName, parse_remote
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import daemon
@@ -46,7 +47,7 @@ _TELLING = frozenset({Status.ERROR_PATH_NOT_FOUND, Status.ERROR_DIRECTORY, Statu
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """Something in a server or a directory that can be connected."""
 
@@ -99,7 +100,7 @@ def visible(names: Iterable[str]) -> list[Seen]:
     return [Seen(each) for each in names if not each.startswith(".")]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Connected:
     """What is connected on the server in question. fs: in rclone. path: from there to what is asked for; None = up."""
 

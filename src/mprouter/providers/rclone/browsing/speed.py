@@ -9,12 +9,12 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from time import monotonic
 
 from mprouter.errand import Errand, Unfinished
+from mprouter.frozen import frozen
 from mprouter.providers.base import Performance, PerformanceFlag
 from mprouter.providers.rclone.reach import reach, resolve
 from mprouter.status import WNetError
@@ -25,7 +25,7 @@ PATIENCE = 2.0
 """Seconds for the resolution of a name, and for a connection."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measured:
     """What the kernel knows of one TCP connection.
 

@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mprouter import mountinfo, places
 from mprouter.finding import Finding, Kind, Severity
+from mprouter.frozen import frozen
 from mprouter.mountinfo import Mount
 from mprouter.providers.base import Mounted
 from mprouter.providers.rclone import daemon, rc
@@ -52,7 +52,7 @@ HOLD_LEFT = Kind(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Served:
     """What living rclones serve.
 

@@ -1,0 +1,76 @@
+"""How the process of a command ends: at once, and as an interpreter would all the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from sandbox import Command, Places
+from strangers import register
+from warm import MPR
+
+
+def run(before: str, *words: str, output: IO[str] | int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """A command in an interpreter of its own, which writes when it likes, after *before* has been done in it."""
+    code = f"import atexit, os, sys, threading\n{before}\nfrom mprouter.cli import main\nmain()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+        check=False,
+    )
+
+
+TELLING = "class Telling:\n    def __del__(self): os.write(1, b'taken down')\nkept = Telling()"
+"""What can tell whether the interpreter takes down what it has loaded."""
+
+
+def test_modules_are_not_taken_down() -> None:
+    assert run(TELLING, "--version").stdout.partition("\n")[2] == ""
+
+
+@pytest.mark.parametrize("name", ["mprouter.plugins.modules", "ctypes", "keyring"])
+def test_modules_are_taken_down_if_there_is_code_of_others(name: str) -> None:
+    assert run(f"import {name}\n{TELLING}", "--version").stdout.partition("\n")[2] == "taken down"
+
+
+def test_what_code_of_others_has_written_arrives(places: Places, installed: Command) -> None:
+    file = places.base / "record"
+    register(places, "odd", f"kept = open({str(file)!r}, 'w')\nkept.write('all of it')")
+    assert installed("list").returncode == 0
+    assert file.read_text() == "all of it"
+
+
+def test_exit_functions_are_called_and_threads_waited_for() -> None:
+    ran = run(
+        "atexit.register(lambda: print('at exit'))\n"
+        "def end(): threading.main_thread().join(); print('thread')\n"
+        "threading.Thread(target=end).start()",
+        "--version",
+    )
+    assert ran.stdout.splitlines()[1:] == ["thread", "at exit"]
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["nonsense"], 2)])
+def test_the_exit_code_is_the_command_s(words: list[str], code: int) -> None:
+    assert run("", *words).returncode == code
+
+
+def test_what_is_not_written_at_the_end_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = run("atexit.register(lambda: print('rest'))", "nonsense", output=full)
+    assert ran.returncode == 120
+    assert "No space left on device" in ran.stderr
+
+
+def test_who_measures_the_process_sees_its_end(tmp_path: Path) -> None:
+    measured: list[str | Path] = [sys.executable, "-m", "cProfile", "-o", tmp_path / "profile", MPR, "--version"]
+    subprocess.run(measured, stdout=subprocess.DEVNULL, check=True)
+    assert (tmp_path / "profile").stat().st_size > 0
