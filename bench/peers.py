@@ -7,7 +7,9 @@ the path is gone. What is measured with them stands in the rows.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -215,11 +217,12 @@ class Rclone(Mounter):
 
 
 class Gio(Mounter):
-    """``gio mount`` in a session of its own, seen through gvfs's FUSE file system."""
+    """``gio mount`` in a session of its own, seen through gvfs's FUSE file system. warm: gvfsd and that run already."""
 
-    def __init__(self, share: Share, ground: Ground, session: Mapping[str, str]) -> None:
+    def __init__(self, share: Share, ground: Ground, session: Mapping[str, str], *, warm: bool) -> None:
         super().__init__(share, ground)
         self.name = "gio mount"
+        self._warm = warm
         self._session = session
         scheme = {"webdav": "dav"}.get(share.network, share.network)
         path = f"/{share.url.rpartition('/')[2]}" if share.network == "smb" else "/"
@@ -239,6 +242,28 @@ class Gio(Mounter):
         """See ``Mounter``."""
         self._run("mount", "-u", self._url)
         wait_for(lambda: not os.listdir(self._seen), "the end of gvfs's mount")
+        if not self._warm:
+            os.kill(self._daemon(), signal.SIGTERM)
+            wait_for(lambda: not os.path.ismount(self._seen), "the end of gvfsd")
+
+    def _daemon(self) -> int:
+        """The process that the session's bus has started."""
+        method = "org.freedesktop.DBus.GetConnectionUnixProcessID"
+        argv = [
+            "gdbus",
+            "call",
+            "--session",
+            "--dest",
+            "org.freedesktop.DBus",
+            "--object-path",
+            "/",
+            "--method",
+            method,
+        ]
+        said = subprocess.run(
+            [*argv, "org.gtk.vfs.Daemon"], env=self._session, capture_output=True, text=True, check=True
+        )
+        return int(re.findall(r"\d+", said.stdout)[-1])
 
     def _run(self, *arguments: str) -> None:
         silent = subprocess.DEVNULL
@@ -265,13 +290,13 @@ def newest_rclone() -> str:
     return max(daemon.binaries(), key=daemon.version_of)
 
 
-def mounters(ground: Ground, share: Share) -> list[Mounter]:
-    """The peers that are on this machine."""
+def mounters(ground: Ground, share: Share, *, warm: bool = True) -> list[Mounter]:
+    """The peers that are on this machine. warm: what they leave running between mounts runs already."""
     found: list[Mounter] = [Rclone(share, ground)]
     if share.network == "sftp" and (program := ground.has("sshfs", "sshfs")):
         found.append(Sshfs(share, ground, program))
     if session := gvfs_session(ground, share):
-        found.append(Gio(share, ground, session))
+        found.append(Gio(share, ground, session, warm=warm))
     return found
 
 
@@ -301,12 +326,7 @@ def gvfs_session(ground: Ground, share: Share) -> dict[str, str] | None:
     }
     address = environment["DBUS_SESSION_BUS_ADDRESS"]
     ground.start(["dbus-daemon", "--session", "--nofork", f"--address={address}"], environment)
-    wait_for((home / "bus").exists, "the session's bus")
-    ground.start([daemons / "gvfsd", "--no-fuse"], environment)
-    # else gvfsd-fuse would have the bus start another, which mounts a second time
-    subprocess.run(["gdbus", "wait", "--session", "--timeout", "10", "org.gtk.vfs.Daemon"], env=environment, check=True)
-    ground.start([daemons / "gvfsd-fuse", "-f", home / "gvfs"], environment)
-    wait_for(lambda: os.path.ismount(home / "gvfs"), "gvfs's FUSE file system")
+    wait_for((home / "bus").exists, "the session's bus")  # which starts gvfsd when it is asked for, and that the other
     ground.at_end(lambda: _unmount(home / "gvfs", lazily=True))
     return environment
 

@@ -1,6 +1,7 @@
 """From the command, or the call, to a path that can be listed: cold, warm, and in a program; on three networks.
 
-Cold: nothing of ours runs. Warm: the rclone that holds connections runs, and none to this server is there.
+Cold: nothing of theirs runs, neither our rclone nor gvfsd. Warm: these run, and no connection is there; what they keep
+of the last one for a minute, a session with the server, they have.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ def cases(ground: Ground) -> Iterator[Case]:
     """Three for each network."""
     for network in NETWORKS:
         shared = share(ground, network)
-        peers = mounters(ground, shared)
-        ours: Sequence[Mounter] = (
-            Command(shared, ground, warm=False),
-            Command(shared, ground, warm=True),
-            InProcess(shared, ground),
+        cold, warm = (mounters(ground, shared, warm=each) for each in (False, True))
+        ours: Sequence[tuple[Mounter, list[Mounter]]] = (
+            (Command(shared, ground, warm=False), cold),
+            (Command(shared, ground, warm=True), warm),
+            (InProcess(shared, ground), warm),
         )
-        for each in (*ours[1:], *peers):  # what is to be warm is
-            each.mount()
-            each.unmount()
-        for (what, ratio), mounter in zip(CASES, ours, strict=True):
+        for mounter in (ours[1][0], ours[2][0], *warm):  # what is to be warm is
+            mounter.mount()
+            mounter.unmount()
+        for (what, ratio), (mounter, peers) in zip(CASES, ours, strict=True):
             kinds = [kind(mounter, Role.OURS), *(kind(each, Role.PEER) for each in peers)]
             yield Case(f"{network}: connect, {what}", "ms", kinds, [Goal(ratio)], rounds=11)
 

@@ -27,6 +27,10 @@ def main() -> NoReturn:
         from mprouter.cli import command_line
 
         command_line.wipe(len(words) - lower.index("use") - 1)  # before anything else: there may be a password in it
+    if words[:1] == ["connect"]:
+        from mprouter.cli import ahead
+
+        ahead.begin(words[1:])
     from mprouter.cli.program import program
 
     if sys.stdout is not None:  # a name that this terminal cannot show is no reason to fail
