@@ -14,7 +14,22 @@ from pathlib import Path
 from mprouter import mountinfo
 from mprouter.status import Status, WNetError
 
-__all__ = ["Opener", "check_fuse", "fusermount", "is_mounted", "links", "openers", "real_path", "served_by", "unmount"]
+__all__ = [
+    "RCLONE",
+    "Opener",
+    "check_fuse",
+    "fusermount",
+    "is_mounted",
+    "links",
+    "openers",
+    "real_path",
+    "served_by",
+    "unmount",
+]
+
+
+RCLONE = "fuse.rclone"
+"""The type of the file systems that rclone mounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +71,10 @@ def real_path(mountpoint: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def is_mounted(mountpoint: Path) -> bool:
-    """Whether the topmost mount on *mountpoint*, a real path, is one of rclone's, alive or dead."""
+def is_mounted(mountpoint: Path, kind: str = RCLONE) -> bool:
+    """Whether the topmost mount on *mountpoint*, a real path, is of the type *kind*, alive or dead."""
     there = mountinfo.at(mountpoint)
-    return there is not None and there.kind == "fuse.rclone"
+    return there is not None and there.kind == kind
 
 
 def served_by(pid: int) -> int:
@@ -67,8 +82,8 @@ def served_by(pid: int) -> int:
     return sum(path == "/dev/fuse" for path in links(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def unmount(mountpoint: Path, *, lazily: bool = False) -> bool:
-    """Take the mount away; False if it is in use.
+def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = RCLONE) -> bool:
+    """Take the mount, one of the type *kind*, away; False if it is in use.
 
     lazily: also if it is in use: it vanishes from the tree of files at once, for those who use it when they are done.
     Raises ``WNetError`` (ERROR_EXTENDED_ERROR) if it cannot be taken away for another reason.
@@ -84,7 +99,7 @@ def unmount(mountpoint: Path, *, lazily: bool = False) -> bool:
         env={**os.environ, "LC_ALL": "C"},
         check=False,
     )
-    if not is_mounted(mountpoint):
+    if not is_mounted(mountpoint, kind):
         return True
     if "busy" in ran.stderr.lower():
         return False
