@@ -285,9 +285,11 @@ class _Attempt:
                 typed = f"{logon.password.reveal()}\n".encode() if logon.password is not None else None
                 try:
                     process.communicate(typed, LIMIT)
-                except subprocess.TimeoutExpired:
-                    _clear(self.mountpoint)
-                    raise WNetError(Status.ERROR_TIMEOUT, f"{self.ssh.host} does not answer") from None
+                except BaseException as error:  # Ctrl-C, too
+                    _clear(self.mountpoint)  # at once: what follows waits for its end
+                    if isinstance(error, subprocess.TimeoutExpired):
+                        raise WNetError(Status.ERROR_TIMEOUT, f"{self.ssh.host} does not answer") from None
+                    raise
             said.seek(0)
             return None if process.returncode == 0 else said.read().removesuffix(_CUT).strip() or _CUT
 
