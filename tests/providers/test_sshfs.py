@@ -19,7 +19,8 @@ import warm
 from mprouter.names import parse_remote
 from mprouter.providers.base import Mounted, State
 from mprouter.providers.rclone.sftp import Sftp
-from mprouter.providers.sshfs import OPTIONS, Sshfs
+from mprouter.providers.sshfs import Sshfs
+from mprouter.providers.sshfs.provider import OPTIONS
 from mprouter.status import Status, WNetError
 from mprouter.testing import ProviderContract
 from sandbox import Command, Places
@@ -215,6 +216,16 @@ def test_n15_the_password_is_in_no_words_and_no_variable(
     assert not any(b"ge-heim" in each for each in told)
 
 
+def test_a_command_whose_words_are_like_those_of_sshfs_is_not_taken_for_one(
+    installed: Command, places: Places, sftp_server: SftpServer
+) -> None:
+    enable(places)
+    url = f"{sftp_server.url()}/missing"
+    ran = installed("connect", "--provider", "sshfs", *words(sftp_server), url, places.home / "drive")
+    assert ran.returncode == 1
+    assert "there is no directory" in ran.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_n19_a_command_that_ends_while_it_connects_leaves_nothing(
     number: signal.Signals, mpr: Command, places: Places
@@ -323,6 +334,26 @@ def test_r3_without_the_program_sftp_connects(
     assert mpr("connect", sftp_server.url(), "Z:", *words(sftp_server)).returncode == 0
     assert provider_of_z(mpr) == "sftp"
     assert mpr("disconnect", "Z:").returncode == 0
+
+
+def test_c6_sftp_first_sends_what_was_written_through_it(mpr: Command, places: Places, fresh: Fresh) -> None:
+    server = fresh(sftp.serve)
+    connect = ["connect", server.url(), "Z:", *words(server)]
+    mpr(*connect)
+    assert list((places.drives / "Z").iterdir()) == []  # rclone then knows for a while that there are no files
+    server.stop()
+    (places.drives / "Z" / "report").write_text("important")
+    mpr("disconnect", "Z:", "--later")
+    server.start()
+    enable(places)
+    assert "written there through sftp" in mpr(*connect, "--provider", "sshfs").stderr
+    assert mpr(*connect).returncode == 0
+    assert provider_of_z(mpr) == "sftp"
+    mpr("disconnect", "Z:")
+    assert (server.root / "report").read_text() == "important"
+    mpr(*connect)
+    assert provider_of_z(mpr) == "sshfs"
+    mpr("disconnect", "Z:")
 
 
 def test_what_a_killed_sshfs_served_is_lost_and_restored(mpr: Command, places: Places, sftp_server: SftpServer) -> None:

@@ -1,75 +1,52 @@
-"""SFTP by the program ``sshfs``, for those to whom its speed is worth more than rclone's cache: docs/networks.md.
-
-It takes part only where a file in ``providers.d`` says so. Each connection is an sshfs of its own, found again by the
-directory that it mounts on; ssh itself verifies the server and finds the keys. Where sshfs cannot do what is wanted the
-answer is ERROR_NOT_SUPPORTED, so that the router goes on to the provider ``sftp`` (R3).
-"""
+"""Making a connection: which words sshfs is started with, which ways to log on it tries, and what it says."""
 
 from __future__ import annotations
 
 import os
 import pwd
-import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any
 
-from mprouter import faults
 from mprouter.credentials import Secret
-from mprouter.names import RemoteName
-from mprouter.processes import started_at
-from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
-from mprouter.providers.rclone import hostkeys, mounts, sshconfig
+from mprouter.providers.base import AddRequest
+from mprouter.providers.rclone import hostkeys, sshconfig
 from mprouter.providers.rclone.failures import Failure, meaning
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
-from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, existing_file, read_options
 from mprouter.providers.rclone.scope import apart
 from mprouter.providers.rclone.sshconfig import SshHost
+from mprouter.providers.sshfs.served import clear
 from mprouter.status import Status, WNetError
 
-__all__ = ["Sshfs"]
-
-KIND = "fuse.sshfs"
-"""The type of the file systems that sshfs mounts."""
+__all__ = ["Attempt"]
 
 LIMIT = 60.0
 """Seconds in which sshfs has to connect; a server that does not answer at all ssh gives up after 10."""
 
-ENDING = 10.0
-"""Seconds that a disconnect waits for the end of an sshfs that has nothing to do any more."""
-
-OPTIONS: Mapping[str, Option] = {  # as sftp has them, which would take long to import
-    **COMMON_OPTIONS,
-    "known_hosts": Option("the file with the host keys to trust, instead of ~/.ssh/known_hosts", existing_file),
-    "key_file": Option("the private key to log on with, instead of those in ~/.ssh", existing_file),
-}
-
-ALWAYS = {
+SSHFS = {
     "sshfs_verbose": "",  # else what ssh says is thrown away
     "reconnect": "",  # the drive outlives a break of the network
     "idmap": "user",  # who logs on has the same files there and here
     "dcache_timeout": "5",  # what others change shows as soon as on all networks
-    "ssh_command": "ssh -oNoHostAuthenticationForLocalhost=no",
-    "StrictHostKeyChecking": "yes",
-    "UpdateHostKeys": "no",  # known_hosts gets only what a person agreed to
-    "ControlPath": "none",  # through another program's session any password would do
-    "ConnectTimeout": "10",
-    "ServerAliveInterval": "15",
-    "ServerAliveCountMax": "3",
-    "LogLevel": "ERROR",  # no banner of the server
 }
-"""Options of every sshfs, and of its ssh."""
+"""Options of every sshfs."""
 
-_BY_KEY = {"BatchMode": "yes"}
-_BY_PASSWORD = {
-    "password_stdin": "",
-    "BatchMode": "no",
-    "PreferredAuthentications": "password,keyboard-interactive",
-}
+SSH = (
+    "StrictHostKeyChecking=yes",
+    "NoHostAuthenticationForLocalhost=no",
+    "UpdateHostKeys=no",  # known_hosts gets only what a person agreed to
+    "ControlPath=none",  # through another program's session any password would do
+    "ConnectTimeout=10",
+    "ServerAliveInterval=15",
+    "ServerAliveCountMax=3",
+    "LogLevel=ERROR",  # no banner of the server
+)
+"""Options of every ssh, before what the user's configuration says."""
+
+BY_KEY = ("BatchMode=yes",)
+BY_PASSWORD = ("BatchMode=no", "PreferredAuthentications=password,keyboard-interactive")
+ONLY_KEY_FILE = ("IdentitiesOnly=yes", "IdentityAgent=none")
 
 FAILURES = (
     Failure(
@@ -102,7 +79,7 @@ FAILURES = (
     Failure("no such file or directory", Status.ERROR_PATH_NOT_FOUND, "there is no directory {path}"),
     Failure("not a directory", Status.ERROR_DIRECTORY, "{path} is a file, not a directory"),
     Failure("subsystem request failed", Status.ERROR_UNEXP_NET_ERR, "{host} speaks SSH, but offers no SFTP"),
-    Failure("(.*connection closed by.*)", Status.ERROR_UNEXP_NET_ERR, "{host} ends the connection: {said}"),
+    Failure("connection closed by", Status.ERROR_UNEXP_NET_ERR, "the connection to {host} ended: {said}"),
     Failure(
         "bad configuration option|terminating, .* bad",
         Status.ERROR_BAD_CONFIGURATION,
@@ -115,96 +92,8 @@ _CUT = "read: Connection reset by peer\n"
 """What sshfs says last of whatever ends its ssh."""
 
 
-class Sshfs:
-    r"""``sftp://``, and ``\\sshfs\user@host``, by sshfs."""
-
-    name = "sshfs"
-    capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
-
-    def claims(self, name: RemoteName) -> bool:
-        """The names of ``sftp``."""
-        return name.scheme == "sftp"
-
-    def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
-        """See ``Provider.check_options``."""
-        read_options(OPTIONS, options, network=self.name, name=name.given)
-
-    def add_connection(self, request: AddRequest) -> Added:
-        """Have sshfs log on and mount (``NPAddConnection3``); see ``Provider.add_connection``."""
-        name = request.name
-        with self._reporting(name.given):
-            _check_installed()
-            mounts.check_fuse()
-            options = read_options(OPTIONS, request.options, network=self.name, name=name.given)
-            ssh = sshconfig.look_up(str(name.host), name.port, request.credentials.user or name.user)
-            if "key_file" in options:
-                ssh = replace(ssh, keys=(Path(options["key_file"]),), agent=None)
-            mountpoint = mounts.real_path(request.mountpoint)
-            try:
-                user = _Attempt(request, ssh, options, mountpoint).log_on()
-                faults.reached("mounted")
-                return Added(user, _handle(mountpoint))
-            except BaseException:
-                _clear(mountpoint)
-                raise
-
-    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
-        """Take the mount away (``NPCancelConnection``, C6); see ``Provider.cancel_connection``.
-
-        What is closed is on the server already. With *force* sshfs serves whoever has files open there to the end.
-        """
-        del progress
-        mountpoint = _mountpoint(mounted)
-        with self._reporting(mounted.name.given):
-            if not mounted.handle:  # half an add
-                _clear(mountpoint)
-            elif self.state(mounted) is State.LOST:
-                _unmount(mountpoint)
-            else:
-                opened = mounts.openers(mountpoint)
-                if (opened and not force) or not mounts.unmount(mountpoint, lazily=force, kind=KIND):
-                    from mprouter.providers.rclone.disconnect import in_use
-
-                    raise in_use(opened or mounts.openers(mountpoint, mapped=True))
-                faults.reached("unmounted")
-                if not opened:
-                    _wait_until(lambda: started_at(mounted.handle["pid"]) != mounted.handle["started"])
-
-    def state(self, mounted: Mounted) -> State:
-        """Whether its sshfs runs and its mount is there (``NPGetConnection``), asked of the kernel alone."""
-        pid, started = mounted.handle.get("pid", 0), mounted.handle.get("started", -1)
-        stands = started_at(pid) == started and mounts.is_mounted(_mountpoint(mounted), KIND)
-        return State.CONNECTED if stands else State.LOST
-
-    def settle(self, mounted: Mounted) -> State:
-        """The mount is there, or it is gone, and nothing else is to be done; see ``Provider.settle``."""
-        return self.state(mounted)
-
-    @contextmanager
-    def _reporting(self, name: str) -> Iterator[None]:
-        """Let errors tell the provider and the name that they are about."""
-        try:
-            yield
-        except WNetError as error:
-            error.provider = error.provider or self.name
-            error.filename = error.filename or name
-            raise
-
-
-def _check_installed() -> None:
-    import shutil
-
-    for program, package in (("sshfs", "sshfs"), ("ssh", "openssh-client")):
-        if shutil.which(program) is None:
-            raise WNetError(
-                Status.ERROR_NOT_SUPPORTED,
-                f"the program {program} is not there",
-                hint=f"install it: apt install {package}",
-            )
-
-
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class Attempt:
     """Making one connection. options: as read."""
 
     request: AddRequest
@@ -249,7 +138,7 @@ class _Attempt:
             yield from by_password(self.request, _password_logon, default=default, guest=None)
 
     def _mount(self, logon: Logon) -> None:
-        """Have sshfs mount; on any error nothing is mounted. Raises ``WNetError``, ERROR_LOGON_FAILURE for the next."""
+        """Have sshfs mount. Raises ``WNetError``: ERROR_LOGON_FAILURE if another way may do; else it may be mounted."""
         said = self._run(logon)
         if said is None:
             said = _refusal(self.mountpoint)
@@ -286,7 +175,7 @@ class _Attempt:
                 try:
                     process.communicate(typed, LIMIT)
                 except BaseException as error:  # Ctrl-C, too
-                    _clear(self.mountpoint)  # at once: what follows waits for its end
+                    clear(self.mountpoint)  # at once: what follows waits for its end
                     if isinstance(error, subprocess.TimeoutExpired):
                         raise WNetError(Status.ERROR_TIMEOUT, f"{self.ssh.host} does not answer") from None
                     raise
@@ -295,8 +184,11 @@ class _Attempt:
 
     def _command(self, logon: Logon) -> list[str]:
         """The words of sshfs; all that is secret comes on its standard input."""
-        name = self.request.name
-        options = {**ALWAYS, "fsname": name.given, **(_BY_PASSWORD if logon.password is not None else _BY_KEY)}
+        name, has_key = self.request.name, "key_file" in self.options
+        ssh = [*SSH, *(BY_KEY if logon.password is None else BY_PASSWORD), *(ONLY_KEY_FILE if has_key else ())]
+        options = {**SSHFS, "fsname": name.given, "ssh_command": " ".join(["ssh", *(f"-o{each}" for each in ssh)])}
+        if logon.password is not None:
+            options["password_stdin"] = ""
         if self.options.get("read_only"):
             options["ro"] = ""
         if name.port is not None:
@@ -310,11 +202,9 @@ class _Attempt:
         if is_elsewhere:
             file = sshconfig.config_file()
             words += ["-F", str(file) if file.exists() else "none"]
-        if "key_file" in self.options:
-            options |= {"IdentitiesOnly": "yes", "IdentityAgent": "none"}
         for each, value in options.items():
             words += ["-o", _escaped(f"{each}={value}" if value else each)]
-        for key in self.ssh.keys if is_elsewhere or "key_file" in self.options else ():
+        for key in self.ssh.keys if is_elsewhere or has_key else ():
             words += ["-o", _escaped(f"IdentityFile={_path(key)}")]
         host = f"[{name.host}]" if ":" in str(name.host) else name.host
         return [*words, "--", f"{logon.user}@{host}:{name.path}", str(self.mountpoint)]
@@ -348,16 +238,6 @@ def _escaped(option: str) -> str:
     return option.replace("\\", "\\\\").replace(",", "\\,")
 
 
-# -- processes and mounts ------------------------------------------------------------------------------------------
-
-
-def _handle(mountpoint: Path) -> Mapping[str, Any]:
-    """Who serves it: the oldest, since a child that becomes an ssh looks like it for a moment."""
-    for pid, started in _serving(mountpoint).items():
-        return {"pid": pid, "started": started, "mountpoint": str(mountpoint)}
-    raise WNetError(Status.ERROR_EXTENDED_ERROR, "the mount went away at once")
-
-
 def _refusal(mountpoint: Path) -> str | None:
     """Why the directory cannot be read, for which sshfs does not ask; None if it can."""
     try:
@@ -366,46 +246,3 @@ def _refusal(mountpoint: Path) -> str | None:
     except OSError as error:
         return error.strerror
     return None
-
-
-def _mountpoint(mounted: Mounted) -> Path:
-    known = mounted.handle.get("mountpoint")
-    return Path(known) if known else mounts.real_path(mounted.mountpoint)
-
-
-def _serving(mountpoint: Path) -> dict[int, int]:
-    """The processes of sshfs that mount on *mountpoint*, or are about to, with when they began; the oldest first."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended
-            words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
-            if (
-                words[-1:] == [os.fsencode(mountpoint)]
-                and b"sshfs" in words
-                and (began := started_at(int(process.name)))
-            ):
-                found[int(process.name)] = began
-    return dict(sorted(found.items(), key=lambda each: each[1]))
-
-
-def _clear(mountpoint: Path) -> None:
-    """Leave no sshfs behind, also if it is still connecting, and no mount."""
-    for pid in _serving(mountpoint):
-        for end in (os.killpg, os.kill):  # with ssh, where it is in its group; elsewhere it ends by itself
-            with suppress(ProcessLookupError, PermissionError):
-                end(pid, signal.SIGKILL)
-    _wait_until(lambda: not _serving(mountpoint))
-    _unmount(mountpoint)
-
-
-def _unmount(mountpoint: Path) -> None:
-    """Take away what is dead or of no use."""
-    if mounts.is_mounted(mountpoint, KIND):
-        mounts.unmount(mountpoint, lazily=True, kind=KIND)
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    """Wait, no longer than ``ENDING``."""
-    deadline = monotonic() + ENDING
-    while not condition() and monotonic() < deadline:
-        sleep(0.005)
