@@ -19,7 +19,7 @@ import warm
 from mprouter.names import parse_remote
 from mprouter.providers.base import Mounted, State
 from mprouter.providers.rclone.sftp import Sftp
-from mprouter.providers.sshfs import Sshfs
+from mprouter.providers.sshfs import Sshfs, attempt
 from mprouter.providers.sshfs.provider import OPTIONS
 from mprouter.status import Status, WNetError
 from mprouter.testing import ProviderContract
@@ -219,6 +219,14 @@ def test_n15_the_password_is_in_no_words_and_no_variable(
     assert not any(b"ge-heim" in each for each in told)
 
 
+def test_a_server_that_never_comes_to_an_end_is_given_up(
+    key_share: Share, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "LIMIT", 0.2)
+    with silent_server() as url:
+        assert refused(key_share, url=url).status is Status.ERROR_TIMEOUT
+
+
 def test_a_command_whose_words_are_like_those_of_sshfs_is_not_taken_for_one(
     installed: Command, places: Places, sftp_server: SftpServer
 ) -> None:
@@ -350,6 +358,21 @@ def test_c6_sftp_first_sends_what_was_written_through_it(mpr: Command, places: P
     mpr("disconnect", "Z:")
     assert (server.root / "report").read_text() == "important"
     mpr(*connect)
+    assert provider_of_z(mpr) == "sshfs"
+    mpr("disconnect", "Z:")
+
+
+def test_a_password_that_the_server_has_accepted_is_kept_and_found(
+    mpr: Command, places: Places, sftp_server: SftpServer
+) -> None:
+    enable(places)
+    file = places.config / "credentials.toml"
+    file.touch(mode=0o600)
+    connect = ["connect", sftp_server.url(), "Z:", "-o", f"known_hosts={sftp_server.known_hosts}"]
+    assert mpr(*connect, "--password-stdin", "--save-password", stdin=sftp_server.password).returncode == 0
+    assert sftp_server.password in file.read_text()
+    mpr("disconnect", "Z:")
+    assert mpr(*connect).returncode == 0
     assert provider_of_z(mpr) == "sshfs"
     mpr("disconnect", "Z:")
 
