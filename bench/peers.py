@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from ground import MPR, Ground
+from harness import Role
 from mprouter import Connection, Router
 from mprouter.providers.rclone import daemon
 from servers.daemon import Server, wait_for
@@ -32,6 +34,7 @@ __all__ = [
     "Share",
     "Sshfs",
     "below",
+    "commands",
     "mounters",
     "newest_rclone",
     "places_with_passwords",
@@ -89,6 +92,7 @@ class Mounter(ABC):
     """One way to have *share* as a directory."""
 
     name: str
+    role: ClassVar[Role] = Role.PEER
 
     def __init__(self, share: Share, ground: Ground) -> None:
         self.share = share
@@ -110,13 +114,22 @@ class Mounter(ABC):
 
 
 class Command(Mounter):
-    """``mpr connect`` and ``mpr disconnect``. warm: the rclone that holds the connections stays from time to time."""
+    """``mpr connect`` and ``mpr disconnect``. warm: the rclone that holds the connections stays from time to time.
 
-    def __init__(self, share: Share, ground: Ground, *, warm: bool) -> None:
+    sshfs: with the file that enables the provider of that name.
+    """
+
+    role = Role.OURS
+
+    def __init__(self, share: Share, ground: Ground, *, warm: bool, sshfs: bool = False) -> None:
         super().__init__(share, ground)
-        self.name = "mpr connect"
+        self.name = "mpr connect, sshfs" if sshfs else "mpr connect"
         self._warm = warm
         self._environment = places_with_passwords(ground, share)
+        if sshfs:
+            file = Path(self._environment["MPROUTER_CONFIG_DIR"]) / "providers.d" / "sshfs.toml"
+            file.parent.mkdir()
+            file.write_text('target = "python:mprouter.providers.sshfs:Sshfs"\norder = 10\n')
         self._options = [part for name, value in share.options.items() for part in ("-o", f"{name}={value}")]
         ground.at_end(lambda: stop(self._environment))
 
@@ -288,6 +301,14 @@ class Gio(Mounter):
 def newest_rclone() -> str:
     """The one that ours runs."""
     return max(daemon.binaries(), key=daemon.version_of)
+
+
+def commands(ground: Ground, share: Share) -> list[Command]:
+    """Ours, warm, with each engine that there is for the network."""
+    found = [Command(share, ground, warm=True)]
+    if share.network == "sftp" and ground.has("sshfs", "sshfs"):
+        found.append(Command(share, ground, warm=True, sshfs=True))
+    return found
 
 
 def mounters(ground: Ground, share: Share, *, warm: bool = True) -> list[Mounter]:

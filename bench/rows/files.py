@@ -12,8 +12,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ground import Ground
-from harness import ROUNDS, Case, Goal, Kind, Role
-from peers import Command, Mounter, Share, mounters, share
+from harness import ROUNDS, Case, Goal, Kind
+from peers import Mounter, Share, commands, mounters, share
 
 NETWORKS = ("sftp", "smb")
 LISTED, READ = 10_000, 1_000
@@ -30,13 +30,16 @@ def cases(ground: Ground) -> Iterator[Case]:
             (f"list and stat {LISTED:,} files", LISTED, stat_all),
             (f"read {READ:,} files of 4 KiB", READ, read_all),
         ):
-            ours = Command(shared, ground, warm=True)
-            mounters_here: list[Mounter] = [ours, *mounters(ground, shared)]
+            mounters_here: list[Mounter] = [*commands(ground, shared), *mounters(ground, shared)]
             names = directories(shared, number, ROUNDS * len(mounters_here))
             mounted = {each: each.mount() for each in mounters_here}
             try:
                 kinds = [
-                    Kind(each.name, Role.OURS if each is ours else Role.PEER, once(path, names, number, work))
+                    Kind(
+                        each.name,
+                        each.role,
+                        once(path, names, number, work),
+                    )
                     for each, path in mounted.items()
                 ]
                 yield Case(f"{network}: {what}", "files/s", kinds, GOALS, rounds=ROUNDS)

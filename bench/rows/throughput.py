@@ -15,7 +15,7 @@ from time import perf_counter
 
 from ground import Ground
 from harness import ROUNDS, Case, Goal, Kind, Role
-from peers import Command, Mounter, Share, mounters, share
+from peers import Mounter, Share, commands, mounters, share
 from servers.daemon import wait_for
 
 NETWORKS = ("sftp", "smb")
@@ -30,8 +30,7 @@ def cases(ground: Ground) -> Iterator[Case]:
     block = os.urandom(BLOCK)
     for network in NETWORKS:
         shared = share(ground, network)
-        ours = Command(shared, ground, warm=True)
-        mounters_here: list[Mounter] = [ours, *mounters(ground, shared)]
+        mounters_here: list[Mounter] = [*commands(ground, shared), *mounters(ground, shared)]
         names = linked(shared, block, ROUNDS * (len(mounters_here) + 1))
         mounted = {each: each.mount() for each in mounters_here}
         try:
@@ -39,7 +38,7 @@ def cases(ground: Ground) -> Iterator[Case]:
             writes = [(each, writing(shared, path, block)) for each, path in mounted.items()]
             get, put = tools(ground, shared, names, block)
             for what, kinds, tool in (("read", reads, get), ("write", writes, put)):
-                compared = [Kind(each.name, Role.OURS if each is ours else Role.PEER, once) for each, once in kinds]
+                compared = [Kind(each.name, each.role, once) for each, once in kinds]
                 if tool is not None:
                     compared.append(tool)
                 yield Case(f"{network}: {what} {MIB:.0f} MiB", "MiB/s", compared, GOALS, rounds=ROUNDS)

@@ -30,7 +30,7 @@ from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import adopt, check_room, clear, unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "leave", "settle"]
+__all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "in_use", "leave", "settle"]
 
 log = logging.getLogger("mprouter.providers")
 
@@ -48,7 +48,7 @@ def disconnect(
     mountpoint = handle.mountpoint
     opened = mounts.openers(mountpoint)
     if opened and not force:
-        raise _in_use(opened)
+        raise in_use(opened)
     for is_second in (False, True):
         try:
             _deliver_and_unmount(rclone, handle, name, force=force, progress=progress, stall=stall)
@@ -70,7 +70,7 @@ def leave(rclone: Daemon, handle: Handle, name: RemoteName, *, force: bool) -> N
     """
     opened = mounts.openers(handle.mountpoint)
     if opened and not force:
-        raise _in_use(opened)
+        raise in_use(opened)
     if handle.meta is not None:
         with suppress(Refused):  # the file system has ended
             await_queued(rclone, handle.fs, handle.meta, is_open=lambda: _open_on(rclone, handle.fs))
@@ -202,7 +202,7 @@ def _open_on(rclone: Daemon, fs: str) -> set[str]:
 
 def _unmount(mountpoint: Path, force: bool) -> None:
     if not mounts.unmount(mountpoint, lazily=force):
-        raise _in_use(mounts.openers(mountpoint, mapped=True))
+        raise in_use(mounts.openers(mountpoint, mapped=True))
 
 
 def _mount_again(rclone: Daemon, handle: Handle, name: RemoteName) -> None:
@@ -222,7 +222,8 @@ def _end(rclone: Daemon, handle: Handle) -> None:
             clear(rclone.cache, handle.fs)
 
 
-def _in_use(opened: Sequence[mounts.Opener]) -> WNetError:
+def in_use(opened: Sequence[mounts.Opener]) -> WNetError:
+    """What is said to whoever disconnects while these have files open (C6)."""
     files = sorted({each.path or "the directory itself" for each in opened})
     programs = sorted({f"{each.command} ({each.pid})" for each in opened})
     return WNetError(

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 KIND = "fuse.rclone"
-"""The type of rclone's file systems, as the kernel calls it."""
+"""The type of the file systems that rclone mounts, as the kernel calls it."""
 
 
 @frozen
@@ -70,10 +70,10 @@ def real_path(mountpoint: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def is_mounted(mountpoint: Path) -> bool:
-    """Whether the topmost mount on *mountpoint*, a real path, is one of rclone's, alive or dead."""
+def is_mounted(mountpoint: Path, kind: str = KIND) -> bool:
+    """Whether the topmost mount on *mountpoint*, a real path, is of the type *kind*, alive or dead."""
     there = mountinfo.at(mountpoint)
-    return there is not None and there.kind == KIND
+    return there is not None and there.kind == kind
 
 
 def served_by(pid: int) -> int:
@@ -81,8 +81,8 @@ def served_by(pid: int) -> int:
     return sum(path == "/dev/fuse" for path in links(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def unmount(mountpoint: Path, *, lazily: bool = False) -> bool:
-    """Take the mount away; False if it is in use.
+def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool:
+    """Take the mount, one of the type *kind*, away; False if it is in use.
 
     lazily: also if it is in use: it vanishes from the tree of files at once, for those who use it when they are done.
     Raises ``WNetError`` (ERROR_EXTENDED_ERROR) if it cannot be taken away for another reason.
@@ -98,7 +98,7 @@ def unmount(mountpoint: Path, *, lazily: bool = False) -> bool:
         env={**os.environ, "LC_ALL": "C"},
         check=False,
     )
-    if not is_mounted(mountpoint):
+    if not is_mounted(mountpoint, kind):
         return True
     if "busy" in ran.stderr.lower():
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from mprouter.status import Status, WNetError
 if TYPE_CHECKING:
     from subprocess import Popen
 
-__all__ = ["Sftp", "accept_host_key"]
+__all__ = ["Sftp", "accept_host_key", "ask", "changed"]
 
 
 @frozen
@@ -100,7 +100,7 @@ class Sftp(RcloneProvider):
             _check_by_ssh(_ssh_command(ssh, name, options))
         else:
             resolve(ssh.host, ssh.port)
-            keys = tuple(hostkeys.recorded(ssh.host, ssh.port, files)) or self._ask(request, ssh, files[0])
+            keys = tuple(hostkeys.recorded(ssh.host, ssh.port, files)) or ask(request, ssh, files[0])
             settings = {
                 "host": f"[{ssh.host}]" if ":" in ssh.host else ssh.host,
                 "port": str(ssh.port),
@@ -150,36 +150,44 @@ class Sftp(RcloneProvider):
         """Add where the recorded keys stand to what is said of a changed one."""
         error = super().failed(text, target, logon)
         if error.status is Status.ERROR_MUTUAL_AUTH_FAILED and isinstance(target, SftpTarget):
-            recorded = ", ".join(each.place for each in target.keys)
-            file = target.keys[0].place.rpartition(":")[0] if target.keys else ""
-            address = f"[{target.host}]:{target.port}" if target.port != 22 else target.host
-            return WNetError(
-                error.status,
-                f"{error.strerror}: somebody may be listening in, or the server has got a new key;"
-                f" the old one is in {recorded}",
-                provider_text=text,
-                hint=f"only if you know that the server has a new key: ssh-keygen -R '{address}' -f {file}",
-            )
+            return changed(str(error.strerror), target.ssh, target.keys, text)
         return error
 
-    def _ask(self, request: AddRequest, ssh: SshHost, file: Path) -> tuple[HostKey, ...]:
-        """Have a person look at the keys of a server that is not known, and record them; else refuse."""
-        reach(ssh.host, ssh.port).close()
-        keys = hostkeys.offered(ssh.host, ssh.port)
-        shown = "\n".join(f"  {each.fingerprint} ({each.type})" for each in keys)
-        if request.conversation is not None and request.conversation.confirm(
-            f"The SSH server {ssh.host} is not known. It has the host keys\n{shown}\nIs it the right one?"
-        ):
-            hostkeys.record(ssh.host, ssh.port, keys, file)
-            return tuple(keys)
-        import shlex
 
-        raise WNetError(
-            Status.ERROR_MUTUAL_AUTH_FAILED,
-            f"the SSH server {ssh.host} is not known; it has the host keys "
-            + ", ".join(f"{each.fingerprint} ({each.type})" for each in keys),
-            hint=f"if that is right: mpr hostkey accept {shlex.quote(request.name.given)} {keys[0].fingerprint}",
-        )
+def ask(request: AddRequest, ssh: SshHost, file: Path) -> tuple[HostKey, ...]:
+    """Have a person look at the keys of a server that is not known, and record them.
+
+    Raises ``WNetError``: ERROR_MUTUAL_AUTH_FAILED without their consent, and what keeps the server from telling keys.
+    """
+    reach(ssh.host, ssh.port).close()
+    keys = hostkeys.offered(ssh.host, ssh.port)
+    shown = "\n".join(f"  {each.fingerprint} ({each.type})" for each in keys)
+    if request.conversation is not None and request.conversation.confirm(
+        f"The SSH server {ssh.host} is not known. It has the host keys\n{shown}\nIs it the right one?"
+    ):
+        hostkeys.record(ssh.host, ssh.port, keys, file)
+        return tuple(keys)
+    import shlex
+
+    raise WNetError(
+        Status.ERROR_MUTUAL_AUTH_FAILED,
+        f"the SSH server {ssh.host} is not known; it has the host keys "
+        + ", ".join(f"{each.fingerprint} ({each.type})" for each in keys),
+        hint=f"if that is right: mpr hostkey accept {shlex.quote(request.name.given)} {keys[0].fingerprint}",
+    )
+
+
+def changed(what: str, ssh: SshHost, keys: Sequence[HostKey], text: str) -> WNetError:
+    """The error for a server that has not proved itself with one of the recorded *keys*; *text*: as it was told."""
+    recorded = ", ".join(each.place for each in keys)
+    file = keys[0].place.rpartition(":")[0] if keys else ""
+    address = f"[{ssh.host}]:{ssh.port}" if ssh.port != 22 else ssh.host
+    return WNetError(
+        Status.ERROR_MUTUAL_AUTH_FAILED,
+        f"{what}: somebody may be listening in, or the server has got a new key; the old one is in {recorded}",
+        provider_text=text,
+        hint=f"only if you know that the server has a new key: ssh-keygen -R '{address}' -f {file}",
+    )
 
 
 def accept_host_key(name: RemoteName, fingerprint: str, known_hosts: Path | None = None) -> HostKey:
