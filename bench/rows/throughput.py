@@ -1,7 +1,8 @@
 """Reading and writing one large file through the path, beside the same mounts of others and the protocols' own tools.
 
-A write is over when the whole file is on the server, whatever the mount says before that. What is read is in nobody's
-memory but the server's: each round has a name of its own, all for one file, which were there before anybody mounted.
+A write is measured twice: until the program that writes has closed the file and goes on, and until the whole file is
+on the server, whatever the mount said before that. What is read is in nobody's memory but the server's: each round has
+a name of its own, all for one file, which were there before anybody mounted.
 """
 
 from __future__ import annotations
@@ -35,9 +36,14 @@ def cases(ground: Ground) -> Iterator[Case]:
         mounted = {each: each.mount() for each in mounters_here}
         try:
             reads = [(each, reading(path, names)) for each, path in mounted.items()]
-            writes = [(each, writing(shared, path, block)) for each, path in mounted.items()]
+            closes = [(each, writing(shared, path, block, arrived=False)) for each, path in mounted.items()]
+            arrives = [(each, writing(shared, path, block, arrived=True)) for each, path in mounted.items()]
             get, put = tools(ground, shared, names, block)
-            for what, kinds, tool in (("read", reads, get), ("write", writes, put)):
+            for what, kinds, tool in (
+                ("read", reads, get),
+                ("write and close", closes, put),
+                ("write until the server has", arrives, put),
+            ):
                 compared = [Kind(each.name, each.role, once) for each, once in kinds]
                 if tool is not None:
                     compared.append(tool)
@@ -76,8 +82,8 @@ def reading(path: Path, names: Iterator[str]) -> Callable[[], float]:
     return once
 
 
-def writing(shared: Share, path: Path, block: bytes) -> Callable[[], float]:
-    """MiB a second."""
+def writing(shared: Share, path: Path, block: bytes, *, arrived: bool) -> Callable[[], float]:
+    """MiB a second. arrived: until it is on the server, else until it is closed."""
 
     def once() -> float:
         name = f"large-new-{next(_numbers)}"
@@ -85,8 +91,9 @@ def writing(shared: Share, path: Path, block: bytes) -> Callable[[], float]:
         with (path / name).open("wb", buffering=0) as file:
             for _ in range(SIZE // BLOCK):
                 file.write(block)
+        closed = perf_counter()
         wait_for(lambda: has_arrived(shared.root / name), f"{name} on the server", 300)
-        seconds = perf_counter() - begun
+        seconds = (perf_counter() if arrived else closed) - begun
         (path / name).unlink()
         return MIB / seconds
 
