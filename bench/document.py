@@ -74,18 +74,26 @@ def figures(found: dict[str, Any]) -> str:
 
 
 def case_lines(case: dict[str, Any]) -> list[str]:
-    """One for each goal."""
+    """One for each goal. Where ours has several ways, all are told, and the best counts."""
     kinds = case["kinds"]
     upward = case["goals"][0]["goal"].startswith("≥")
-    ours = sorted((kind for kind in kinds.values() if kind["role"] == "ours"), key=lambda kind: kind["median"])
-    best = ours[-1 if upward else 0]
-    limits = ", ".join(f"{name} {kind['median']:.3g}" for name, kind in kinds.items() if kind["role"] == "limit")
+    ours = sorted((name for name in kinds if kinds[name]["role"] == "ours"), key=lambda name: kinds[name]["median"])
+    ways = [f"{figure(kinds[name])} {case['unit']} ±{kinds[name]['spread']:.0%}" for name in ours]
+    if len(ours) > 1:
+        ways = [f"{way} ({name})" for name, way in zip(ours, ways, strict=True)]
+    told = ", ".join(reversed(ways) if upward else ways)
+    limits = ", ".join(f"{name} {figure(kind)}" for name, kind in kinds.items() if kind["role"] == "limit")
     return [
-        f"| {case['what']} | {best['median']:.3g} {case['unit']} ±{best['spread']:.0%}"
-        f" | {goal['peer']} {kinds[goal['peer']]['median']:.3g}"
+        f"| {case['what']} | {told} | {goal['peer']} {figure(kinds[goal['peer']])}"
         f" | **{goal['ratio']:.2f}** | {goal['goal']}{'' if goal['met'] else ', missed'} | {limits} |"
         for goal in case["goals"]
     ]
+
+
+def figure(kind: dict[str, Any]) -> str:
+    """Its median, in three digits."""
+    median = float(f"{kind['median']:.3g}")
+    return f"{median:,.0f}" if median >= 100 else f"{median:g}"
 
 
 def plot(found: dict[str, Any]) -> str:

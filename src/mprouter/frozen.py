@@ -53,7 +53,7 @@ def _getter(names: Iterable[str]) -> Callable[[object], object]:
 def _init(made: Any) -> Callable[..., None]:
     """Its ``__init__``: the one function whose text depends on the fields, by which it is called."""
     parameters, lines = {False: ["self"], True: ["*"]}, ["pass"]
-    known: dict[str, Any] = {"_set": object.__setattr__, "_MISSING": MISSING}
+    known: dict[str, Any] = {"__name__": made.__module__, "_set": object.__setattr__, "_MISSING": MISSING}
     for each in fields(made):
         said, default = each.name, ""
         if each.default_factory is not MISSING:

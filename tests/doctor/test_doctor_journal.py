@@ -32,10 +32,10 @@ def test_a_connect_that_was_killed_is_settled_and_all_are_told(doctor: Examine, 
     assert found.one("operation-interrupted")["mend"] == "`mpr recover`"
     after = doctor("--fix")
     assert "operation-interrupted" in after.mended
-    assert after.codes == set()
+    assert after.codes <= {"rclone-unrecorded"}  # which the command begins before it is needed
     posts = [each.who for each in world.told("add", phase="post") if each.recovered]
     assert posts == ([] if point in {"begun", "ending"} else ["isolated", "inline", "command"])
-    assert doctor().codes == set()
+    assert doctor().codes <= {"rclone-unrecorded"}
     world.check()
 
 

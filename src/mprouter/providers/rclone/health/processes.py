@@ -46,7 +46,7 @@ SILENT = Kind(
 UNRECORDED = Kind(
     "rclone-unrecorded",
     Severity.NOTE,
-    "Whoever started it was killed before writing that down. The next connection uses it.",
+    "The command that started it was killed, or refused, before it was needed. The next connection uses it.",
     "",
 )
 OUTDATED = Kind(

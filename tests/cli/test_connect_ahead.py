@@ -1,0 +1,62 @@
+"""``mpr connect`` begins rclone before it loads the rest of itself, where rclone is what will be needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from mprouter.cli import ahead
+from mprouter.providers.rclone import daemon, rc
+from sandbox import Command, Places
+from servers.daemon import wait_for
+
+
+def test_who_needs_it_then_gets_the_one_that_was_begun(places: Places) -> None:
+    del places
+    ahead.begin(["sftp://files.example.com/projects", "Z:"])
+    wait_for(lambda: rc.answers(daemon.socket_path()) is not None, "rclone")
+    begun = rc.answers(daemon.socket_path())
+    ahead.begin(["sftp://files.example.com/projects", "Z:"])
+    assert daemon.obtain().pid == begun
+    assert not daemon.strays()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["sftp://files.example.com", "--help"],
+        ["Z:"],
+        [],
+        ["git+ssh://files.example.com/projects"],
+        ["sftp://files.example.com", "--provider", "theirs"],
+        ["sftp://ana:secret@files.example.com"],
+    ],
+    ids=[
+        "help",
+        "help of a name",
+        "no name",
+        "nothing",
+        "a name of strangers",
+        "their provider",
+        "a name with a password",
+    ],
+)
+def test_nothing_is_begun_for_what_is_not_ours(places: Places, words: list[str]) -> None:
+    ahead.begin(words)
+    assert not places.runtime.exists() or not list(places.runtime.glob("rclone.*"))
+
+
+def test_nothing_is_begun_where_another_provider_may_have_the_name(places: Places) -> None:
+    (places.config / "providers.d").mkdir()
+    ahead.begin(["sftp://files.example.com/projects"])
+    assert not list(places.runtime.glob("rclone.*"))
+
+
+def test_what_keeps_rclone_from_being_begun_is_told_by_the_operation_that_needs_it(
+    places: Places, mpr: Command, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    places.state.chmod(0o755)
+    ran = mpr("connect", f"file://{tmp_path_factory.mktemp('shared')}", "Z:")
+    assert ran.returncode == 1
+    assert ran.stderr.count("mpr: ") == 1
+    assert str(places.state) in ran.stderr
