@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ground import Ground
 from harness import Case, Goal, Kind, Role, timed
@@ -104,10 +105,13 @@ def operations(place: Path, number: int) -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def idle_router(place: Path) -> Iterator[Router]:
-    """One with its places below *place*, and ``Idle`` for its only network."""
-    for variable in ("CONFIG", "STATE", "RUNTIME", "DRIVES", "SYSTEM"):
+    """One with its places below *place*, the runtime directory in memory as users have it, and only ``Idle``."""
+    for variable in ("CONFIG", "STATE", "DRIVES", "SYSTEM"):
         directory = place / variable.lower()
         directory.mkdir(mode=0o700, parents=True)
         os.environ[f"MPROUTER_{variable}_DIR"] = str(directory)
-    with Router(providers=[Idle()]) as router:
-        yield router
+    memory = Path("/dev/shm")  # noqa: S108 - in it a directory that is this user's alone
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else place) as runtime:
+        os.environ["MPROUTER_RUNTIME_DIR"] = runtime
+        with Router(providers=[Idle()]) as router:
+            yield router

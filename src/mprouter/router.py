@@ -1067,7 +1067,8 @@ class Router:
 
     def _connections(self, entries: Sequence[Entry], states: Sequence[State] | None = None) -> list[Connection]:
         """As callers hold them. states: None = as their providers say."""
-        remembered = {each.local_name for each in self._store.remembered()}
+        is_named = any(each.local_name is not None for each in entries)
+        remembered = {each.local_name for each in self._store.remembered()} if is_named else ()
         return [
             Connection(
                 entry.remote_name,
