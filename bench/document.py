@@ -42,7 +42,8 @@ set terminal svg size 1000,640 font "sans-serif,13" background "white"
 set output "{PLOT}"
 set multiplot layout 2,2
 set format y "%g"
-set format x "%.0f"
+set format x "%.0s%c"
+set yrange [0.001:1000]
 set logscale xy
 set grid
 set key top left

@@ -13,6 +13,7 @@ from typing import IO
 
 from ground import MPR, Ground
 from harness import Case, Goal, Kind, Role, timed
+from mprouter import settings
 from mprouter.store import EventRecord, Store
 from mprouter.store import events as recording
 from servers.daemon import wait_for
@@ -95,7 +96,8 @@ def recorded() -> Store:
 
 
 def fill(store: Store, number: int) -> None:
-    """Record so many, at once, whatever the bounds are within which they are kept."""
+    """Record so many, at once, in a store that is told to keep twice as many."""
+    settings.path().write_text(f"events_kept = {2 * NUMBER}\n")
     store.record([event(0)])
     with store._database.writing() as db:  # noqa: SLF001
         for first in range(1, number, 10_000):
