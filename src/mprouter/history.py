@@ -297,6 +297,7 @@ class History:
 
     def failed(self, error: WNetError, *, claim: int | None = None) -> None:
         """The operation is over: it has failed. claim: of its own, which goes with it."""
+        self._is_ending = False  # its success could not be written
         self.ended(error.status, error.strerror, claim=claim)
 
     def dropped(self, *, claim: int) -> None:

@@ -99,13 +99,16 @@ def private(path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep every other process of the user out of what is inside."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Keep every other process of the user out of what is inside.
+
+    wait: for one that is inside; else raises ``BlockingIOError``.
+    """
     import fcntl
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)

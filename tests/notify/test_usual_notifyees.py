@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import itertools
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -282,37 +284,67 @@ class CtrlC:
                 raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("how", ["directly", "recorded", "after a retry"])
+@pytest.mark.parametrize("how", ["directly", "recorded", "after a retry", "with an answer", "by any thread"])
 def test_n19_wherever_ctrl_c_strikes_who_is_at_its_yield_has_one_post_and_no_turn_stays_taken(how: str) -> None:
     thrown_away: list[int] = []
+    told_of_success: list[Status] = []
+    is_made = False
 
     def notifyee(place: int) -> Registration:
         def told(event: Event) -> Telling:
             del event
             try:
-                status = yield None
+                status = yield OK if how == "with an answer" else None
             except GeneratorExit:
                 thrown_away.append(place)
                 raise
+            if is_made:
+                told_of_success.append(status)
             while how == "after a retry" and place == 1 and status:
                 status = yield RETRY
 
-        return Registration(f"n{place}", from_python(told))
+        return Registration(f"n{place}", from_python(told), thread_safe=how == "by any thread")
 
     def attempt() -> Event:
+        nonlocal is_made
         if coming.pop():
             raise WNetError(FAILED)
+        is_made = True  # Ctrl-C cannot strike between this and the end
         return ADD
 
     cast = [notifyee(place) for place in range(3)]
     record = None if how == "directly" else list[Told]().append
     for places in itertools.count():
         coming = [OK, FAILED] if how == "after a retry" else [OK]
+        is_made = False
+        told_of_success.clear()
         with suppress(KeyboardInterrupt), CtrlC(places) as ctrl_c:
             operate(ADD, cast, attempt, record=record)
         assert thrown_away == []
+        assert set(told_of_success) <= {OK}, "what has succeeded is told as cancelled"
         assert nesting() == ()
         assert all(hasattr(each.turn, "free") for each in cast), "a turn has stayed taken"
         if not ctrl_c.is_pressed:
             break
     assert places > 20
+
+
+def test_an_error_of_a_notifyee_keeps_nothing_alive(caplog: pytest.LogCaptureFixture) -> None:
+    class Held:
+        pass
+
+    def told(event: Event) -> Telling:
+        raise ValueError(event)
+        yield
+
+    def caller() -> weakref.ref[Held]:
+        held = Held()
+        operate(ADD, [Registration("n", from_python(told))], lambda: ADD)
+        return weakref.ref(held)
+
+    gc.disable()
+    try:
+        assert caller()() is None
+    finally:
+        gc.enable()
+    assert "ValueError" in caplog.text

@@ -5,6 +5,7 @@ Nothing of the network is touched, and whoever needs rclone waits for it there (
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,9 +17,14 @@ __all__ = ["begin"]
 def begin(words: Sequence[str]) -> None:
     """Begin to start rclone if it is likely to make the connection that *words*, of ``mpr connect``, ask for.
 
-    It is not if they ask for something else, or if providers are registered by files, which may want the name. Never
-    raises: what is wrong with the words is told by whoever reads them.
+    It is not if they ask for something else, or if providers are registered by files, which may want the name.
+    Whatever is wrong is told by whoever comes to it again: this never raises, and waits for nobody.
     """
+    with suppress(Exception):
+        _begin(words)
+
+
+def _begin(words: Sequence[str]) -> None:
     if any(word == "-h" or word.startswith(("--h", "--prov")) for word in words):
         return
     from mprouter import places

@@ -114,6 +114,7 @@ def operate(  # noqa: C901 - it is told in the order in which it happens
         )
     notifyees = [each for each in registrations if each.id not in stack] if stack else [*registrations]
     operation = _Operation(notifyees, stack, record, journal)
+    due: tuple[Event, Status] = event, CANCEL  # what the posts tell if Ctrl-C strikes here (N19)
     try:
         operation.tell_before(event, SUCCESS, range(len(notifyees)))
         while True:
@@ -129,22 +130,26 @@ def operate(  # noqa: C901 - it is told in the order in which it happens
                 failure = error
                 faults.reached("failed")
             except BaseException as error:
-                operation.tell_after(event, CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED)
+                due = event, CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED
+                operation.tell_after(*due)
                 raise
-            again = operation.tell_after(told, failure.status if failure else SUCCESS, operation.attempt <= max_retries)
+            due = told, failure.status if failure else SUCCESS
+            again = operation.tell_after(*due, operation.attempt <= max_retries)
             if again is None:
                 if failure is None:
                     return
                 if operation.cancelled is None:
                     raise failure
                 raise operation.cancelled from failure
+            due = event, CANCEL
             operation.attempt += 1
             if journal is not None:
                 journal.outcome(None)
             operation.tell_before(event, RETRY, again)
     except KeyboardInterrupt:
-        if operation.contexts:  # it struck before an attempt, and whoever left a context has its post (N19)
-            operation.tell_after(event, CANCEL)
+        _stack.set(outer)  # where a loop begins again it may strike past a ``finally``, from Python 3.13 on
+        if operation.contexts:  # whoever left one has its post (N19)
+            operation.tell_after(*due)
         raise
 
 
@@ -285,14 +290,17 @@ class _Operation:
         info = NotifyInfo(PRE, status)
         if self.journal is not None and registration.durable:
             self.journal.telling(registration.id, self.attempt)
+        begun = None if rest is None else self.contexts.get(place)
         try:
             answer = self.call(place, info, event, rest, started)
+            if answer is SUCCESS or answer is RETRY:  # N12
+                self.keep(place, info.context)
+                return
         except KeyboardInterrupt:
+            if info.context is None and begun is not None and begun.gi_suspended:
+                info.context = begun  # it is at its yield
             self.keep(place, info.context)
             raise
-        if answer is SUCCESS or answer is RETRY:  # N12
-            self.keep(place, info.context)
-            return
         self.keep(place, None)
         if answer is CANCEL or registration.required:
             self.tell_after(event, answer)
@@ -394,7 +402,9 @@ class _Operation:
         try:
             answer = self.call(place, info, event, rest, started)
         except KeyboardInterrupt:
-            if place not in self.contexts:
+            if type(context) is GeneratorType and context.gi_suspended:  # it was not reached
+                self.contexts[place] = context
+            elif place not in self.contexts:
                 self.made(place)
             raise
         self.made(place)
@@ -447,10 +457,12 @@ class _Operation:
         except WNetError as error:
             answer = error.status or UNHANDLED
             info.message = info.message or error.strerror
+            error.__traceback__ = None  # its frames hold it, and would keep what their callers hold, too
         except BaseException as error:  # also SystemExit: a notifyee does not end its caller
             answer = UNHANDLED
             info.message = info.message or f"{type(error).__name__}: {error}"
             log.debug("notifyee %s raised", registration.id, exc_info=True)
+            error.__traceback__ = None
         finally:
             self.note(event, info.phase, status, place, answer, info.message, started)
         return answer

@@ -150,7 +150,12 @@ class Function:
             end = None
         if info.phase is POST:
             return self.second(info, event, said, end)
-        return self.first(info, event, found, said, end)
+        try:
+            return self.first(info, event, found, said, end)
+        except KeyboardInterrupt:
+            if type(found) is GeneratorType and found.gi_suspended:
+                info.context = found  # it is at its yield, and has its post (N19)
+            raise
 
     def first(
         self,

@@ -67,15 +67,16 @@ class Turn:
             self._gate.release()
 
     def _waited(self, me: int, owed: bool) -> bool:
-        with _guard:
-            if self._leads_to(me):
-                if owed:
-                    return False
-                raise WNetError(
-                    Status.ERROR_POSSIBLE_DEADLOCK, "not told: its turn depends on an operation that waits for this one"
-                )
-            waiting[me] = self
         try:
+            with _guard:
+                if self._leads_to(me):
+                    if owed:
+                        return False
+                    raise WNetError(
+                        Status.ERROR_POSSIBLE_DEADLOCK,
+                        "not told: its turn depends on an operation that waits for this one",
+                    )
+                waiting[me] = self
             while True:
                 try:
                     del self.free
@@ -83,7 +84,7 @@ class Turn:
                 except AttributeError:
                     self._gate.acquire(timeout=_ATTENTION)
         finally:
-            del waiting[me]
+            waiting.pop(me, None)
         return True
 
     def _leads_to(self, thread: int) -> bool:

@@ -51,8 +51,8 @@ def note(
 ) -> None:
     """How far it is, and what has changed of what is owed, by notifyee; None: nothing any more."""
     db.execute(
-        "UPDATE operations SET attempt = ?1, status = ?2 WHERE id = ?3 AND (attempt, status) IS NOT (?1, ?2)",
-        [attempt, status, operation_id],
+        "UPDATE operations SET attempt = ?, status = ? WHERE id = ? AND (attempt, status) IS NOT (?, ?)",
+        [attempt, status, operation_id, attempt, status],
     )
     for notifyee, each in owed.items():
         if each is None:

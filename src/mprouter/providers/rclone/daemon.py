@@ -147,7 +147,7 @@ def begin() -> None:
     with suppress(WNetError, OSError):
         if running() is None:
             runtime = places.private(places.runtime_dir())
-            with places.locked(runtime / "rclone.lock"):
+            with places.locked(runtime / "rclone.lock", wait=False):  # whoever has it is starting one
                 if running() is None and _starting(socket_path()) is None:
                     _spawned(runtime, socket_path())
 
@@ -187,7 +187,17 @@ def strays() -> list[int]:
     with places.locked(places.runtime_dir() / "rclone.lock"):  # so that none is being started
         found = recorded()
         ours = {rc.answers(socket_path()), found.pid if found and is_running(found.pid, found.started) else None}
+        begun = _starting(socket_path())
+        if begun is not None and _age(begun) < START_TIMEOUT:  # it may not listen yet
+            ours.add(begun)
         return [pid for pid in _started_here() if pid not in ours]
+
+
+def _age(pid: int) -> float:
+    """Seconds since the process *pid* was started."""
+    import time
+
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - (started_at(pid) or 0) / os.sysconf("SC_CLK_TCK")
 
 
 def end_stray(pid: int) -> None:
@@ -223,11 +233,9 @@ def is_running(pid: int, started: int) -> bool:
 
 def _start(runtime: Path) -> Daemon:
     socket = socket_path()
-    begun = _starting(socket)
-    if begun is not None and _is_up(socket, begun):
-        faults.reached("rclone started")
-        return _known(socket, begun)
-    pid = _spawned(runtime, socket)
+    pid = _starting(socket)
+    if pid is None or not _is_up(socket, pid):
+        pid = _spawned(runtime, socket)
     faults.reached("rclone started")
     try:
         if _is_up(socket, pid):

@@ -35,6 +35,8 @@ SSHFS = {
 SSH = (
     "StrictHostKeyChecking=yes",
     "NoHostAuthenticationForLocalhost=no",
+    "KnownHostsCommand=none",
+    "VerifyHostKeyDNS=no",
     "UpdateHostKeys=no",  # known_hosts gets only what a person agreed to
     "ControlPath=none",  # through another program's session any password would do
     "ConnectTimeout=10",
@@ -45,7 +47,12 @@ SSH = (
 """Options of every ssh, before what the user's configuration says."""
 
 BY_KEY = ("BatchMode=yes",)
-BY_PASSWORD = ("BatchMode=no", "PreferredAuthentications=password,keyboard-interactive")
+BY_PASSWORD = (
+    "BatchMode=no",
+    "PreferredAuthentications=password,keyboard-interactive",
+    "ProxyJump=none",  # of the system's configuration: it could be the proxy that asks
+    "ProxyCommand=none",
+)
 ONLY_KEY_FILE = ("IdentitiesOnly=yes", "IdentityAgent=none")
 
 FAILURES = (
@@ -53,6 +60,12 @@ FAILURES = (
         "fusermount.*(?:denied|not permitted)|/dev/fuse", Status.ERROR_ACCESS_DENIED, "mounting is not allowed here"
     ),
     Failure("too many FUSE filesystems", Status.ERROR_BUSY, "no more mounts are allowed", "see mount_max in fuse.conf"),
+    Failure(
+        "unknown option",
+        Status.ERROR_NOT_SUPPORTED,
+        "this sshfs has other options: {said}",
+        "versions 3.6 to 3.7.5 have them all",
+    ),
     Failure("is not empty", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
     Failure(
         "marked as revoked|is revoked", Status.ERROR_MUTUAL_AUTH_FAILED, "the host key of {host} is marked as revoked"

@@ -50,6 +50,7 @@ class Sshfs:
             mounts.check_fuse()
             options = read_options(OPTIONS, request.options, network=self.name, name=name.given)
             ssh = sshconfig.look_up(str(name.host), name.port, request.credentials.user or name.user)
+            _check_sayable(name, request.credentials.user or name.user or ssh.user or "", options)
             if "key_file" in options:
                 ssh = replace(ssh, keys=(Path(options["key_file"]),), agent=None)
             _check_sent(name, request.credentials.user or name.user or ssh.user or local_user())
@@ -115,6 +116,15 @@ def _check_installed() -> None:
                 f"the program {program} is not there",
                 hint=f"install it: apt install {package}",
             )
+
+
+def _check_sayable(name: RemoteName, user: str, options: Mapping[str, str]) -> None:
+    """Leave to ``sftp`` what sshfs or ssh would read as something else."""
+    if user.startswith("-") or set(user) & set("[]") or any("${" in each for each in options.values()):
+        raise WNetError(
+            Status.ERROR_NOT_SUPPORTED,
+            f"ssh has no way to be told this user, or the path of a file with ${{ in it: {user or name.told}",
+        )
 
 
 def _check_sent(name: RemoteName, user: str) -> None:
