@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,12 @@ def words(server: SftpServer) -> list[str]:
 
 def of_sshfs(places: Places) -> list[int]:
     """The processes of sshfs that a test has started."""
-    return [pid for pid in places.processes() if Path(f"/proc/{pid}/comm").read_text() == "sshfs\n"]
+    found = []
+    for pid in places.processes():
+        with suppress(OSError):  # it has ended meanwhile
+            if Path(f"/proc/{pid}/comm").read_text() == "sshfs\n":
+                found.append(pid)
+    return found
 
 
 class TestSshfs(ProviderContract):

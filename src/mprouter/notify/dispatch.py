@@ -114,34 +114,33 @@ def operate(  # noqa: C901 - it is told in the order in which it happens
         )
     notifyees = [each for each in registrations if each.id not in stack] if stack else [*registrations]
     operation = _Operation(notifyees, stack, record, journal)
-    due: tuple[Event, Status] = event, CANCEL  # what the posts tell if Ctrl-C strikes here (N19)
+    told, status = event, CANCEL  # by the posts, if Ctrl-C strikes here (N19)
     try:
         operation.tell_before(event, SUCCESS, range(len(notifyees)))
         while True:
             failure: WNetError | None = None
-            told = event
             try:
                 if journal is not None:
                     journal.attempting(told_after=bool(operation.contexts))
                 if faults.hook is not None:
                     faults.reached("attempting")
                 told = attempt()
+                status = SUCCESS
             except WNetError as error:
-                failure = error
+                failure, status = error, error.status
                 faults.reached("failed")
             except BaseException as error:
-                due = event, CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED
-                operation.tell_after(*due)
+                status = CANCEL if isinstance(error, KeyboardInterrupt) else UNHANDLED
+                operation.tell_after(event, status)
                 raise
-            due = told, failure.status if failure else SUCCESS
-            again = operation.tell_after(*due, operation.attempt <= max_retries)
+            again = operation.tell_after(told, status, operation.attempt <= max_retries)
             if again is None:
                 if failure is None:
                     return
                 if operation.cancelled is None:
                     raise failure
                 raise operation.cancelled from failure
-            due = event, CANCEL
+            told, status = event, CANCEL
             operation.attempt += 1
             if journal is not None:
                 journal.outcome(None)
@@ -149,7 +148,7 @@ def operate(  # noqa: C901 - it is told in the order in which it happens
     except KeyboardInterrupt:
         _stack.set(outer)  # where a loop begins again it may strike past a ``finally``, from Python 3.13 on
         if operation.contexts:  # whoever left one has its post (N19)
-            operation.tell_after(*due)
+            operation.tell_after(told, status)
         raise
 
 
@@ -186,7 +185,8 @@ def inherit(stack: str) -> None:
     """Have this process be nested in *stack*, ``nesting()`` of another one as JSON. What is no such thing is none."""
     global _inherited  # noqa: PLW0603 - a process has one
     try:
-        _inherited = tuple(str(each) for each in json.loads(stack))
+        found = json.loads(stack)
+        _inherited = tuple(str(each) for each in found) if isinstance(found, list) else ()
     except (ValueError, TypeError):
         _inherited = ()
 
