@@ -170,7 +170,8 @@ def test_a_share_that_cannot_be_looked_into_is_told_as_when_connecting(
     assert refused(Smb(), smb_server.url(share)).status is status
 
 
-def test_r3_a_unc_server_that_is_none_is_not_mine() -> None:
+def test_r3_a_unc_server_that_is_none_is_not_mine(places: Places) -> None:
+    del places
     for provider in (Smb(), WebDav()):
         assert refused(provider, r"\\127.0.0.44").status is Status.ERROR_BAD_NETPATH
 
