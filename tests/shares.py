@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import pytest
 
 from mprouter.credentials import Credentials
 from mprouter.names import parse_remote
@@ -17,10 +19,11 @@ from mprouter.providers.base import AddRequest, Conversation, Mounted, Progress
 from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.provider import RcloneProvider
+from mprouter.status import WNetError
 from sandbox import Places
 from servers.daemon import end
 
-__all__ = ["Connect", "Connections", "Disconnect", "Share"]
+__all__ = ["Connect", "Connections", "Disconnect", "Refused", "Share"]
 
 _numbers = count(1)
 
@@ -123,3 +126,22 @@ class Connections:
         provider = next(provider for provider, each in self._made if each is mounted)
         provider.cancel_connection(replace(mounted, later=later), force=force, progress=progress)
         mounted.mountpoint.rmdir()
+
+
+class Refused:
+    """``refused(share, ...)`` is the error of a connection that fails; that nothing is left behind is checked."""
+
+    def __init__(self, connections: Connections, places: Places) -> None:
+        self._connections = connections
+        self._places = places
+
+    def __call__(self, share: Share, **different: Any) -> WNetError:
+        with pytest.raises(WNetError) as raised:
+            self._connections.connect(share, **different)
+        assert self._places.mounts() == []
+        assert list(self._places.drives.iterdir()) == []
+        error = raised.value
+        assert error.provider == share.provider.name
+        assert error.name == different.get("url", share.url)
+        assert "Traceback" not in str(error)
+        return error

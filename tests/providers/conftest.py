@@ -19,7 +19,7 @@ from servers.s3 import S3Server
 from servers.sftp import SftpServer
 from servers.smb import SmbServer
 from servers.webdav import WebdavServer
-from shares import Connect, Connections, Disconnect, Share
+from shares import Connect, Connections, Disconnect, Refused, Share
 
 _numbers = count(1)
 
@@ -32,6 +32,11 @@ def connections(places: Places) -> Connections:
 @pytest.fixture
 def connect(connections: Connections) -> Connect:
     return connections.connect
+
+
+@pytest.fixture
+def refused(connections: Connections, places: Places) -> Refused:
+    return Refused(connections, places)
 
 
 @pytest.fixture

@@ -18,32 +18,7 @@ from servers.s3 import S3Server
 from servers.sftp import SftpServer
 from servers.smb import SmbServer
 from servers.webdav import WebdavServer
-from shares import Connections, Share
-
-
-@pytest.fixture
-def refused(connections: Connections, places: Places) -> Refused:
-    return Refused(connections, places)
-
-
-class Refused:
-    """``refused(share, ...)`` is the error of a connection that fails; that nothing is left behind is checked."""
-
-    def __init__(self, connections: Connections, places: Places) -> None:
-        self._connections = connections
-        self._places = places
-
-    def __call__(self, share: Share, **different: object) -> WNetError:
-        with pytest.raises(WNetError) as raised:
-            self._connections.connect(share, **different)  # type: ignore[arg-type]
-        assert self._places.mounts() == []
-        assert list(self._places.drives.iterdir()) == []
-        error = raised.value
-        assert error.provider == share.provider.name
-        assert error.name == different.get("url", share.url)
-        assert "Traceback" not in str(error)
-        return error
-
+from shares import Connections, Refused, Share
 
 # Who: user names and passwords
 
