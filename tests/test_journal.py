@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, Router, Status, WNetError
 from mprouter.history import History, event_of
+from mprouter.notify.model import Event
+from mprouter.providers.base import Mounted, Progress
 from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
 from mprouter.store import Operation, Owed, Store, owner
 from mprouter.store.database import Database
@@ -162,6 +164,21 @@ def test_n19_before_an_attempt_that_somebody_is_owed_a_post_for_the_journal_wait
     assert made == [True]
 
 
+def test_n19_the_journal_waits_for_the_disk_also_for_what_was_written_before(
+    store: Store, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = store.path.with_name(f"{store.path.name}-wal")
+    history.telling("user/a", 1)
+    history.left("user/a", {})
+    history.write()  # as it is before one is told who is in this process alone
+    before = log.stat().st_size
+    with counting(monkeypatch) as made:
+        history.write(durable=True)
+        history.write(durable=True)
+    assert made == [True]
+    assert log.stat().st_size > before, "nothing was written, so that SQLite has not waited for the disk"
+
+
 def test_an_operation_whose_process_has_the_id_of_another_one_was_cut_off(store: Store) -> None:
     store.begin(History(store, ADD, None, "Z:").operation())
     pid, _ = owner.me()
@@ -235,3 +252,141 @@ def test_an_add_that_cannot_be_written_down_is_undone_and_recorded_once(places: 
     assert not list(places.drives.iterdir())
     assert (store_of_user.entries(), store_of_user.operations()) == ([], [])
     assert [(each.operation, each.status) for each in store_of_user.events()] == [("add", Status.ERROR_DISK_FULL)]
+
+
+class Unwilling(Store):
+    """Cannot write how a cancel has ended, so many *times*."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def keep(self, *arguments: Any, **named: Any) -> None:
+        self._fail()
+        super().keep(*arguments, **named)
+
+    def remove(self, *arguments: Any, **named: Any) -> None:
+        self._fail()
+        super().remove(*arguments, **named)
+
+    def settle(self, *arguments: Any, **named: Any) -> None:
+        self._fail()
+        super().settle(*arguments, **named)
+
+    def _fail(self) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            raise WNetError(Status.ERROR_BUSY, "locked for long")
+
+
+class Clinging(Stranger):
+    """Does not disconnect what is in use."""
+
+    in_use = False
+
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        if self.in_use and not force:
+            raise WNetError(Status.ERROR_OPEN_FILES)
+        super().cancel_connection(mounted, force=force, progress=progress)
+
+
+Cancelling = tuple[Router, Unwilling, Clinging, list[Status]]
+
+
+@pytest.fixture(params=["nobody", "somebody"])
+def cancelling(places: Places, request: pytest.FixtureRequest) -> Iterator[Cancelling]:
+    """A router with Z:, and what somebody is told after its cancels, if somebody is."""
+    del places
+    store, provider = Unwilling(0), Clinging()
+    told: list[Status] = []
+
+    def notifyee(event: Event) -> Generator[None, Status, None]:
+        status = yield
+        if isinstance(event, CancelConnect):
+            told.append(status)
+
+    with Router(providers=[provider], store=store) as router:
+        if request.param == "somebody":
+            router.register(notifyee)
+        router.connect("strange://it", "Z:")
+        yield router, store, provider, told
+        assert told == [] or request.param == "somebody"
+
+
+def test_a_cancel_that_fails_leaves_the_connection_though_that_can_only_be_written_later(
+    cancelling: Cancelling,
+) -> None:
+    router, store, provider, told = cancelling
+    provider.in_use = True
+    store.times = 1
+    with pytest.raises(WNetError) as caught:
+        router.disconnect("Z:")
+    assert caught.value.status is Status.ERROR_OPEN_FILES
+    assert set(told) <= {Status.ERROR_OPEN_FILES}
+    assert ([each.phase for each in store.entries()], store.operations()) == (["connected"], [])
+    provider.in_use = False
+    router.disconnect("Z:")
+    assert store.entries() == []
+
+
+def test_a_cancel_that_succeeds_has_succeeded_though_that_can_only_be_written_later(
+    cancelling: Cancelling, places: Places
+) -> None:
+    router, store, _, told = cancelling
+    store.times = 1
+    router.disconnect("Z:")
+    assert set(told) <= {Status.WN_SUCCESS}
+    assert (store.entries(), store.operations(), list(places.drives.iterdir())) == ([], [], [])
+    assert [(each.operation, each.status) for each in store.events() if each.kind == "operation"] == [
+        ("add", Status.WN_SUCCESS),
+        ("cancel", Status.WN_SUCCESS),
+    ]
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_n19_a_cancel_whose_end_cannot_be_written_is_settled_by_the_next_operation(
+    cancelling: Cancelling, in_use: bool
+) -> None:
+    router, store, provider, _ = cancelling
+    provider.in_use = in_use
+    store.times = 3
+    with pytest.raises(WNetError) as caught:
+        router.disconnect("Z:")
+    assert caught.value.status is (Status.ERROR_OPEN_FILES if in_use else Status.ERROR_BUSY)
+    assert [each.phase for each in store.entries()] == ["cancelling"]
+    (recovered,) = router.recover()
+    assert recovered.outcome == ("undone: the connection stands" if in_use else "finished")
+    assert [each.phase for each in store.entries()] == ["connected"] * in_use
+    assert store.operations() == []
+
+
+def test_a_remembered_connection_is_forgotten_though_another_process_has_just_disconnected_it(places: Places) -> None:
+    del places
+
+    def another(_: Event) -> None:
+        with Router(providers=[Stranger()]) as other:
+            other.disconnect("Z:")
+
+    with Router(providers=[Stranger()]) as router:
+        router.connect("strange://it", "Z:", persist=True)
+        router.register(another)
+        router.disconnect("Z:", forget=True)
+        assert router.connections(remembered=True) == []
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["nobody", "somebody"])
+def test_c5_the_event_of_a_cancel_names_the_provider_of_the_oldest_connection(
+    places: Places, store_of_user: Store, told: bool
+) -> None:
+    del places
+    second = Stranger()
+    second.name = "second"
+    with Router(providers=[Stranger(), second]) as router:
+        router.connect("strange://it")
+        router.connect("strange://it", provider="second")
+        if told:
+            router.register(lambda _: (yield))
+        router.disconnect("strange://it")
+    assert store_of_user.entries() == []
+    (*_, last) = store_of_user.events()
+    assert (last.operation, last.provider) == ("cancel", "stranger")

@@ -241,6 +241,29 @@ def test_a_damaged_store_is_refused_and_left_alone(
     assert path.read_bytes() == before
 
 
+def test_damage_among_the_events_does_not_keep_a_connection_from_being_made(
+    tmp_path: Path, sound: Sound, caplog: pytest.LogCaptureFixture
+) -> None:
+    newest = sound.file.index(b"event 149") // 4096 * 4096
+    (tmp_path / FILE_NAME).write_bytes(sound.file[:newest] + bytes(4096) + sound.file[newest + 4096 :])
+    with opened(tmp_path) as store:
+        entry = claim(store, "E:")
+        store.begin(operation(9, entries=(entry.id,), owed=()))
+        store.note("a9", attempt=1, status=None, owed={"user/a": Owed("user/a", 0)}, events=[event()])
+        assert [each.notifyee for each in store.operations()[-1].owed] == ["user/a"]
+        store.complete(
+            entry.id, provider="rclone", user=None, handle={}, made_directory=True, remember=True, last=[event()]
+        )
+        store.end("a9", [event()])
+        assert [each.phase for each in store.entries() if each.local_name == "E:"] == ["connected"]
+        assert "E:" in [each.local_name for each in store.remembered()]
+        assert "a9" not in [each.id for each in store.operations()]
+        with pytest.raises(WNetError, match="damaged"):
+            store.record([event()])
+    assert "what happened is not recorded" in caplog.text
+    assert "mpr salvage" in caplog.text
+
+
 Flips = list[tuple[float, int]]
 """Where in the file, from 0 to 1, and which bit of the byte there."""
 

@@ -38,7 +38,7 @@ class History:
     """The record of one operation. As a context manager it tells that the operation is under way in this process.
 
     private: the user names of the request, which no message of an event repeats (N15). words: the message of its event
-    if it succeeds. is_open: the operation may be in the journal.
+    if it succeeds. is_open: the operation may be in the journal. is_cut_off: what became of its attempt is not known.
     """
 
     def __init__(
@@ -84,10 +84,12 @@ class History:
         self._status: int | None = None
         self._written: tuple[int, int | None] = 1, None
         self._is_settled = False
+        self._is_on_disk = False
         self._is_told_after = False
         self._is_ending = False
         self._is_over = False
         self.is_open = False
+        self.is_cut_off = False
 
     @classmethod
     def recovered(cls, store: Store, operation: Operation) -> Self:
@@ -205,6 +207,9 @@ class History:
         durable: if a post is owed, that is on the disk when this returns, even if the power fails then.
         """
         now = self._record.attempt, self._status
+        durable = durable and bool(self._owed)
+        if durable and not self._changes and not self._is_on_disk:
+            self._changes = dict([next(iter(self._owed.items()))])  # what is written next takes all before it along
         if not self._changes and (now == self._written or not self._owed):
             return
         try:
@@ -214,12 +219,13 @@ class History:
                 status=now[1],
                 owed=self._changes,
                 events=self._events,
-                durable=durable and bool(self._owed),
+                durable=durable,
             )
         except WNetError as error:  # what matters more than being recoverable has its own writes, and says so
             log.warning("the journal is not up to date: %s", error)
         else:
             self._events = []
+            self._is_on_disk = durable
         self._changes = {}
         self._written = now
 
@@ -246,6 +252,7 @@ class History:
         """The store has noted how the attempt ended, together with what it did. is_over: and its ``last`` events."""
         self._status = int(status)
         self._is_settled = True
+        self.is_cut_off = False
         self._is_over = is_over
         self._written = self._record.attempt, self._status
 
@@ -257,8 +264,9 @@ class History:
         self._owed[owed.notifyee] = self._changes[owed.notifyee] = owed
 
     def _settle(self, notifyee: str) -> None:
-        if self._owed.pop(notifyee, None) is not None:
+        if notifyee in self._owed:  # nothing is called here, so that Ctrl-C comes before both or after both
             self._changes[notifyee] = None
+            del self._owed[notifyee]
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -296,7 +304,12 @@ class History:
         )
 
     def failed(self, error: WNetError, *, claim: int | None = None) -> None:
-        """The operation is over: it has failed. claim: of its own, which goes with it."""
+        """The operation is over: it has failed. claim: of its own, which goes with it.
+
+        Not so if it was cut off: it stays in the journal, for recovery.
+        """
+        if self.is_cut_off:
+            return
         self._is_ending = False  # its success could not be written
         self.ended(error.status, error.strerror, claim=claim)
 

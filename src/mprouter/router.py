@@ -758,9 +758,9 @@ class Router:
                 faults.reached("begun")
 
             def attempt() -> Event:
-                for entry in entries:
-                    begins = operation if entry is entries[0] and not concerned else None
-                    ends = history if entry is entries[-1] else None
+                for entry in reversed(entries):  # the last is that whose provider is told
+                    begins = operation if entry is entries[-1] and not concerned else None
+                    ends = history if entry is entries[0] else None
                     self._cancel_one(entry, force, forget, progress, begins=begins, ends=ends, later=later)
                 if not entries:
                     self._store.forget(str(forget), operation=history.id)
@@ -792,32 +792,41 @@ class Router:
     ) -> None:
         """Have the provider disconnect. If that fails the connection stands as it was.
 
-        begins: the operation that begins with this. ends: that of the one whose attempt is done with this.
+        begins: the operation that begins with this. ends: that of the one whose attempt is done with this. Raises
+        ``_Unwritten`` if the store does not know how it ended.
         """
         begun = self._store.begin_cancel(entry.id, operation=begins)
         if begins is not None:
             faults.reached("begun")
         if not begun:
             current = self._store.by_id(entry.id)
-            if current is None:
-                return  # another process, or an earlier attempt of this operation, has done it
+            if current is None:  # another process, or an earlier attempt of this operation, has done it
+                if forget is not None:
+                    self._store.forget(forget, operation=None if ends is None else ends.id)
+                return
             raise _busy(current)
         faults.reached("cancelling")
         try:
             self._provider(entry).cancel_connection(_mounted(entry, later=later), force=force, progress=progress)
-        except WNetError:
-            self._store.keep(entry.id)
+        except WNetError as error:
+            try:
+                self._store.keep(entry.id)
+            except WNetError as failure:
+                raise _Unwritten(error) from failure
             raise
         faults.reached("disconnected")
         if entry.made_directory:
             mountpoints.remove(Path(entry.path))
         faults.reached("directory removed")
-        if ends is None:
-            self._store.remove(entry.id, forget=forget)
-        else:
-            last = ends.last(entry.provider, entry.local_name)
-            self._store.remove(entry.id, forget=forget, operation=ends.id, last=last)
-            ends.settled(Status.WN_SUCCESS, is_over=last is not None)
+        try:
+            if ends is None:
+                self._store.remove(entry.id, forget=forget)
+            else:
+                last = ends.last(entry.provider, entry.local_name)
+                self._store.remove(entry.id, forget=forget, operation=ends.id, last=last)
+                ends.settled(Status.WN_SUCCESS, is_over=last is not None)
+        except WNetError as error:
+            raise _Unwritten(error) from error
         faults.reached("removed")
 
     def _close(self, entry_id: int, _: Connection, force: bool, forget: bool) -> None:
@@ -884,7 +893,7 @@ class Router:
                 shown = entry.local_name or entry.remote_name
                 try:
                     self._cancel_one(entry, True, None, None)
-                except WNetError as error:  # another process is at it, or it cannot be unmounted
+                except (WNetError, _Unwritten) as error:  # another process is at it, or it cannot be unmounted
                     log.debug("%s was lost and is still there: %s", shown, error)
                 else:
                     log.warning("%s was lost and is not remembered: it is no longer there", shown)
@@ -933,16 +942,21 @@ class Router:
                 return attempt()
             except WNetError:
                 raise
-            except BaseException as error:  # it may have struck anywhere
-                try:
-                    undone = self._recovery.settle(history, error)
-                except Exception as failure:  # noqa: BLE001 - it is not settled yet, and the interrupt matters more
-                    log.warning("what was interrupted is not settled: %s", failure)
-                    raise error from None
-                if undone:
-                    raise
+            except _Unwritten as unwritten:
+                error: BaseException = unwritten.error
+            except BaseException as struck:  # noqa: BLE001 - it may have struck anywhere
+                error = struck
+            try:
+                undone = self._recovery.settle(history, error)
+            except Exception as failure:  # noqa: BLE001 - it is not settled yet, and what cut it off matters more
+                history.is_cut_off = True
+                log.warning("what was cut off is not settled: %s", failure)
+                raise error from None
+            if undone:
+                raise error
+            if not isinstance(error, WNetError):
                 interrupts.append(error)
-                return done() if done else event
+            return done() if done else event
 
         operate(
             event,
@@ -1112,6 +1126,14 @@ class _Asked:
         if self._provider is not None and self._provider != self._known and self._is_free():
             self._store.asking(self._entry_id, self._provider)
             self._known = self._provider
+
+
+class _Unwritten(Exception):
+    """The store could not be told how a cancel has ended. error: what the caller gets if the connection stands."""
+
+    def __init__(self, error: WNetError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def _only_remembered(remembered: Remembered) -> Connection:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import gc
 import inspect
 import itertools
+import signal
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
+from random import Random
+from time import perf_counter
 from types import FrameType
 from typing import Any, Self
 
@@ -19,9 +23,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mprouter import AddConnect, Cancel, NetResource, NotifyInfo, Phase, Status, WNetError
+from mprouter.history import History
 from mprouter.notify.dispatch import nesting, operate
 from mprouter.notify.model import Answer, Call, Event, Registration, Told
 from mprouter.notify.python import Function, from_python
+from mprouter.store import Store
 
 ADD = AddConnect(NetResource(r"\\files\projects", "Z:"))
 OK, RETRY, CANCEL = Status.WN_SUCCESS, Status.WN_RETRY, Status.WN_CANCEL
@@ -259,10 +265,14 @@ def test_n18_a_generator_is_resumed_by_one_thread_at_a_time(nested: bool) -> Non
 
 
 class CtrlC:
-    """Presses Ctrl-C where CPython looks for it: as a function begins, and as one that is written in C has ended."""
+    """Presses Ctrl-C where CPython looks for it: as a function begins, and as one that is written in C has ended.
 
-    def __init__(self, after: int) -> None:
+    within: in which modules.
+    """
+
+    def __init__(self, after: int, within: tuple[str, ...] = ("mprouter.", __name__)) -> None:
         self._left = after
+        self._within = within
         self.is_pressed = False
 
     def __enter__(self) -> Self:
@@ -273,7 +283,7 @@ class CtrlC:
         sys.setprofile(None)
 
     def _look(self, frame: FrameType, event: str, _: object) -> None:
-        if not str(frame.f_globals["__name__"]).startswith(("mprouter.", __name__)):
+        if not str(frame.f_globals["__name__"]).startswith(self._within):
             return  # a callback of the garbage collector, say, which would swallow it
         begins = event == "call" and not frame.f_code.co_flags & inspect.CO_GENERATOR
         if begins or (event == "c_return" and frame.f_code is not CtrlC.__exit__.__code__):
@@ -284,48 +294,151 @@ class CtrlC:
                 raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("how", ["directly", "recorded", "after a retry", "with an answer", "by any thread"])
-def test_n19_wherever_ctrl_c_strikes_who_is_at_its_yield_has_one_post_and_no_turn_stays_taken(how: str) -> None:
-    thrown_away: list[int] = []
-    told_of_success: list[Status] = []
-    is_made = False
+HOW = ["directly", "recorded", "after a retry", "with an answer", "by any thread"]
 
-    def notifyee(place: int) -> Registration:
+
+class Struck:
+    """An operation on three generators that Ctrl-C strikes somewhere: whoever is at its yield has one post."""
+
+    def __init__(self, how: str) -> None:
+        self._how = how
+        self._cast = [
+            Registration(f"n{place}", from_python(self._notifyee(place)), thread_safe=how == "by any thread")
+            for place in range(3)
+        ]
+        self._told: list[Told] = []
+        self._thrown_away: list[int] = []
+        self._told_of_success: list[Status] = []
+        self._is_made = False
+        self._began = perf_counter()
+
+    def operate(self) -> None:
+        self._coming = [OK, FAILED] if self._how == "after a retry" else [OK]
+        self._told_of_success = []
+        self._is_made = False
+        operate(ADD, self._cast, self._attempt, record=None if self._how == "directly" else self._told.append)
+
+    def check(self) -> None:
+        assert self._thrown_away == []
+        assert set(self._told_of_success) <= {OK}, "what has succeeded is told as cancelled"
+        assert nesting() == ()
+        assert all(hasattr(each.turn, "free") for each in self._cast), "a turn has stayed taken"
+        taken = perf_counter() - self._began
+        assert all(0 <= each.duration <= taken for each in self._told)
+        self._told.clear()
+
+    def _attempt(self) -> Event:
+        if self._coming.pop():
+            raise WNetError(FAILED)
+        self._is_made = True  # Ctrl-C cannot strike between this and the end
+        return ADD
+
+    def _notifyee(self, place: int) -> Callable[[Event], Telling]:
         def told(event: Event) -> Telling:
             del event
             try:
-                status = yield OK if how == "with an answer" else None
+                status = yield OK if self._how == "with an answer" else None
             except GeneratorExit:
-                thrown_away.append(place)
+                self._thrown_away.append(place)
                 raise
-            if is_made:
-                told_of_success.append(status)
-            while how == "after a retry" and place == 1 and status:
+            if self._is_made:
+                self._told_of_success.append(status)
+            while self._how == "after a retry" and place == 1 and status:
                 status = yield RETRY
 
-        return Registration(f"n{place}", from_python(told), thread_safe=how == "by any thread")
+        return told
 
-    def attempt() -> Event:
-        nonlocal is_made
-        if coming.pop():
-            raise WNetError(FAILED)
-        is_made = True  # Ctrl-C cannot strike between this and the end
-        return ADD
 
-    cast = [notifyee(place) for place in range(3)]
-    record = None if how == "directly" else list[Told]().append
+@pytest.mark.parametrize("how", HOW)
+def test_n19_wherever_ctrl_c_strikes_who_is_at_its_yield_has_one_post_and_no_turn_stays_taken(how: str) -> None:
+    struck = Struck(how)
     for places in itertools.count():
-        coming = [OK, FAILED] if how == "after a retry" else [OK]
-        is_made = False
-        told_of_success.clear()
         with suppress(KeyboardInterrupt), CtrlC(places) as ctrl_c:
-            operate(ADD, cast, attempt, record=record)
-        assert thrown_away == []
-        assert set(told_of_success) <= {OK}, "what has succeeded is told as cancelled"
-        assert nesting() == ()
-        assert all(hasattr(each.turn, "free") for each in cast), "a turn has stayed taken"
+            struck.operate()
+        struck.check()
         if not ctrl_c.is_pressed:
             break
+    assert places > 20
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_n19_so_it_is_when_ctrl_c_is_a_signal(how: str, alarm: Alarm) -> None:
+    struck = Struck(how)
+    struck.operate()
+    while alarm.struck < 200:
+        alarm.during(struck.operate)
+        struck.check()
+
+
+class Alarm:
+    """A signal that comes at any moment and interrupts what runs then. struck: how often it did."""
+
+    def __init__(self) -> None:
+        self.struck = 0
+        self._is_awaited = False
+        self._moments = Random(6)  # noqa: S311 - it guards nothing
+
+    def during(self, run: Callable[[], object]) -> None:
+        try:
+            try:
+                self._is_awaited = True
+                signal.setitimer(signal.ITIMER_REAL, self._moments.uniform(1e-6, 1e-4))
+                run()
+            finally:
+                self._is_awaited = False
+        except KeyboardInterrupt:
+            self.struck += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def rings(self, *_: object) -> None:
+        if self._is_awaited:
+            self._is_awaited = False
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def alarm() -> Iterator[Alarm]:
+    made = Alarm()
+    before = signal.signal(signal.SIGALRM, made.rings)
+    gc.disable()  # an interrupt in a callback of its is lost
+    yield made
+    gc.enable()
+    signal.signal(signal.SIGALRM, before)
+
+
+IN_MEMORY = "mprouter.notify.", "mprouter.history", __name__
+"""The modules that collect what is to be written down."""
+
+
+class Leasing:
+    """A notifyee whose context is in the journal. posts: how many it had."""
+
+    posts = 0
+
+    def add_connect_notify(self, info: NotifyInfo, event: Event) -> None:
+        del event
+        if info.phase is Phase.PRE:
+            info.context = {"lease": 7}
+        else:
+            self.posts += 1
+
+
+def test_n19_wherever_ctrl_c_strikes_a_post_that_is_made_is_no_longer_owed(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "state")) as store:
+        for places in itertools.count():
+            history = History(store, ADD, None, "Z:")
+            store.begin(history.operation())
+            leasing = Leasing()
+            cast = [Registration("n", from_python(leasing), durable=True)]
+            with suppress(KeyboardInterrupt), CtrlC(places, IN_MEMORY) as ctrl_c:
+                operate(ADD, cast, lambda: ADD, record=history.told, journal=history)
+            history.write()
+            (operation,) = store.operations()
+            assert leasing.posts + len(operation.owed) <= 1
+            store.end(operation.id, [])
+            if not ctrl_c.is_pressed:
+                break
+    assert (leasing.posts, operation.owed) == (1, ())
     assert places > 20
 
 

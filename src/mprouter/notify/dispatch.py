@@ -240,20 +240,20 @@ class _Operation:
             for place in places:
                 registration = notifyees[place]
                 call, turn = registration.call, registration.turn
+                if record is not None:
+                    started = perf_counter()
                 if type(call) is not Function or registration.thread_safe or special:
-                    self.pre(event, status, place)
+                    self.pre(event, status, place, started)
                     continue
                 try:
                     del turn.free
                 except AttributeError:
-                    self.pre(event, status, place)
+                    self.pre(event, status, place, started)
                     continue
                 rest = found = None
                 try:
                     turn.owner = thread
                     tell(registration.alone)
-                    if record is not None:
-                        started = perf_counter()
                     if journal is not None:
                         journal.write()
                     found = call.function(event)
@@ -276,23 +276,21 @@ class _Operation:
                     if waiting:
                         turn.wake()
                 if rest is not None:
-                    self.pre(event, status, place, rest, started)
+                    self.pre(event, status, place, started, rest)
                 elif record is not None:
                     self.note(event, PRE, status, place, SUCCESS, None, started)
         finally:
             _stack.set(self.outer)
 
-    def pre(
-        self, event: Event, status: Status, place: int, rest: Call | None = None, started: float | None = None
-    ) -> None:
-        """The pre of any notifyee. rest: what is left to do of it if it has begun, at the time *started*."""
+    def pre(self, event: Event, status: Status, place: int, started: float, rest: Call | None = None) -> None:
+        """The pre of any notifyee. rest: what is left to do of it, if it has begun."""
         registration = self.notifyees[place]
         info = NotifyInfo(PRE, status)
         if self.journal is not None and registration.durable:
             self.journal.telling(registration.id, self.attempt)
         begun = None if rest is None else self.contexts.get(place)
         try:
-            answer = self.call(place, info, event, rest, started)
+            answer = self.call(place, info, event, started, rest)
             if answer is SUCCESS or answer is RETRY:  # N12
                 self.keep(place, info.context)
                 return
@@ -338,22 +336,22 @@ class _Operation:
             for place in owed:
                 registration = notifyees[place]
                 call, turn, context = registration.call, registration.turn, contexts[place]
+                if record is not None:
+                    started = perf_counter()
                 if type(call) is not Function or registration.thread_safe or special:
-                    if self.post(event, status, place, context):
+                    if self.post(event, status, place, context, started):
                         break
                     continue
                 try:
                     del turn.free
                 except AttributeError:
-                    if self.post(event, status, place, context):
+                    if self.post(event, status, place, context, started):
                         break
                     continue
                 rest = None
                 try:
                     turn.owner = thread
                     tell(registration.alone)
-                    if record is not None:
-                        started = perf_counter()
                     if journal is not None:
                         journal.write()
                     del contexts[place]
@@ -372,7 +370,7 @@ class _Operation:
                     if waiting:
                         turn.wake()
                 if rest is not None:
-                    if self.post(event, status, place, context, rest, started):
+                    if self.post(event, status, place, context, started, rest):
                         break
                 elif record is not None:
                     self.note(event, POST, status, place, SUCCESS, None, started)
@@ -392,22 +390,22 @@ class _Operation:
         status: Status,
         place: int,
         context: object,
+        started: float,
         rest: Call | None = None,
-        started: float | None = None,
     ) -> bool:
         """The post of any notifyee, as ``pre``. Whether it wishes that the operation be attempted again (N11)."""
         info = NotifyInfo(POST, status, context)
         info.recovered = self.recovered
         info.may_retry = self.may_retry
         try:
-            answer = self.call(place, info, event, rest, started)
+            answer = self.call(place, info, event, started, rest)
+            self.made(place)
         except KeyboardInterrupt:
             if type(context) is GeneratorType and context.gi_suspended:  # it was not reached
                 self.contexts[place] = context
             elif place not in self.contexts:
                 self.made(place)
             raise
-        self.made(place)
         self.contexts.pop(place, None)
         if answer is RETRY and info.may_retry:
             self.keep(place, context)
@@ -423,14 +421,12 @@ class _Operation:
         if self.journal is not None and self.notifyees[place].durable:
             self.journal.posted(self.notifyees[place].id)
 
-    def call(self, place: int, info: NotifyInfo, event: Event, rest: Call | None, started: float | None) -> Status:
+    def call(self, place: int, info: NotifyInfo, event: Event, started: float, rest: Call | None) -> Status:
         """One call of one notifyee, or its rest, in its turn (N18); whatever it raises becomes its answer (N10)."""
         registration = self.notifyees[place]
         journal, turn = self.journal, registration.turn
         status = info.status
         answer = CANCEL
-        if started is None:
-            started = 0.0 if self.record is None else perf_counter()
         try:
             _stack.set((*self.stack, registration.id))
             taken = not registration.thread_safe and turn.take(owed=info.phase is POST or rest is not None)

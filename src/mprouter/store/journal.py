@@ -20,11 +20,7 @@ _OPERATION = (
     "id, event, remote_name, local_name, provider, entries, forget, attempt, status, owner_pid, owner_start, started"
 )
 _OWED = "place, context, made, pid, start"
-_NEW = ", ".join(f"excluded.{each}" for each in _OWED.split(", "))
-_OWE = (
-    f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-    f" ON CONFLICT (operation, notifyee) DO UPDATE SET ({_OWED}) = ({_NEW})"
-)
+_OWE = f"INSERT INTO owed (operation, notifyee, {_OWED}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 
 
 def insert(db: Connection, operation: Operation) -> None:
@@ -49,15 +45,18 @@ def insert(db: Connection, operation: Operation) -> None:
 def note(
     db: Connection, operation_id: str, *, attempt: int, status: int | None, owed: Mapping[str, Owed | None]
 ) -> None:
-    """How far it is, and what has changed of what is owed, by notifyee; None: nothing any more."""
+    """How far it is, and what has changed of what is owed, by notifyee; None: nothing any more.
+
+    What is owed is written anew though it be the same, so that the disk can be waited for: SQLite writes no page that
+    is as it was.
+    """
     db.execute(
         "UPDATE operations SET attempt = ?, status = ? WHERE id = ? AND (attempt, status) IS NOT (?, ?)",
         [attempt, status, operation_id, attempt, status],
     )
     for notifyee, each in owed.items():
-        if each is None:
-            db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
-        else:
+        db.execute("DELETE FROM owed WHERE operation = ? AND notifyee = ?", [operation_id, notifyee])
+        if each is not None:
             values = [operation_id, notifyee, each.place, each.context, each.made, each.pid, each.start]
             db.execute(_OWE, values)
 

@@ -7,7 +7,7 @@ import os
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mprouter import places, settings
 from mprouter.status import Status, WNetError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["FILE_NAME", "Store"]
 
 FILE_NAME = "mprouter.db"
+
+T = TypeVar("T")
 
 log = logging.getLogger("mprouter.store")
 
@@ -85,7 +87,7 @@ class Store:
         ERROR_NO_MORE_DEVICES (none of *letters* is free).
         """
         lost = None
-        with self._changing() as db:
+        with self._database.writing() as db:
             there = None if replacing is None else connections.by_id(db, replacing.id)
             if there is not None and there == replacing and there.phase == "connected":
                 connections.remove(db, there.id)
@@ -120,12 +122,12 @@ class Store:
 
     def begin_anew(self, id: int) -> None:  # noqa: A002
         """Nothing is left of the lost connection whose place a claim took."""
-        with self._changing() as db:
+        with self._database.writing() as db:
             connections.begin_anew(db, id)
 
     def asking(self, id: int, provider: str) -> None:  # noqa: A002
         """The claim is about to be tried with *provider*, which is not the first that would be."""
-        with self._changing() as db:
+        with self._database.writing() as db:
             connections.asking(db, id, provider)
 
     def complete(
@@ -149,7 +151,8 @@ class Store:
         Raises ``WNetError`` ERROR_NOT_CONNECTED if the claim is gone.
         """
         is_over = last is not None
-        with self._changing(last or (), durable=remember or overwriting, trim=is_over) as db:
+
+        def change(db: sqlite3.Connection) -> Entry:
             entry = connections.complete(
                 db, id, provider=provider, user=user, handle=handle, made_directory=made_directory
             )
@@ -175,7 +178,9 @@ class Store:
                 )
             if operation is not None:
                 journal.succeeded(db, operation, is_over=is_over)
-        return entry
+            return entry
+
+        return self._changed(change, last or (), durable=remember or overwriting, trim=is_over)
 
     def begin_cancel(self, id: int, *, operation: Operation | None = None) -> bool:  # noqa: A002
         """Begin a cancel: from here on the connection is this process's, and other cancels of it get False.
@@ -183,14 +188,14 @@ class Store:
         False also if it is gone, or a process died at work on it: that is for recovery alone. operation: the one that
         this begins, whatever is returned; it is in the journal from here on.
         """
-        with self._changing() as db:
+        with self._database.writing() as db:
             if operation is not None:
                 journal.insert(db, operation)
             return connections.begin_cancel(db, id)
 
     def keep(self, id: int) -> None:  # noqa: A002
         """The cancel failed: the connection stands as before. Or the add: what it would have replaced is as it was."""
-        with self._changing() as db:
+        with self._database.writing() as db:
             connections.keep(db, id)
 
     def remove(
@@ -207,12 +212,15 @@ class Store:
         last: its events, if it is over with that.
         """
         is_over = last is not None
-        with self._changing(last or (), durable=forget is not None, trim=is_over) as db:
+
+        def change(db: sqlite3.Connection) -> None:
             connections.remove(db, id)
             if forget is not None:
                 profile.drop(db, forget)
             if operation is not None:
                 journal.succeeded(db, operation, is_over=is_over)
+
+        self._changed(change, last or (), durable=forget is not None, trim=is_over)
 
     def entries(self) -> list[Entry]:
         """All connections and claims, the oldest first."""
@@ -238,12 +246,12 @@ class Store:
 
     def remember(self, remembered: Remembered) -> None:
         """Restore it at login from now on, in place of what its local name was remembered for."""
-        with self._changing(durable=True) as db:
+        with self._database.writing(durable=True) as db:
             profile.put(db, remembered)
 
     def forget(self, local_name: str, *, operation: str | None = None) -> bool:
         """Restore it no longer; whether it was remembered. operation: the one that has succeeded with this."""
-        with self._changing(durable=True) as db:
+        with self._database.writing(durable=True) as db:
             if operation is not None:
                 journal.succeeded(db, operation, is_over=False)
             return profile.drop(db, local_name)
@@ -251,7 +259,7 @@ class Store:
     @contextmanager
     def changing_profile(self, remember: Sequence[Remembered], forget: Sequence[str]) -> Iterator[None]:
         """Remember and forget as above, all in one, when the block ends; nothing of it if the block raises."""
-        with self._changing(durable=True) as db:
+        with self._database.writing(durable=True) as db:
             for local_name in forget:
                 profile.drop(db, local_name)
             for each in remember:
@@ -267,7 +275,7 @@ class Store:
 
     def begin(self, operation: Operation) -> None:
         """*operation* is under way."""
-        with self._changing() as db:
+        with self._database.writing() as db:
             journal.insert(db, operation)
 
     def note(
@@ -281,12 +289,15 @@ class Store:
         durable: bool = False,
     ) -> None:
         """How far an operation is, and what has changed of what it owes whom; None: nothing any more."""
-        with self._changing(events, durable=durable) as db:
+
+        def change(db: sqlite3.Connection) -> None:
             journal.note(db, id, attempt=attempt, status=status, owed=owed)
+
+        self._changed(change, events, durable=durable)
 
     def settle(self, id: str, status: int, *, remove: Sequence[int] = (), forget: str | None = None) -> None:  # noqa: A002
         """A cut off operation has ended so. remove: ids of connections that are gone. forget: as in ``remove``."""
-        with self._changing(durable=forget is not None) as db:
+        with self._database.writing(durable=forget is not None) as db:
             for each in remove:
                 connections.remove(db, each)
             if forget is not None:
@@ -295,10 +306,13 @@ class Store:
 
     def end(self, id: str, events: Sequence[EventRecord], *, claim: int | None = None) -> None:  # noqa: A002
         """An operation is over. claim: the id of its own that has come to nothing; see ``claim``."""
-        with self._changing(events, trim=True) as db:
+
+        def change(db: sqlite3.Connection) -> None:
             journal.delete(db, id)
             if claim is not None and not connections.keep(db, claim):
                 connections.remove(db, claim)
+
+        self._changed(change, events, trim=True)
 
     @contextmanager
     def recovering(self) -> Iterator[None]:
@@ -323,8 +337,7 @@ class Store:
     def record(self, events: Sequence[EventRecord]) -> None:
         """Add *events* to the record (N20). Old ones go when there are too many."""
         if events:
-            with self._changing(events, trim=True):
-                pass
+            self._recorded(lambda _: None, events, trim=True)
 
     def events(
         self, *, after: int | None = None, last: int | None = None, name: str | None = None
@@ -369,17 +382,44 @@ class Store:
                     raise
             return salvage.salvage(self._database.path)
 
-    @contextmanager
-    def _changing(
-        self, events: Sequence[EventRecord] = (), *, durable: bool = False, trim: bool = False
-    ) -> Iterator[sqlite3.Connection]:
-        """One transaction, which ends with *events*. trim: old ones go; for when nobody waits to be notified."""
+    def _changed(
+        self,
+        change: Callable[[sqlite3.Connection], T],
+        events: Sequence[EventRecord],
+        *,
+        durable: bool = False,
+        trim: bool = False,
+    ) -> T:
+        """One transaction: *change*, and its *events*. trim: old ones go; for when nobody waits to be notified.
+
+        If it is the record of events that is damaged, the change is made without them.
+        """
+        try:
+            return self._recorded(change, events, durable=durable, trim=trim)
+        except WNetError as error:
+            if error.status is not Status.ERROR_BAD_PROFILE or not (events or trim):
+                raise
+            damage = error
+        with self._database.writing(durable=durable) as db:
+            done = change(db)
+        log.warning("what happened is not recorded: %s", damage)
+        return done
+
+    def _recorded(
+        self,
+        change: Callable[[sqlite3.Connection], T],
+        events: Sequence[EventRecord],
+        *,
+        durable: bool = False,
+        trim: bool = False,
+    ) -> T:
         bounds = self._bounds() if trim else None
         with self._database.writing(durable=durable) as db:
-            yield db
+            done = change(db)
             record.write(db, events)
             if bounds is not None:
                 record.trim(db, bounds)
+        return done
 
     def _bounds(self) -> Bounds:
         try:
