@@ -29,8 +29,7 @@ def leave(code: str | int | None) -> NoReturn:
         from mprouter.cli import failure
 
         code = failure.tell(interrupt, json=False)
-    is_watched = sys.gettrace() is not None or sys.getprofile() is not None
-    if not isinstance(code, int) or is_watched or any(name in sys.modules for name in _OF_OTHERS):
+    if not isinstance(code, int) or _is_watched() or any(name in sys.modules for name in _OF_OTHERS):
         sys.exit(code)
     atexit._run_exitfuncs()  # noqa: SLF001
     try:
@@ -40,6 +39,13 @@ def leave(code: str | int | None) -> NoReturn:
     except (OSError, ValueError):  # the interpreter tries again, and complains
         sys.exit(code)
     os._exit(code & 0xFF)
+
+
+def _is_watched() -> bool:
+    """Whether a debugger, a profiler or the like looks at this process, and would miss its end."""
+    monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on; it has six places for tools
+    tools = [] if monitoring is None else [monitoring.get_tool(place) for place in range(6)]
+    return any(each is not None for each in (sys.gettrace(), sys.getprofile(), *tools))
 
 
 def _threads_ended() -> KeyboardInterrupt | None:
