@@ -23,6 +23,7 @@ class Place:
     options: dict[str, str] = field(default_factory=dict, hash=False)
     told: str = field(default="", repr=False, compare=False)
     fixed: str = field(default="always", init=False)
+    seen: list[str] = field(default_factory=list, init=False, hash=False)
 
     @property
     def shown(self) -> str:
@@ -51,6 +52,13 @@ class Usual:
     options: dict[str, str] = field(default_factory=dict, hash=False)
     told: str = field(default="", repr=False, compare=False)
     fixed: str = field(default="always", init=False)
+    seen: list[str] = field(default_factory=list, init=False, hash=False)
+
+
+EITHER = pytest.mark.parametrize("made", [frozen, dataclass(frozen=True, slots=True)], ids=["frozen", "dataclass"])
+"""Ours, and the one that it stands for."""
+
+Maker = Callable[[type], Callable[..., Any]]
 
 
 def test_it_looks_as_the_usual_one() -> None:
@@ -67,6 +75,33 @@ def test_it_looks_as_the_usual_one() -> None:
 def test_defaults_are_each_value_s_own() -> None:
     assert Place("h").options == {}
     assert Place("h").options is not Place("h").options
+    assert Place("h").seen == []
+    assert Place("h").seen is not Place("h").seen
+
+
+@EITHER
+def test_a_field_that_nobody_gives_a_value_has_none(made: Maker) -> None:
+    @made
+    class Late:
+        host: str
+        address: str = field(init=False, repr=False, compare=False)
+
+    late: Any = Late
+    assert not hasattr(late("h"), "address")
+    assert repr(late("h")).endswith("Late(host='h')")
+
+
+@EITHER
+def test_a_field_may_be_named_as_its_maker_s_own_things_are(made: Maker) -> None:
+    @made
+    class Odd:
+        _set: int
+        _MISSING: int = 1
+        _make_parts: int = 2
+        parts: list[int] = field(default_factory=list)
+
+    odd: Any = Odd
+    assert asdict(odd(0)) == {"_set": 0, "_MISSING": 1, "_make_parts": 2, "parts": []}
 
 
 def test_it_compares_by_its_fields() -> None:
@@ -82,6 +117,63 @@ def test_a_subclass_has_the_fields_of_both() -> None:
     assert (harbour.shown, harbour.ships, harbour.fixed) == ("h:1", 3, "always")
     assert replace(harbour, ships=4) == Harbour("h", 1, ships=4)
     assert harbour != Place("h", 1)
+
+
+@EITHER
+def test_a_subclass_may_be_made_by_the_standard_library(made: Maker) -> None:
+    @made
+    class Point:
+        host: str
+        port: int = 22
+
+    @dataclass(frozen=True)
+    class Pier(Point):
+        length: float = 1.0
+
+    @dataclass(frozen=True, slots=True)
+    class Quay(Point):
+        length: float = 1.0
+
+    kinds: Any = (Pier, Quay)
+    for kind in kinds:
+        derived = kind("h", length=2.0)
+        assert asdict(derived) == {"host": "h", "port": 22, "length": 2.0}
+        assert replace(derived, host="g") != derived
+        assert hash(copy.copy(derived)) == hash(derived)
+        for name in ("host", "length"):
+            with pytest.raises(FrozenInstanceError):
+                setattr(derived, name, "other")
+
+
+@EITHER
+def test_who_derives_from_it_is_frozen_as_well(made: Maker) -> None:
+    @made
+    class Point:
+        host: str
+
+    def derive(maker: Maker, base: Any) -> Any:
+        return maker(type("Derived", (base,), {"__annotations__": {"depth": int}}))
+
+    with pytest.raises(TypeError, match="cannot inherit non-frozen dataclass from a frozen one"):
+        derive(dataclass, Point)
+    with pytest.raises(TypeError, match="cannot inherit frozen dataclass from a non-frozen one"):
+        derive(made, dataclass(type("Loose", (), {"__annotations__": {"host": str}})))
+    derived = derive(made, dataclass(frozen=True)(type("Firm", (), {"__annotations__": {"host": str}})))("h", 1)
+    with pytest.raises(FrozenInstanceError):
+        derived.host = "other"
+
+
+def test_a_plain_subclass_is_as_its_base() -> None:
+    class Named(Place):
+        def __init__(self, host: str) -> None:
+            super().__init__(host, 1)
+
+    named = Named("h")
+    assert (named.shown, named == Named("h"), named == Place("h", 1)) == ("h:1", True, False)
+    assert repr(named).endswith("Named(host='h', port=1, options={}, fixed='always', seen=[])")
+    for name in ("host", "name"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(named, name, "other")
 
 
 @pytest.mark.parametrize("wrong", [{}, {"host": "h", "nonsense": 1}, {"host": "h", "fixed": "no"}])
@@ -115,3 +207,44 @@ def test_what_the_class_says_itself_stays() -> None:
             return "***"
 
     assert repr(Hidden("x")) == "***"
+
+
+def _same(self: object, other: object) -> bool:
+    del self, other
+    return True
+
+
+def _seven(self: object) -> int:
+    del self
+    return 7
+
+
+@EITHER
+@pytest.mark.parametrize(
+    ("own", "is_hashable"),
+    [
+        ({}, True),
+        ({"__eq__": _same}, True),
+        ({"__hash__": _seven}, True),
+        ({"__eq__": _same, "__hash__": _seven}, True),
+        ({"__hash__": None}, False),
+    ],
+    ids=["nothing", "eq", "hash", "both", "no hash"],
+)
+def test_what_compares_or_hashes_by_itself_is_hashed_as_usual(
+    made: Maker, own: dict[str, Any], is_hashable: bool
+) -> None:
+    kind = made(type("Kind", (), {"__annotations__": {"host": str}, **own}))
+    assert (kind("h") == kind("g")) is ("__eq__" in own)
+    if is_hashable:
+        assert (hash(kind("h")) == 7) is ("__hash__" in own)
+        assert (hash(kind("h")) == hash(kind("g"))) is ("__hash__" in own)
+    else:
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(kind("h"))
+
+
+@pytest.mark.parametrize("name", ["__post_init__", "__setattr__", "__delattr__"])
+def test_what_would_not_be_called_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match="Kind: a frozen class has no __post_init__"):
+        frozen(type("Kind", (), {"__annotations__": {"host": str}, name: _same}))

@@ -7,7 +7,7 @@ They are dataclasses all the same: for ``fields``, ``replace``, ``match``, ``pic
 
 from __future__ import annotations
 
-from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields, is_dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, dataclass_transform
 
@@ -21,8 +21,20 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(kind: type[T]) -> type[T]:
-    """As ``dataclass(frozen=True, slots=True)``, without ``__post_init__``."""
-    made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(kind)
+    """As ``dataclass(frozen=True, slots=True)``, without ``__post_init__``. Raises ``TypeError`` where that does.
+
+    Subclasses are frozen too, however they are made: what is no field of theirs cannot be assigned either.
+    """
+    own = set(vars(kind))
+    if "__eq__" in own and vars(kind)["__hash__"] is None:  # which Python put there
+        own.remove("__hash__")
+    if hasattr(kind, "__post_init__") or not own.isdisjoint(("__setattr__", "__delattr__")):
+        raise TypeError(
+            f"{kind.__qualname__}: a frozen class has no __post_init__, __setattr__ or __delattr__ of its own"
+        )
+    inherits = is_dataclass(kind)  # then its bases must be frozen, which dataclass looks at
+    made: Any = dataclass(init=False, repr=False, eq=False, frozen=inherits, slots=True)(kind)
+    made.__dataclass_params__.frozen = True  # and so it does for what is derived from this one
     compared = _getter(each.name for each in fields(made) if each.compare)
     hashed = _getter(each.name for each in fields(made) if (each.compare if each.hash is None else each.hash))
     methods = {
@@ -38,7 +50,7 @@ def frozen(kind: type[T]) -> type[T]:
         "__setstate__": _set_state,
     }
     for name, method in methods.items():
-        if name not in vars(kind):
+        if name not in own:
             setattr(made, name, method)
     done: type[T] = made
     return done
@@ -53,20 +65,21 @@ def _getter(names: Iterable[str]) -> Callable[[object], object]:
 def _init(made: Any) -> Callable[..., None]:
     """Its ``__init__``: the one function whose text depends on the fields, by which it is called."""
     parameters, lines = {False: ["self"], True: ["*"]}, ["pass"]
-    known: dict[str, Any] = {"__name__": made.__module__, "_set": object.__setattr__, "_MISSING": MISSING}
+    # no field's name begins as these do: within a class Python changes such names
+    known: dict[str, Any] = {"__name__": made.__module__, "__set": object.__setattr__, "__MISSING": MISSING}
     for each in fields(made):
-        said, default = each.name, ""
+        said, default = "", ""
         if each.default_factory is not MISSING:
-            known[f"_make_{each.name}"] = each.default_factory
-            said, default = f"_make_{each.name}() if {each.name} is _MISSING else {each.name}", "=_MISSING"
+            known[f"__make_{each.name}"] = each.default_factory
+            said, default = f"__make_{each.name}()", "=__MISSING"
         elif each.default is not MISSING:
-            known[f"_default_{each.name}"] = each.default
-            default = f"=_default_{each.name}"
+            known[f"__default_{each.name}"] = each.default
+            said, default = f"__default_{each.name}", f"=__default_{each.name}"
         if each.init:
             parameters[bool(each.kw_only)].append(each.name + default)
-        else:
-            said = default.removeprefix("=")
-        lines.append(f"_set(self, {each.name!r}, {said})")
+            said = f"{said} if {each.name} is __MISSING else {each.name}" if default == "=__MISSING" else each.name
+        if said:
+            lines.append(f"__set(self, {each.name!r}, {said})")
     words = parameters[False] + (parameters[True] if len(parameters[True]) > 1 else [])
     exec(f"def __init__({', '.join(words)}):\n " + "\n ".join(lines), known)  # noqa: S102 - as dataclasses does
     init: Callable[..., None] = known["__init__"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mprouter.cli import ahead
@@ -18,6 +20,22 @@ def test_who_needs_it_then_gets_the_one_that_was_begun(places: Places) -> None:
     ahead.begin(["sftp://files.example.com/projects", "Z:"])
     assert daemon.obtain().pid == begun
     assert not daemon.strays()
+
+
+def test_one_that_was_begun_and_is_not_needed_can_be_stopped(places: Places) -> None:
+    ahead.begin(["sftp://files.example.com/projects", "Z:"])
+    assert places.processes()
+    assert daemon.stop()
+    assert not places.processes()
+
+
+def test_one_that_serves_a_mount_is_not_stopped_whether_it_is_written_down_or_not(
+    places: Places, mpr: Command, tmp_path: Path
+) -> None:
+    assert mpr("connect", f"file://{tmp_path}", "Z:").returncode == 0
+    (places.runtime / "rclone.json").unlink()
+    assert not daemon.stop()
+    assert places.mounts()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,21 +11,28 @@ from typing import IO
 import pytest
 
 from sandbox import Command, Places
+from servers.daemon import wait_for
 from strangers import register
 from warm import MPR
 
 
-def run(before: str, *words: str, output: IO[str] | int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+def start(before: str, *words: str, output: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
     """A command in an interpreter of its own, which writes when it likes, after *before* has been done in it."""
     code = f"import atexit, os, sys, threading\n{before}\nfrom mprouter.cli import main\nmain()"
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", code, *words],
         stdout=output,
         stderr=subprocess.PIPE,
         text=True,
         env={"PATH": "/usr/bin:/bin"},
-        check=False,
     )
+
+
+def run(before: str, *words: str, output: IO[str] | int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """The same, until it ends."""
+    with start(before, *words, output=output) as running:
+        printed, errors = running.communicate()
+        return subprocess.CompletedProcess(words, running.returncode, printed, errors)
 
 
 TELLING = "class Telling:\n    def __del__(self): os.write(1, b'taken down')\nkept = Telling()"
@@ -56,6 +64,24 @@ def test_exit_functions_are_called_and_threads_waited_for() -> None:
     )
     assert ran.stdout.splitlines()[1:] == ["thread", "at exit"]
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("others", ["", "import ctypes"], ids=["alone", "with code of others"])
+def test_ctrl_c_while_threads_are_waited_for_is_told_as_elsewhere(others: str) -> None:
+    before = (
+        f"{others}\natexit.register(lambda: print('at exit'))\n"
+        "def end(): threading.main_thread().join(); os.write(2, b'waiting\\n'); threading.Event().wait()\n"
+        "threading.Thread(target=end).start()"
+    )
+    with start(before, "--version") as running:
+        assert running.stderr
+        assert running.stderr.readline() == "waiting\n"
+        states = list(Path(f"/proc/{running.pid}/task").glob("*/stat"))
+        wait_for(lambda: all(b") S " in each.read_bytes() for each in states), "the wait for it")
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=60)
+    assert output.splitlines()[1:] == ["at exit"]
+    assert (running.returncode, errors) == (130, "mpr: interrupted\n")
 
 
 @pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["nonsense"], 2)])

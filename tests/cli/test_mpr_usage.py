@@ -217,19 +217,28 @@ def test_warnings_and_with_verbose_all_else_go_to_standard_error() -> None:
     assert "mpr: info: a detail" in CliRunner().invoke(talkative, ["--verbose"]).stderr
 
 
-def test_output_that_nobody_reads_ends_it_quietly(places: Places) -> None:
+PRINTING = pytest.mark.parametrize(
+    "words",
+    [["list"], ["list", "--json"], ["--help"], ["--version"], ["list", "--help"], ["notify", "--help"]],
+    ids=" ".join,
+)
+
+
+@PRINTING
+def test_output_that_nobody_reads_ends_it_quietly(places: Places, words: list[str]) -> None:
     del places
     reading, writing = os.pipe()
     os.close(reading)
-    ran = subprocess.run([MPR, "list"], stdout=writing, stderr=subprocess.PIPE, check=False)
+    ran = subprocess.run([MPR, *words], stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (ran.returncode, ran.stderr) == (141, b"")
 
 
-def test_output_that_cannot_be_written_is_a_failure(places: Places) -> None:
+@PRINTING
+def test_output_that_cannot_be_written_is_a_failure(places: Places, words: list[str]) -> None:
     del places
     with Path("/dev/full").open("w") as full:
-        ran = subprocess.run([MPR, "list", "--json"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        ran = subprocess.run([MPR, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ran.returncode == 1
     assert ran.stderr.startswith("mpr: standard output cannot be written: No space left on device (ERROR_WRITE_FAULT")
     assert ran.stderr.count("\n") == 1

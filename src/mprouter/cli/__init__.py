@@ -41,4 +41,3 @@ def main() -> NoReturn:
         from mprouter.cli import ending
 
         ending.leave(ended.code)
-        raise

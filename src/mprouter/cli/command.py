@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["Command", "Family", "verbose"]
+from mprouter.cli.output import OutputLost, say
+
+__all__ = ["Command", "Explained", "Family", "show", "verbose"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -33,7 +35,35 @@ def verbose(decorated: _Decorated) -> _Decorated:
     return option(decorated)
 
 
-class Command(click.Command):
+def show(ctx: click.Context, text: str) -> None:
+    """Print *text*, which is all that was asked for, and end the command."""
+    try:
+        say(text)
+    except OutputLost as error:
+        from mprouter.cli import failure
+
+        ctx.exit(failure.tell(error, json=False))
+    ctx.exit()
+
+
+def _show_help(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    del parameter
+    if value and not ctx.resilient_parsing:
+        show(ctx, ctx.get_help())
+
+
+class Explained(click.Command):
+    """What has ``--help``; that fails as all else does where it cannot be written."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Have it printed here."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+
+class Command(Explained):
     """A command of ``mpr``.
 
     arguments: each argument's name and explanation. examples: each command line and what it is for.
@@ -92,7 +122,7 @@ class Command(click.Command):
         super().format_epilog(ctx, formatter)
 
 
-class Family(click.Group):
+class Family(Explained, click.Group):
     """A group of commands that are about one thing."""
 
     command_class = Command

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mprouter._version import __version__
-from mprouter.cli.command import verbose
+from mprouter.cli.command import Explained, show, verbose
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -38,7 +38,7 @@ COMMANDS = {
 """The commands and families, with the first line of each one's help."""
 
 
-class Program(click.Group):
+class Program(Explained, click.Group):
     """A group that knows its commands by name, and loads the one that is meant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -79,6 +79,12 @@ class Program(click.Group):
         return offered + click.Command.shell_complete(self, ctx, incomplete)
 
 
+def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    del parameter
+    if value and not ctx.resilient_parsing:
+        show(ctx, f"mpr {__version__}")
+
+
 @click.command(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -90,7 +96,14 @@ class Program(click.Group):
                 130 interrupted (128 and the signal's number).
     """,
 )
-@click.version_option(__version__, prog_name="mpr", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @verbose
 def program() -> None:
     """Network resources as directories, with everybody told who needs to know.

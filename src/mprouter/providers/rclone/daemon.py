@@ -148,25 +148,28 @@ def begin() -> None:
         if running() is None:
             runtime = places.private(places.runtime_dir())
             with places.locked(runtime / "rclone.lock", wait=False):  # whoever has it is starting one
-                if running() is None and _starting(socket_path()) is None:
+                if running() is None and _last(socket_path()) is None:
                     _spawned(runtime, socket_path())
 
 
 def stop() -> bool:
-    """End the rclone of this user if it has no mounts; whether none runs any more."""
+    """End the rclone of this user, begun or written down, if it has no mounts; whether none runs any more."""
     runtime = places.runtime_dir()
     if not runtime.is_dir():
         return True
     with places.locked(runtime / "rclone.lock"):
-        found = running()
-        if found is None:
+        socket = socket_path()
+        pid = _last(socket)
+        if pid is None:
             return True
-        if found.call("mount/listmounts")["mountPoints"]:
+        if not _is_up(socket, pid):
+            return _last(socket) is None
+        if rc.call(socket, "mount/listmounts", {}, 30)["mountPoints"]:
             return False
-        found.call("core/quit")
-        _wait_until(lambda: not is_running(found.pid, found.started), 10)
+        rc.call(socket, "core/quit", {}, 30)
+        _wait_until(lambda: _last(socket) is None, 10)
         (runtime / "rclone.json").unlink(missing_ok=True)
-        return not is_running(found.pid, found.started)
+        return _last(socket) is None
 
 
 def forget_dead() -> None:
@@ -187,7 +190,7 @@ def strays() -> list[int]:
     with places.locked(places.runtime_dir() / "rclone.lock"):  # so that none is being started
         found = recorded()
         ours = {rc.answers(socket_path()), found.pid if found and is_running(found.pid, found.started) else None}
-        begun = _starting(socket_path())
+        begun = _last(socket_path())
         if begun is not None and _age(begun) < START_TIMEOUT:  # it may not listen yet
             ours.add(begun)
         return [pid for pid in _started_here() if pid not in ours]
@@ -233,12 +236,13 @@ def is_running(pid: int, started: int) -> bool:
 
 def _start(runtime: Path) -> Daemon:
     socket = socket_path()
-    pid = _starting(socket)
-    if pid is None or not _is_up(socket, pid):
+    pid = _last(socket)
+    is_up = pid is not None and _is_up(socket, pid)
+    if pid is None or not is_up:
         pid = _spawned(runtime, socket)
     faults.reached("rclone started")
     try:
-        if _is_up(socket, pid):
+        if is_up or _is_up(socket, pid):
             return _known(socket, pid)
     except BaseException:
         _end(pid)
@@ -251,8 +255,11 @@ def _start(runtime: Path) -> Daemon:
     )
 
 
-def _starting(socket: Path) -> int | None:
-    """The rclone that was started and is not written down: by ``begin``, or by a process that was killed."""
+def _last(socket: Path) -> int | None:
+    """The rclone that was started last and still runs; it may not listen yet, and need not be written down.
+
+    It is not where ``begin`` has started it, or a process that was killed.
+    """
     with suppress(OSError, ValueError):
         pid = int(socket.with_name("rclone.pid").read_text())
         if os.fsencode(socket) in Path(f"/proc/{pid}/cmdline").read_bytes():
