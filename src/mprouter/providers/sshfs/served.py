@@ -29,7 +29,7 @@ def serving(mountpoint: Path) -> dict[int, int]:
             words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
             if (
                 words[-1:] == [os.fsencode(mountpoint)]
-                and b"sshfs_verbose" in words  # which is no word of a person's
+                and any(each.startswith(b"ssh_command=/bin/sh ") for each in words)  # which no person says
                 and (began := started_at(int(process.name)))
             ):
                 found[int(process.name)] = began
