@@ -300,6 +300,26 @@ def test_c6_a_broken_line_is_told_at_the_close_and_the_drive_comes_back(
     connections.disconnect(mounted)
 
 
+def test_what_ssh_says_of_a_server_that_stays_away_takes_no_more_memory_each_time(
+    fresh: Fresh, connections: Connections, places: Places
+) -> None:
+    server = fresh(sftp.serve)
+    mounted = connections.connect(Share(Sshfs(), server.url(), server.root, options=access(server)))  # type: ignore[arg-type]
+    server.stop()
+    (pid,) = of_sshfs(places)
+    said = Path(f"/proc/{pid}/fd/9")  # nobody else hears it by now
+
+    def is_refused() -> bool:
+        with pytest.raises(OSError, match="error"):
+            (mounted.mountpoint / "file").touch()
+        return "refused" in said.read_text()
+
+    for _ in range(3):
+        wait_for(is_refused, "an ssh that connects again")
+        assert said.read_text().count("refused") == 1
+    connections.disconnect(mounted)
+
+
 # As a user has it
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 
-from mprouter.processes import started_at
+from mprouter.processes import started_at, wait_until
 from mprouter.providers.rclone import mounts
 
-__all__ = ["KIND", "clear", "serving", "unmount", "wait_until"]
+__all__ = ["ENDING", "KIND", "clear", "serving", "unmount"]
 
 KIND = "fuse.sshfs"
 """The type of the file systems that sshfs mounts."""
@@ -42,7 +40,7 @@ def clear(mountpoint: Path) -> None:
         for end in (os.killpg, os.kill):  # with ssh, where it is in its group; elsewhere it ends by itself
             with suppress(ProcessLookupError, PermissionError):
                 end(pid, signal.SIGKILL)
-    wait_until(lambda: not serving(mountpoint))
+    wait_until(lambda: not serving(mountpoint), ENDING)
     unmount(mountpoint)
 
 
@@ -50,10 +48,3 @@ def unmount(mountpoint: Path) -> None:
     """Take away what is dead or of no use."""
     if mounts.is_mounted(mountpoint, KIND):
         mounts.unmount(mountpoint, lazily=True, kind=KIND)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait, no longer than ``ENDING``."""
-    deadline = monotonic() + ENDING
-    while not condition() and monotonic() < deadline:
-        sleep(0.005)
