@@ -320,6 +320,21 @@ def test_what_ssh_says_of_a_server_that_stays_away_takes_no_more_memory_each_tim
     connections.disconnect(mounted)
 
 
+def test_a_shell_that_stands_in_a_silent_drive_can_connect_another(
+    key_share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = connections.connect(key_share)
+    (pid,) = of_sshfs(places)
+    monkeypatch.setenv("PWD", str(silent.mountpoint / "directory"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        other = connections.connect(key_share)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    for each in (other, silent):
+        connections.disconnect(each)
+
+
 # As a user has it
 
 

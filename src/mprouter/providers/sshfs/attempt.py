@@ -34,6 +34,13 @@ SPEAKING = ("/bin/sh", "-c", ':>/proc/self/fd/9;exec\tssh\t"$@"\t2>&9', "ssh")
 Each ssh drops what the last has said: whoever uses a drive without network makes one after the other.
 """
 
+VARIABLES = {
+    "SSH_ASKPASS_REQUIRE": "never",
+    "PWD": "/",  # a shell looks there as it starts, and what is there may be this drive, which does not answer yet
+    "OLDPWD": "/",
+}
+"""Variables of sshfs and ssh, beside those of the process."""
+
 SSHFS = {
     "reconnect": "",  # the drive outlives a break of the network
     "idmap": "user",  # who logs on has the same files there and here
@@ -191,7 +198,7 @@ class Attempt:
                 stdout=said,
                 stderr=said,  # which ssh keeps open for ever
                 cwd="/",
-                env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
+                env={**os.environ, **VARIABLES},
                 start_new_session=True,
             ) as process:
                 typed = f"{logon.password.reveal()}\n".encode() if logon.password is not None else None
