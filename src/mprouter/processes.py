@@ -1,8 +1,14 @@
-"""What the kernel says of a process in ``/proc/PID/stat`` (proc(5)). Which process may be ended is not told here."""
+"""What the kernel says of a process in ``/proc/PID/stat`` (proc(5)), and waiting for what one does.
+
+Which process may be ended is not told here.
+"""
 
 from __future__ import annotations
 
-__all__ = ["fields", "parent", "started_at"]
+import time
+from collections.abc import Callable
+
+__all__ = ["fields", "parent", "started_at", "wait_until"]
 
 
 def fields(pid: int | str = "self") -> list[bytes]:
@@ -23,3 +29,10 @@ def started_at(pid: int) -> int | None:
     except OSError:
         return None
     return None if found[0] in {b"Z", b"X"} else int(found[19])  # of a zombie only its parent has not heard yet
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for *condition*, no longer than *seconds*."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.002)

@@ -300,6 +300,41 @@ def test_c6_a_broken_line_is_told_at_the_close_and_the_drive_comes_back(
     connections.disconnect(mounted)
 
 
+def test_what_ssh_says_of_a_server_that_stays_away_takes_no_more_memory_each_time(
+    fresh: Fresh, connections: Connections, places: Places
+) -> None:
+    server = fresh(sftp.serve)
+    mounted = connections.connect(Share(Sshfs(), server.url(), server.root, options=access(server)))  # type: ignore[arg-type]
+    server.stop()
+    (pid,) = of_sshfs(places)
+    said = Path(f"/proc/{pid}/fd/9")  # nobody else hears it by now
+
+    def is_refused() -> bool:
+        with pytest.raises(OSError, match="error"):
+            (mounted.mountpoint / "file").touch()
+        return "refused" in said.read_text()
+
+    for _ in range(3):
+        wait_for(is_refused, "an ssh that connects again")
+        assert said.read_text().count("refused") == 1
+    connections.disconnect(mounted)
+
+
+def test_a_shell_that_stands_in_a_silent_drive_can_connect_another(
+    key_share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = connections.connect(key_share)
+    (pid,) = of_sshfs(places)
+    monkeypatch.setenv("PWD", str(silent.mountpoint / "directory"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        other = connections.connect(key_share)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    for each in (other, silent):
+        connections.disconnect(each)
+
+
 # As a user has it
 
 

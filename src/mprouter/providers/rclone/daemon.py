@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 from mprouter import faults, places
 from mprouter.credentials import Secret
 from mprouter.frozen import frozen
-from mprouter.processes import parent, started_at
+from mprouter.processes import parent, started_at, wait_until
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
@@ -167,7 +166,7 @@ def stop() -> bool:
         if rc.call(socket, "mount/listmounts", {}, 30)["mountPoints"]:
             return False
         rc.call(socket, "core/quit", {}, 30)
-        _wait_until(lambda: _last(socket) is None, 10)
+        wait_until(lambda: _last(socket) is None, 10)
         (runtime / "rclone.json").unlink(missing_ok=True)
         return _last(socket) is None
 
@@ -210,7 +209,7 @@ def end_stray(pid: int) -> None:
         try:  # while the handle is open the id is not given to another
             if pid in strays():
                 os.kill(pid, signal.SIGKILL)  # ended gently it would remove the socket, which is another's by now
-                _wait_until(lambda: started_at(pid) is None, 10)
+                wait_until(lambda: started_at(pid) is None, 10)
         finally:
             os.close(handle)
 
@@ -269,7 +268,7 @@ def _last(socket: Path) -> int | None:
 
 def _is_up(socket: Path, pid: int) -> bool:
     """Whether the rclone *pid*, which was just started, listens; waits until it does, or has ended."""
-    _wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
+    wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
     return rc.answers(socket) == pid
 
 
@@ -432,11 +431,3 @@ def log_file() -> Path:
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.002)

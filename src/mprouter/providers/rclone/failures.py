@@ -7,12 +7,13 @@ becomes ERROR_EXTENDED_ERROR, with the text for whoever can read it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["COMMON", "Failure", "meaning"]
+__all__ = ["COMMON", "Failure", "attributed", "meaning"]
 
 
 @frozen
@@ -88,3 +89,14 @@ def meaning(text: str, own: Sequence[Failure], words: Mapping[str, str]) -> WNet
                 hint=failure.hint and failure.hint.format_map(words),
             )
     return WNetError(Status.ERROR_EXTENDED_ERROR, f"the network reported: {text}", provider_text=text)
+
+
+@contextmanager
+def attributed(provider: str, name: str | None) -> Iterator[None]:
+    """Let errors tell the *provider* and the *name* that they are about, where they do not."""
+    try:
+        yield
+    except WNetError as error:
+        error.provider = error.provider or provider
+        error.filename = error.filename or name
+        raise

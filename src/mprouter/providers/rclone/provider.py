@@ -37,7 +37,7 @@ from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.discard import discard
 from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, leave, settle
-from mprouter.providers.rclone.failures import Failure, meaning
+from mprouter.providers.rclone.failures import Failure, attributed, meaning
 from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health import diagnose
@@ -439,22 +439,13 @@ class RcloneProvider(ABC):
 
     @contextmanager
     def _reporting(self, name: str | None) -> Iterator[None]:
-        """Let errors tell the provider and the name that they are about."""
-        try:
-            yield
-        except WNetError as error:
-            error.provider = error.provider or self.name
-            error.filename = error.filename or name
-            raise
-        except Refused as refusal:
-            unexpected = WNetError(
-                Status.ERROR_EXTENDED_ERROR,
-                f"rclone reported: {refusal.text}",
-                name=name,
-                provider=self.name,
-                provider_text=refusal.text,
-            )
-            raise unexpected from None
+        """Let errors tell the provider and the name that they are about, rclone's refusals among them."""
+        with attributed(self.name, name):
+            try:
+                yield
+            except Refused as refusal:
+                text = f"rclone reported: {refusal.text}"
+                raise WNetError(Status.ERROR_EXTENDED_ERROR, text, provider_text=refusal.text) from None
 
 
 def quoted(value: str) -> str:

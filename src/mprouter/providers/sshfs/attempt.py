@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import subprocess
@@ -24,8 +25,23 @@ __all__ = ["Attempt"]
 LIMIT = 60.0
 """Seconds in which sshfs has to connect; a server that does not answer at all ssh gives up after 10."""
 
+LISTENING = ("/bin/sh", "-c", 'exec "$@" 9>&2', "sh")
+"""What starts sshfs, which gives its ssh nothing of its standard error, but leaves descriptor 9 alone."""
+
+SPEAKING = ("/bin/sh", "-c", ':>/proc/self/fd/9;exec\tssh\t"$@"\t2>&9', "ssh")
+"""What starts ssh, in words without spaces or backslashes, which sshfs divides in its own way.
+
+Each ssh drops what the last has said: whoever uses a drive without network makes one after the other.
+"""
+
+VARIABLES = {
+    "SSH_ASKPASS_REQUIRE": "never",
+    "PWD": "/",  # a shell looks there as it starts, and what is there may be this drive, which does not answer yet
+    "OLDPWD": "/",
+}
+"""Variables of sshfs and ssh, beside those of the process."""
+
 SSHFS = {
-    "sshfs_verbose": "",  # else what ssh says is thrown away
     "reconnect": "",  # the drive outlives a break of the network
     "idmap": "user",  # who logs on has the same files there and here
     "dcache_timeout": "5",  # what others change shows as soon as on all networks
@@ -64,7 +80,7 @@ FAILURES = (
         "unknown option",
         Status.ERROR_NOT_SUPPORTED,
         "this sshfs has other options: {said}",
-        "versions 3.6 to 3.7.5 have them all",
+        "versions from 3.0 on have them all",
     ),
     Failure("is not empty", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
     Failure(
@@ -175,13 +191,14 @@ class Attempt:
     def _run(self, logon: Logon) -> str | None:
         """Start an sshfs; None once it has mounted, else what it says. Raises ``WNetError`` (ERROR_TIMEOUT)."""
         with os.fdopen(os.memfd_create("sshfs"), "w+", errors="replace") as said:
+            fcntl.fcntl(said, fcntl.F_SETFL, os.O_APPEND)  # sshfs goes on at the end of what ssh has left
             with subprocess.Popen(
-                [*apart(), *self._command(logon)],
+                [*apart(), *LISTENING, *self._command(logon)],
                 stdin=subprocess.PIPE,
                 stdout=said,
                 stderr=said,  # which ssh keeps open for ever
                 cwd="/",
-                env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
+                env={**os.environ, **VARIABLES},
                 start_new_session=True,
             ) as process:
                 typed = f"{logon.password.reveal()}\n".encode() if logon.password is not None else None
@@ -199,7 +216,7 @@ class Attempt:
         """The words of sshfs; all that is secret comes on its standard input."""
         name, has_key = self.request.name, "key_file" in self.options
         ssh = [*SSH, *(BY_KEY if logon.password is None else BY_PASSWORD), *(ONLY_KEY_FILE if has_key else ())]
-        options = {**SSHFS, "fsname": name.given, "ssh_command": " ".join(["ssh", *(f"-o{each}" for each in ssh)])}
+        options = {**SSHFS, "fsname": name.given, "ssh_command": " ".join([*SPEAKING, *(f"-o{each}" for each in ssh)])}
         if logon.password is not None:
             options["password_stdin"] = ""
         if self.options.get("read_only"):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mprouter import faults
 from mprouter.names import RemoteName, parse_remote
-from mprouter.processes import started_at
+from mprouter.processes import started_at, wait_until
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, State
 from mprouter.providers.rclone import mounts, sshconfig
+from mprouter.providers.rclone.failures import attributed
 from mprouter.providers.rclone.logons import local_user
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, existing_file, read_options
 from mprouter.providers.sshfs.attempt import Attempt
-from mprouter.providers.sshfs.served import KIND, clear, serving, unmount, wait_until
+from mprouter.providers.sshfs.served import ENDING, KIND, clear, serving, unmount
 from mprouter.status import Status, WNetError
 
 __all__ = ["Sshfs"]
@@ -45,7 +45,7 @@ class Sshfs:
     def add_connection(self, request: AddRequest) -> Added:
         """Have sshfs log on and mount (``NPAddConnection3``); see ``Provider.add_connection``."""
         name = request.name
-        with self._reporting(name.given):
+        with attributed(self.name, name.given):
             _check_installed()
             mounts.check_fuse()
             options = read_options(OPTIONS, request.options, network=self.name, name=name.given)
@@ -70,7 +70,7 @@ class Sshfs:
         """
         del progress
         mountpoint = _mountpoint(mounted)
-        with self._reporting(mounted.name.given):
+        with attributed(self.name, mounted.name.given):
             if not mounted.handle:  # half an add
                 clear(mountpoint)
             elif self.state(mounted) is State.LOST:
@@ -83,7 +83,7 @@ class Sshfs:
                     raise in_use(opened or mounts.openers(mountpoint, mapped=True))
                 faults.reached("unmounted")
                 if not opened:
-                    wait_until(lambda: started_at(mounted.handle["pid"]) != mounted.handle["started"])
+                    wait_until(lambda: started_at(mounted.handle["pid"]) != mounted.handle["started"], ENDING)
 
     def state(self, mounted: Mounted) -> State:
         """Whether its sshfs runs and its mount is there (``NPGetConnection``), asked of the kernel alone."""
@@ -94,16 +94,6 @@ class Sshfs:
     def settle(self, mounted: Mounted) -> State:
         """The mount is there, or it is gone, and nothing else is to be done; see ``Provider.settle``."""
         return self.state(mounted)
-
-    @contextmanager
-    def _reporting(self, name: str) -> Iterator[None]:
-        """Let errors tell the provider and the name that they are about."""
-        try:
-            yield
-        except WNetError as error:
-            error.provider = error.provider or self.name
-            error.filename = error.filename or name
-            raise
 
 
 def _check_installed() -> None:

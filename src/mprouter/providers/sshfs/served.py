@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 
-from mprouter.processes import started_at
+from mprouter.processes import started_at, wait_until
 from mprouter.providers.rclone import mounts
 
-__all__ = ["KIND", "clear", "serving", "unmount", "wait_until"]
+__all__ = ["ENDING", "KIND", "clear", "serving", "unmount"]
 
 KIND = "fuse.sshfs"
 """The type of the file systems that sshfs mounts."""
@@ -29,7 +27,7 @@ def serving(mountpoint: Path) -> dict[int, int]:
             words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
             if (
                 words[-1:] == [os.fsencode(mountpoint)]
-                and b"sshfs_verbose" in words  # which is no word of a person's
+                and any(each.startswith(b"ssh_command=/bin/sh ") for each in words)  # which no person says
                 and (began := started_at(int(process.name)))
             ):
                 found[int(process.name)] = began
@@ -42,7 +40,7 @@ def clear(mountpoint: Path) -> None:
         for end in (os.killpg, os.kill):  # with ssh, where it is in its group; elsewhere it ends by itself
             with suppress(ProcessLookupError, PermissionError):
                 end(pid, signal.SIGKILL)
-    wait_until(lambda: not serving(mountpoint))
+    wait_until(lambda: not serving(mountpoint), ENDING)
     unmount(mountpoint)
 
 
@@ -50,10 +48,3 @@ def unmount(mountpoint: Path) -> None:
     """Take away what is dead or of no use."""
     if mounts.is_mounted(mountpoint, KIND):
         mounts.unmount(mountpoint, lazily=True, kind=KIND)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait, no longer than ``ENDING``."""
-    deadline = monotonic() + ENDING
-    while not condition() and monotonic() < deadline:
-        sleep(0.005)
