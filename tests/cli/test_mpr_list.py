@@ -26,6 +26,7 @@ NOT_FOR_A_LIST = {
     "mprouter.providers.rclone.provider",
     "mprouter.recovery",
     "mprouter.restoring",
+    "ast",  # which inspect needs
     "ctypes",
     "http.client",
     "importlib.metadata",
@@ -35,6 +36,7 @@ NOT_FOR_A_LIST = {
     "socket",
     "subprocess",
     "tempfile",
+    "tokenize",  # which inspect and traceback need
 }
 
 

@@ -1,7 +1,8 @@
 """The command ``mpr``: arguments in, one call of the router, words or JSON out.
 
 One file per command or family of commands. ``program.py`` knows their names, ``command.py`` what they have in common:
-how they fail and warn. ``ending.py`` ends the process. ``mpr net`` has more files: ``net_use.py``, ``net_grammar.py``,
+how they fail and warn, ``options.py`` what their options have. ``later.py`` and ``ahead.py`` make them start sooner,
+``ending.py`` ends the process. ``mpr net`` has more files: ``net_use.py``, ``net_grammar.py``,
 ``net_messages.py`` and ``command_line.py``. What is decided about connections is decided in the router.
 """
 
@@ -18,7 +19,10 @@ def main() -> NoReturn:
     import os
     import sys
 
+    from mprouter.cli import later
+
     gc.set_threshold(100_000)  # nearly all that a command makes is in use until its end: there is little to collect
+    later.expect()
     words = sys.argv[1:]
     if os.path.basename(sys.argv[0]).lower() in {"net", "net.exe"}:  # noqa: PTH119 - a link of that name; see `mpr net`
         words = ["net", *words]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mprouter.cli.command import Command
-from mprouter.cli.output import json_option, plain, say, say_json, say_table
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import plain, say, say_json, say_table
 
 if TYPE_CHECKING:
     from mprouter.resource import NetResource
@@ -37,7 +38,7 @@ LONG = 60.0
     ],
 )
 @click.argument("name", required=False)
-@click.option("--connect", is_flag=True, help="Choose from it at the terminal, and connect what you choose.")
+@option("--connect", is_flag=True, help="Choose from it at the terminal, and connect what you choose.")
 @json_option
 def command(name: str | None, connect: bool, as_json: bool) -> None:
     """Show what there is to connect.

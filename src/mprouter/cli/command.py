@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mprouter.cli.options import Option, option
 from mprouter.cli.output import OutputLost, say
 
 __all__ = ["Command", "Explained", "Family", "show", "verbose"]
@@ -24,7 +25,7 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: bool) -> No
 
 def verbose(decorated: _Decorated) -> _Decorated:
     """The option ``--verbose``."""
-    option = click.option(
+    decorate = option(
         "-v",
         "--verbose",
         is_flag=True,
@@ -32,7 +33,7 @@ def verbose(decorated: _Decorated) -> _Decorated:
         callback=_remember,
         help="Say on standard error what is done.",
     )
-    return option(decorated)
+    return decorate(decorated)
 
 
 def show(ctx: click.Context, text: str) -> None:
@@ -55,12 +56,20 @@ def _show_help(ctx: click.Context, parameter: click.Parameter, value: bool) -> N
 class Explained(click.Command):
     """What has ``--help``; that fails as all else does where it cannot be written."""
 
+    _help: Option | None = None
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Have it printed here."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.callback = _show_help
-        return option
+        """Have it printed here; always the same one, by which click knows it."""
+        if self._help is None and (names := self.get_help_option_names(ctx)):
+            self._help = Option(
+                names,
+                is_flag=True,
+                expose_value=False,
+                is_eager=True,
+                help="Show this message and exit.",
+                callback=_show_help,
+            )
+        return self._help
 
 
 class Command(Explained):

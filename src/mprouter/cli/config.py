@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from mprouter.cli.command import Command
-from mprouter.cli.output import json_option, say, say_json
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import say, say_json
 
 __all__ = ["command"]
 
@@ -18,7 +19,7 @@ __all__ = ["command"]
         ('cat "$(mpr config --includedir)/npapi.h"', "Read the header that it includes."),
     ],
 )
-@click.option("--cflags", is_flag=True, help="Print what the compiler needs to find and read the headers.")
+@option("--cflags", is_flag=True, help="Print what the compiler needs to find and read the headers.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, cflags: bool, as_json: bool) -> None:

@@ -9,7 +9,8 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
-from mprouter.cli.output import is_terminal, json_option, say, say_json
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import is_terminal, say, say_json
 
 if TYPE_CHECKING:
     from mprouter.resource import ConnectFlag
@@ -53,24 +54,22 @@ def _options(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
 )
 @click.argument("remote", shell_complete=complete.remote_names)
 @click.argument("local", required=False, shell_complete=complete.new_local_names)
-@click.option(
-    "--user", callback=_user, metavar="USER", help="The user name on the server; else the one in REMOTE, or yours."
-)
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input: its first line.")
-@click.option(
+@option("--user", callback=_user, metavar="USER", help="The user name on the server; else the one in REMOTE, or yours.")
+@option("--password-stdin", is_flag=True, help="Read the password from standard input: its first line.")
+@option(
     "--save-password",
     is_flag=True,
     help="Keep the password that the server accepts, in the keyring or the credentials file.",
 )
-@click.option("--persist", is_flag=True, help="Remember the connection: 'mpr restore' makes it again.")
-@click.option("--temporary", is_flag=True, help="Never remember it (CONNECT_TEMPORARY).")
-@click.option(
+@option("--persist", is_flag=True, help="Remember the connection: 'mpr restore' makes it again.")
+@option("--temporary", is_flag=True, help="Never remember it (CONNECT_TEMPORARY).")
+@option(
     "--provider",
     metavar="NAME",
     shell_complete=complete.providers,
     help="Ask only this network provider; see 'mpr provider list'.",
 )
-@click.option(
+@option(
     "-o",
     "--option",
     "options",
@@ -79,9 +78,7 @@ def _options(ctx: click.Context, parameter: click.Parameter, values: tuple[str, 
     callback=_options,
     help="A setting of that network, such as key_file=PATH; may be repeated.",
 )
-@click.option(
-    "--current-media", is_flag=True, help="Have no notifyee dial or bring up a VPN for it (CONNECT_CURRENT_MEDIA)."
-)
+@option("--current-media", is_flag=True, help="Have no notifyee dial or bring up a VPN for it (CONNECT_CURRENT_MEDIA).")
 @json_option
 def command(
     *,

@@ -9,7 +9,8 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
-from mprouter.cli.output import counted, is_terminal, json_option, plain, say, say_json, size
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import counted, is_terminal, plain, say, say_json, size
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ __all__ = ["command"]
     ],
 )
 @click.argument("resource", shell_complete=complete.remote_names)
-@click.option("--user", metavar="USER", help="Only what is to be sent as this user.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@option("--user", metavar="USER", help="Only what is to be sent as this user.")
+@option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, resource: str, user: str | None, yes: bool, as_json: bool) -> None:

@@ -12,7 +12,8 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
-from mprouter.cli.output import counted, is_terminal, json_option, plain, say, say_json, size
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import counted, is_terminal, plain, say, say_json, size
 from mprouter.status import subject_of
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ _AT_ONCE = 32
     ],
 )
 @click.argument("name", required=False, shell_complete=complete.connections)
-@click.option("--all", "everything", is_flag=True, help="Disconnect everything; what is remembered stays remembered.")
-@click.option("--force", is_flag=True, help="Disconnect although files are open.")
-@click.option("--forget", is_flag=True, help="No longer remember it either.")
-@click.option(
+@option("--all", "everything", is_flag=True, help="Disconnect everything; what is remembered stays remembered.")
+@option("--force", is_flag=True, help="Disconnect although files are open.")
+@option("--forget", is_flag=True, help="No longer remember it either.")
+@option(
     "--later", is_flag=True, help="Do not wait for what is not sent yet: it is kept, and the next connection sends it."
 )
 @json_option

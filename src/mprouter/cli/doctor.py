@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mprouter.cli.command import Command
-from mprouter.cli.output import json_option, plain, say, say_json
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import plain, say, say_json
 
 if TYPE_CHECKING:
     from mprouter.doctor import Examination
@@ -27,7 +28,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
         ("mpr doctor --json | jq -r '.checks[].findings[].code'", "For monitoring: what was found, by its code."),
     ],
 )
-@click.option("--fix", is_flag=True, help="Mend what is safe to mend; no data is removed, no working mount touched.")
+@option("--fix", is_flag=True, help="Mend what is safe to mend; no data is removed, no working mount touched.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, fix: bool, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
+from mprouter.cli.options import option
 from mprouter.cli.output import OutputLost, is_terminal, say
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ _LOOK_AGAIN = 0.25
     ],
 )
 @click.argument("name", required=False, shell_complete=complete.events)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
-@click.option(
+@option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
+@option(
     "-n",
     "--last",
     type=click.IntRange(min=0, max=100_000),
@@ -45,7 +46,7 @@ _LOOK_AGAIN = 0.25
     show_default=True,
     help="Show only the last N events.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object per event and line, for programs.")
+@option("--json", "as_json", is_flag=True, help="Print a JSON object per event and line, for programs.")
 def command(name: str | None, follow: bool, last: int, as_json: bool) -> None:
     """Show what happened, call by call.
 

@@ -11,7 +11,8 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Family
-from mprouter.cli.output import json_option, plain, say, say_json, say_table
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import plain, say, say_json, say_table
 
 if TYPE_CHECKING:
     from mprouter.names import RemoteName
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _NAME = {"NAME": "A remote name on the server, such as sftp://files.example.com/"}
-_KNOWN_HOSTS = click.option(
+_KNOWN_HOSTS = option(
     "--known-hosts",
     type=click.Path(path_type=Path),
     metavar="PATH",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mprouter.cli.command import Command
-from mprouter.cli.output import counted, json_option, plain, say, say_json, say_table, size
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import counted, plain, say, say_json, say_table, size
 
 if TYPE_CHECKING:
     from mprouter.connection import Connection
@@ -25,8 +26,8 @@ __all__ = ["command", "waiting_as_json"]
         ("mpr list --json | jq -r '.[] | select(.state == \"lost\").local_name'", "For scripts: what was lost."),
     ],
 )
-@click.option("--remembered", is_flag=True, help="Show the remembered connections instead, also those not connected.")
-@click.option("--unsent", is_flag=True, help="Show only what was written and is not on a server yet.")
+@option("--remembered", is_flag=True, help="Show the remembered connections instead, also those not connected.")
+@option("--unsent", is_flag=True, help="Show only what was written and is not on a server yet.")
 @json_option
 def command(remembered: bool, unsent: bool, as_json: bool) -> None:
     """Show the connections and how they are.

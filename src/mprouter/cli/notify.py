@@ -8,7 +8,8 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Family
-from mprouter.cli.output import json_option, plain, say, say_json, say_table
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import plain, say, say_json, say_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,24 +52,24 @@ def command() -> None:
 )
 @click.argument("name")
 @click.argument("target")
-@click.option("--order", type=int, metavar="N", help="Smaller is told earlier before, and later after.  [default: 50]")
-@click.option("--required", is_flag=True, help="If it fails before an operation, the operation fails.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long one call may take.  [default: 30]")
-@click.option("--match", multiple=True, metavar="GLOB", help="Tell it only of remote names like this; may be repeated.")
-@click.option(
+@option("--order", type=int, metavar="N", help="Smaller is told earlier before, and later after.  [default: 50]")
+@option("--required", is_flag=True, help="If it fails before an operation, the operation fails.")
+@option("--timeout", type=float, metavar="SECONDS", help="How long one call may take.  [default: 30]")
+@option("--match", multiple=True, metavar="GLOB", help="Tell it only of remote names like this; may be repeated.")
+@option(
     "--operation",
     "operations",
     multiple=True,
     type=click.Choice(["add", "cancel"]),
     help="Tell it only of this; may be repeated.",
 )
-@click.option(
+@option(
     "--isolation",
     type=click.Choice(["process", "inline"]),
     help="Run a library or Python target in a process of its own, or in the one that connects.  "
     "[default: process for a library, inline for Python]",
 )
-@click.option("--system", is_flag=True, help="Register it for all users, in /etc/mprouter.")
+@option("--system", is_flag=True, help="Register it for all users, in /etc/mprouter.")
 @json_option
 def add(
     *,
@@ -142,7 +143,7 @@ def show(as_json: bool) -> None:
 
 @command.command("remove", arguments=_NAME, examples=[("mpr notify remove vpn", "It is told of nothing any longer.")])
 @click.argument("name", shell_complete=complete.notifyees)
-@click.option("--system", is_flag=True, help=_SYSTEM_FILE)
+@option("--system", is_flag=True, help=_SYSTEM_FILE)
 @json_option
 def remove(name: str, system: bool, as_json: bool) -> None:
     """Remove a notifyee's file.
@@ -156,7 +157,7 @@ def remove(name: str, system: bool, as_json: bool) -> None:
 
 @command.command("enable", arguments=_NAME, examples=[("mpr notify enable vpn", "It is told again.")])
 @click.argument("name", shell_complete=complete.notifyees)
-@click.option("--system", is_flag=True, help=_SYSTEM_FILE)
+@option("--system", is_flag=True, help=_SYSTEM_FILE)
 @json_option
 def enable(name: str, system: bool, as_json: bool) -> None:
     """Have a disabled notifyee told again."""
@@ -168,7 +169,7 @@ def enable(name: str, system: bool, as_json: bool) -> None:
 
 @command.command("disable", arguments=_NAME, examples=[("mpr notify disable vpn", "It stays registered, untold.")])
 @click.argument("name", shell_complete=complete.notifyees)
-@click.option("--system", is_flag=True, help=_SYSTEM_FILE)
+@option("--system", is_flag=True, help=_SYSTEM_FILE)
 @json_option
 def disable(name: str, system: bool, as_json: bool) -> None:
     """Have a notifyee told no longer, and keep its file."""

@@ -12,9 +12,7 @@ import click
 
 from mprouter.terminal import plain
 
-__all__ = ["OutputLost", "counted", "is_terminal", "json_option", "plain", "say", "say_json", "say_table", "size"]
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+__all__ = ["OutputLost", "counted", "is_terminal", "plain", "say", "say_json", "say_table", "size"]
 
 
 class OutputLost(Exception):

@@ -9,6 +9,7 @@ import click
 
 from mprouter._version import __version__
 from mprouter.cli.command import Explained, show, verbose
+from mprouter.cli.options import option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -96,7 +97,7 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -
                 130 interrupted (128 and the signal's number).
     """,
 )
-@click.option(
+@option(
     "--version",
     is_flag=True,
     expose_value=False,

@@ -10,7 +10,8 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Family
-from mprouter.cli.output import json_option, plain, say, say_json, say_table
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import plain, say, say_json, say_table
 
 if TYPE_CHECKING:
     from mprouter.attending import Attended
@@ -110,7 +111,7 @@ def _as_json(registered: Registered, flaws: list[str]) -> dict[str, Any]:
     ],
 )
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete.providers)
-@click.option("--system", is_flag=True, help=_SYSTEM)
+@option("--system", is_flag=True, help=_SYSTEM)
 @json_option
 def order(names: tuple[str, ...], system: bool, as_json: bool) -> None:
     """Show or set the order in which the providers are tried.
@@ -136,7 +137,7 @@ def order(names: tuple[str, ...], system: bool, as_json: bool) -> None:
     "enable", arguments=_NAME, examples=[("mpr provider enable webdav", "WebDAV is asked again for names.")]
 )
 @click.argument("name", shell_complete=complete.providers)
-@click.option("--system", is_flag=True, help=_SYSTEM)
+@option("--system", is_flag=True, help=_SYSTEM)
 @json_option
 def enable(name: str, system: bool, as_json: bool) -> None:
     """Have a disabled provider asked again.
@@ -155,7 +156,7 @@ def enable(name: str, system: bool, as_json: bool) -> None:
     examples=[("mpr provider disable webdav", r"Names such as \\server\share are not tried as WebDAV.")],
 )
 @click.argument("name", shell_complete=complete.providers)
-@click.option("--system", is_flag=True, help=_SYSTEM)
+@option("--system", is_flag=True, help=_SYSTEM)
 @json_option
 def disable(name: str, system: bool, as_json: bool) -> None:
     """Have a provider connect nothing any more, whether it came with this package or not.
@@ -175,8 +176,8 @@ def disable(name: str, system: bool, as_json: bool) -> None:
         ("mpr provider logon --password-stdin < password", "For who knows it: a script of PAM's pam_exec, say."),
     ],
 )
-@click.option("--password-stdin", is_flag=True, help="The password of the logon is the first line of standard input.")
-@click.option("--service", is_flag=True, help="It is a service that runs as you, not you yourself.")
+@option("--password-stdin", is_flag=True, help="The password of the logon is the first line of standard input.")
+@option("--service", is_flag=True, help="It is a service that runs as you, not you yourself.")
 @json_option
 def logon(password_stdin: bool, service: bool, as_json: bool) -> None:
     """Tell the providers that attend to logons that you have logged on.
@@ -201,7 +202,7 @@ def logon(password_stdin: bool, service: bool, as_json: bool) -> None:
     "password",
     examples=[("mpr provider password < passwords", "Its first line is the new one, the second that before it.")],
 )
-@click.option("--service", is_flag=True, help="It is that of a service that runs as you, not of you yourself.")
+@option("--service", is_flag=True, help="It is that of a service that runs as you, not of you yourself.")
 @json_option
 def password(service: bool, as_json: bool) -> None:
     """Tell the providers that attend to logons that your password has changed.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mprouter.cli.command import Command
-from mprouter.cli.output import json_option, plain, say, say_json
+from mprouter.cli.options import json_option
+from mprouter.cli.output import plain, say, say_json
 from mprouter.status import subject_of
 
 if TYPE_CHECKING:

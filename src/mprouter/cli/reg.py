@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mprouter.cli.command import Family
-from mprouter.cli.output import counted, is_terminal, json_option, plain, say, say_json
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import counted, is_terminal, plain, say, say_json
 from mprouter.status import subject_of
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def command() -> None:
     ],
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--system", is_flag=True, help="Settings and notifyees are those for all users, in /etc/mprouter.")
-@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@option("--system", is_flag=True, help="Settings and notifyees are those for all users, in /etc/mprouter.")
+@option("--dry-run", is_flag=True, help="Only show what would change.")
 @json_option
 def import_(file: Path, system: bool, dry_run: bool, as_json: bool) -> None:
     """Import a registry file, all of it or nothing.
@@ -104,15 +105,15 @@ def _as_json(plan: Plan, *, written: bool) -> dict[str, Any]:
     ],
 )
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--system", is_flag=True, help="Settings and notifyees are those for all users, in /etc/mprouter.")
-@click.option(
+@option("--system", is_flag=True, help="Settings and notifyees are those for all users, in /etc/mprouter.")
+@option(
     "--format",
     "version",
     type=click.Choice(["5", "4"]),
     default="5",
     help="5: Windows Registry Editor Version 5.00, in UTF-16. 4: REGEDIT4.",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@option("--force", is_flag=True, help="Replace FILE if it is there.")
 def export(file: Path | None, system: bool, version: str, force: bool) -> None:
     """Export what this machine keeps as a registry file.
 

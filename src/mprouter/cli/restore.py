@@ -11,7 +11,8 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
-from mprouter.cli.output import is_terminal, json_option, plain, say, say_json
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import is_terminal, plain, say, say_json
 from mprouter.frozen import frozen
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class _Seconds(click.ParamType[bool | float]):
     ],
 )
 @click.argument("name", required=False, shell_complete=complete.remembered)
-@click.option(
+@option(
     "--wait",
     type=_Seconds(),
     default=0.0,

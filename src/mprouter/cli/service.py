@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mprouter.cli.command import Family
-from mprouter.cli.output import json_option, plain, say, say_json
+from mprouter.cli.options import json_option, option
+from mprouter.cli.output import plain, say, say_json
 
 if TYPE_CHECKING:
     from mprouter.service import Standing, Unit
@@ -20,10 +21,10 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 def _whose(decorated: _Decorated) -> _Decorated:
     """The options that say which unit is meant."""
-    decorated = click.option(
+    decorated = option(
         "--system", is_flag=True, help="The one of the whole system, which restores at boot for users who are named."
     )(decorated)
-    return click.option("--global", "everybody", is_flag=True, help="The one for the login of every user.")(decorated)
+    return option("--global", "everybody", is_flag=True, help="The one for the login of every user.")(decorated)
 
 
 @click.group(cls=Family)
@@ -46,7 +47,7 @@ def command() -> None:
 )
 @click.argument("users", nargs=-1, metavar="[USER]...")
 @_whose
-@click.option("--force", is_flag=True, help="Replace a unit of this name that somebody else has written.")
+@option("--force", is_flag=True, help="Replace a unit of this name that somebody else has written.")
 @json_option
 @click.pass_context
 def install(
@@ -81,7 +82,7 @@ def install(
     ],
 )
 @_whose
-@click.option("--force", is_flag=True, help="Also a unit of this name that somebody else has written.")
+@option("--force", is_flag=True, help="Also a unit of this name that somebody else has written.")
 @json_option
 @click.pass_context
 def remove(ctx: click.Context, *, everybody: bool, system: bool, force: bool, as_json: bool) -> None:
