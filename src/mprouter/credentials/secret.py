@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NoReturn, SupportsIndex, final
+
+from mprouter.frozen import frozen
 
 __all__ = ["Found", "Secret"]
 
@@ -41,7 +42,7 @@ class Secret:
         raise TypeError("a password cannot be pickled or copied")
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """A stored password. user: whose; None where the source does not say. source: where it was."""
 

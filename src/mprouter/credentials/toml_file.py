@@ -9,7 +9,6 @@ import re
 import sys
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from mprouter import places
 from mprouter.credentials import private_file
 from mprouter.credentials.secret import Found, Secret
 from mprouter.credentials.server import glob_of
+from mprouter.frozen import frozen
 from mprouter.names import match_pattern
 from mprouter.status import Status, WNetError
 
@@ -31,7 +31,7 @@ __all__ = ["FILE_NAME", "check", "find", "forget", "path", "save"]
 FILE_NAME = "credentials.toml"
 
 
-@dataclass(frozen=True)
+@frozen
 class _Entry:
     """One ``[[credential]]``. remote: a glob as in a registration's ``match``."""
 

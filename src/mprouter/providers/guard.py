@@ -13,12 +13,13 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mprouter.credentials import Secret
 from mprouter.errand import Errand, Unfinished
+from mprouter.frozen import frozen
 from mprouter.providers.base import (
     Added,
     AddRequest,
@@ -281,7 +282,7 @@ class Guarded:
         return _rubbish(problem, self.name)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Checked:
     """A method of a provider, of which only certain types are an answer."""
 
@@ -303,7 +304,7 @@ class _Checked:
         return found
 
 
-@dataclass(frozen=True)
+@frozen
 class _Waiting:
     """``Caching.waiting``: the same for all that share the provider's function."""
 
