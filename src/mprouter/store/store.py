@@ -337,7 +337,10 @@ class Store:
     def record(self, events: Sequence[EventRecord]) -> None:
         """Add *events* to the record (N20). Old ones go when there are too many."""
         if events:
-            self._recorded(lambda _: None, events, trim=True)
+            bounds = self._bounds()
+            with self._database.writing() as db:
+                record.write(db, events)
+                record.trim(db, bounds)
 
     def events(
         self, *, after: int | None = None, last: int | None = None, name: str | None = None
@@ -394,31 +397,19 @@ class Store:
 
         If it is the record of events that is damaged, the change is made without them.
         """
-        try:
-            return self._recorded(change, events, durable=durable, trim=trim)
-        except WNetError as error:
-            if error.status is not Status.ERROR_BAD_PROFILE or not (events or trim):
-                raise
-            damage = error
-        with self._database.writing(durable=durable) as db:
-            done = change(db)
-        log.warning("what happened is not recorded: %s", damage)
-        return done
-
-    def _recorded(
-        self,
-        change: Callable[[sqlite3.Connection], T],
-        events: Sequence[EventRecord],
-        *,
-        durable: bool = False,
-        trim: bool = False,
-    ) -> T:
         bounds = self._bounds() if trim else None
-        with self._database.writing(durable=durable) as db:
-            done = change(db)
-            record.write(db, events)
-            if bounds is not None:
-                record.trim(db, bounds)
+        try:
+            with self._database.writing(durable=durable) as db:
+                done = change(db)
+                record.write(db, events)
+                if bounds is not None:
+                    record.trim(db, bounds)
+        except WNetError as damage:
+            if damage.status is not Status.ERROR_BAD_PROFILE or not (events or trim):
+                raise
+            with self._database.writing(durable=durable) as db:
+                done = change(db)
+            log.warning("what happened is not recorded: %s", damage)
         return done
 
     def _bounds(self) -> Bounds:
