@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, Router, Status, WNetError
+from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, NotifyInfo, Phase, Router, Status, WNetError
 from mprouter.history import History, event_of
 from mprouter.notify.model import Event
 from mprouter.providers.base import Mounted, Progress
@@ -293,9 +293,28 @@ class Clinging(Stranger):
 Cancelling = tuple[Router, Unwilling, Clinging, list[Status], bool]
 
 
-@pytest.fixture(params=["nobody", "somebody"])
+class Leasing:
+    """A notifyee whose context is in the journal, and who may wish a cancel to be attempted again."""
+
+    def __init__(self, told: list[Status], wishes: list[Status]) -> None:
+        self.told = told
+        self.wishes = wishes
+
+    def cancel_connect_notify(self, info: NotifyInfo, event: CancelConnect) -> Status:
+        del event
+        if info.phase is Phase.PRE:
+            info.context = {"lease": 7}
+            return Status.WN_SUCCESS
+        self.told.append(info.status)
+        return self.wishes.pop() if self.wishes else Status.WN_SUCCESS
+
+
+@pytest.fixture(params=["nobody", "a generator", "an object"])
 def cancelling(places: Places, request: pytest.FixtureRequest) -> Iterator[Cancelling]:
-    """A router with Z:, and what somebody is told after its cancels; whether somebody is."""
+    """A router with Z:, and what somebody is told after its cancels; whether somebody is.
+
+    Somebody: a generator, or one whose post another process could make.
+    """
     del places
     store, provider = Unwilling(0), Clinging()
     told: list[Status] = []
@@ -305,12 +324,11 @@ def cancelling(places: Places, request: pytest.FixtureRequest) -> Iterator[Cance
         if isinstance(event, CancelConnect):
             told.append(status)
 
-    is_told = request.param == "somebody"
     with Router(providers=[provider], store=store) as router:
-        if is_told:
-            router.register(notifyee)
-        router.connect("strange://it", "Z:")
-        yield router, store, provider, told, is_told
+        if request.param != "nobody":
+            router.register(notifyee if request.param == "a generator" else Leasing(told, []))
+        router.connect("strange://it", "Z:", persist=True)
+        yield router, store, provider, told, request.param != "nobody"
 
 
 def test_a_cancel_that_fails_leaves_the_connection_though_that_can_only_be_written_later(
@@ -349,16 +367,58 @@ def test_n19_a_cancel_whose_end_cannot_be_written_is_settled_by_the_next_operati
 ) -> None:
     router, store, provider, told, is_told = cancelling
     provider.in_use = in_use
-    store.times = 3
+    store.times = 3  # both tries, and that of who settles it at once
     with pytest.raises(WNetError) as caught:
-        router.disconnect("Z:")
-    assert told == [caught.value.status] * is_told
+        router.disconnect("Z:", forget=True)
     assert caught.value.status is (Status.ERROR_OPEN_FILES if in_use else Status.ERROR_BUSY)
+    assert caught.value.name == "Z:"
+    assert told == [caught.value.status] * is_told
     assert [each.phase for each in store.entries()] == ["cancelling"]
     (recovered,) = router.recover()
     assert recovered.outcome == ("undone: the connection stands" if in_use else "finished")
     assert [each.phase for each in store.entries()] == ["connected"] * in_use
+    assert [each.local_name for each in store.remembered()] == ["Z:"] * in_use
     assert store.operations() == []
+    assert len(told) == is_told
+
+
+def test_n11_a_cancel_whose_end_cannot_be_written_is_not_attempted_again(places: Places) -> None:
+    del places
+    store, told = Unwilling(0), list[Status]()
+    with Router(providers=[Clinging()], store=store) as router:
+        router.register(Leasing(told, [Status.WN_RETRY]))
+        router.connect("strange://it", "Z:")
+        store.times = 2
+        with pytest.raises(WNetError) as caught:
+            router.disconnect("Z:")
+    assert caught.value.status is Status.ERROR_BUSY
+    assert told == [Status.ERROR_BUSY] * 2
+    assert (store.entries(), store.operations()) == ([], [])
+
+
+def test_n19_what_could_not_be_written_of_the_journal_goes_with_what_is_written_next(
+    store: Store, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise WNetError(Status.ERROR_BUSY)
+
+    history.telling("user/a", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "note", fail)
+        history.write()
+    history.left("user/a", {"lease": 7})
+    history.telling("user/b", 1)
+    history.write()
+    assert [(each.notifyee, each.context) for each in only(store).owed] == [
+        ("user/a", '{"lease": 7}'),
+        ("user/b", None),
+    ]
+    history.posted("user/a")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "note", fail)
+        history.write()
+    history.write(durable=True)
+    assert [each.notifyee for each in only(store).owed] == ["user/b"]
 
 
 def test_a_remembered_connection_is_forgotten_though_another_process_has_just_disconnected_it(places: Places) -> None:

@@ -38,7 +38,8 @@ class History:
     """The record of one operation. As a context manager it tells that the operation is under way in this process.
 
     private: the user names of the request, which no message of an event repeats (N15). words: the message of its event
-    if it succeeds. is_open: the operation may be in the journal. is_cut_off: what became of its attempt is not known.
+    if it succeeds. is_open: the operation may be in the journal. cut_off: what has left its attempt half done, in the
+    journal; recovery finds out how it ended.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class History:
         self._places: dict[str, int] = {}
         self._owed: dict[str, Owed] = {}
         self._changes: dict[str, Owed | None] = {}
+        self._missed: dict[str, Owed | None] = {}  # changes that could not be written, and go with the next
         self._status: int | None = None
         self._written: tuple[int, int | None] = 1, None
         self._is_settled = False
@@ -89,7 +91,7 @@ class History:
         self._is_ending = False
         self._is_over = False
         self.is_open = False
-        self.is_cut_off = False
+        self.cut_off: BaseException | None = None
 
     @classmethod
     def recovered(cls, store: Store, operation: Operation) -> Self:
@@ -206,28 +208,30 @@ class History:
 
         durable: if a post is owed, that is on the disk when this returns, even if the power fails then.
         """
-        now = self._record.attempt, self._status
+        now = self._record.attempt, None if self.cut_off is not None else self._status
         durable = durable and bool(self._owed)
-        if durable and not self._changes and not self._is_on_disk:
-            self._changes = dict([next(iter(self._owed.items()))])  # what is written next takes all before it along
-        if not self._changes and (now == self._written or not self._owed):
+        is_due = durable and not self._is_on_disk
+        if not self._changes and not is_due and (now == self._written or not self._owed):
             return
+        changes = {**self._missed, **self._changes}
+        if durable and not any(changes.values()):
+            changes |= [next(iter(self._owed.items()))]  # what is written next takes all before it along to the disk
         try:
-            self._store.note(
-                self.id,
-                attempt=now[0],
-                status=now[1],
-                owed=self._changes,
-                events=self._events,
-                durable=durable,
-            )
+            self._store.note(self.id, attempt=now[0], status=now[1], owed=changes, events=self._events, durable=durable)
         except WNetError as error:  # what matters more than being recoverable has its own writes, and says so
             log.warning("the journal is not up to date: %s", error)
+            self._missed = changes
+            self._is_on_disk = False
         else:
             self._events = []
+            self._missed = {}
             self._is_on_disk = durable
         self._changes = {}
         self._written = now
+
+    def owes(self, notifyee: str) -> bool:
+        """Whether this process has not made the post of *notifyee*."""
+        return notifyee in self._owed
 
     def last(self, provider: str | None, local_name: str | None) -> Sequence[EventRecord] | None:
         """Its events, to be written in one with the success of the attempt, with which it is over; None: it goes on.
@@ -252,7 +256,7 @@ class History:
         """The store has noted how the attempt ended, together with what it did. is_over: and its ``last`` events."""
         self._status = int(status)
         self._is_settled = True
-        self.is_cut_off = False
+        self.cut_off = None
         self._is_over = is_over
         self._written = self._record.attempt, self._status
 
@@ -308,7 +312,7 @@ class History:
 
         Not so if it was cut off: it stays in the journal, for recovery.
         """
-        if self.is_cut_off:
+        if self.cut_off is not None:
             return
         self._is_ending = False  # its success could not be written
         self.ended(error.status, error.strerror, claim=claim)

@@ -119,7 +119,8 @@ class Recovery:
         if operation is None:
             history.let_go(cause[0])
         else:
-            self._recover(operation, history, cause)
+            owed = tuple(each for each in operation.owed if history.owes(each.notifyee))
+            self._recover(replace(operation, owed=owed), history, cause)
 
     def give_up(self, entry: Entry) -> bool:
         """Forget *entry*, at which work was cut off, although its provider cannot clear what is left of it.
@@ -172,7 +173,7 @@ class Recovery:
         return found
 
     def _recover_dead(self, operation: Operation) -> Recovered:
-        cause = Status.ERROR_PROCESS_ABORTED, f"process {operation.owner_pid} died"
+        cause = Status.ERROR_PROCESS_ABORTED, f"process {operation.owner_pid} {_end_of(operation.owner_pid)}"
         return self._recover(operation, History.recovered(self._store, operation), cause)
 
     # -- the connection ----------------------------------------------------------------------------------------
@@ -322,5 +323,11 @@ def _unsettled(found: Recovered, error: Exception) -> WNetError:
     if not isinstance(error, WNetError):
         error = WNetError(Status.ERROR_EXTENDED_ERROR, f"{type(error).__name__}: {error}")
     error.filename = error.filename or found.local_name or found.remote_name
-    log.warning("process %d died and left a connection that cannot be settled yet: %s", found.process, error)
+    end = _end_of(found.process)
+    log.warning("process %d %s and left a connection that cannot be settled yet: %s", found.process, end, error)
     return error
+
+
+def _end_of(process: int) -> str:
+    """What has become of *process*, in whose operation that was."""
+    return "was cut off" if process == os.getpid() else "died"

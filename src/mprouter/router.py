@@ -759,9 +759,16 @@ class Router:
 
             def attempt() -> Event:
                 for entry in reversed(entries):  # the last is that whose provider is told
-                    begins = operation if entry is entries[-1] and not concerned else None
-                    ends = history if entry is entries[0] else None
-                    self._cancel_one(entry, force, forget, progress, begins=begins, ends=ends, later=later)
+                    self._cancel_one(
+                        entry,
+                        force,
+                        forget,
+                        progress,
+                        history=history,
+                        begins=operation if entry is entries[-1] and not concerned else None,
+                        is_last=entry is entries[0],
+                        later=later,
+                    )
                 if not entries:
                     self._store.forget(str(forget), operation=history.id)
                 return done()
@@ -786,15 +793,16 @@ class Router:
         forget: str | None,
         progress: Progress | None,
         *,
+        history: History | None = None,
         begins: Operation | None = None,
-        ends: History | None = None,
+        is_last: bool = False,
         later: bool = False,
     ) -> None:
         """Have the provider disconnect. If that fails the connection stands as it was.
 
-        begins: the operation that begins with this. ends: that of the one whose attempt is done with this. Raises
-        ``_Unwritten`` if the store does not know how it ended.
+        history: of the operation. begins: that, if it begins with this. is_last: whether its attempt is done with this.
         """
+        ends = history if is_last else None
         begun = self._store.begin_cancel(entry.id, operation=begins)
         if begins is not None:
             faults.reached("begun")
@@ -809,24 +817,18 @@ class Router:
         try:
             self._provider(entry).cancel_connection(_mounted(entry, later=later), force=force, progress=progress)
         except WNetError as error:
-            try:
-                self._store.keep(entry.id)
-            except WNetError as failure:
-                raise _Unwritten(error) from failure
+            _write_end(partial(self._store.keep, entry.id), history, error)
             raise
         faults.reached("disconnected")
         if entry.made_directory:
             mountpoints.remove(Path(entry.path))
         faults.reached("directory removed")
-        try:
-            if ends is None:
-                self._store.remove(entry.id, forget=forget)
-            else:
-                last = ends.last(entry.provider, entry.local_name)
-                self._store.remove(entry.id, forget=forget, operation=ends.id, last=last)
-                ends.settled(Status.WN_SUCCESS, is_over=last is not None)
-        except WNetError as error:
-            raise _Unwritten(error) from error
+        if ends is None:
+            _write_end(partial(self._store.remove, entry.id, forget=forget), history)
+        else:
+            last = ends.last(entry.provider, entry.local_name)
+            _write_end(partial(self._store.remove, entry.id, forget=forget, operation=ends.id, last=last), history)
+            ends.settled(Status.WN_SUCCESS, is_over=last is not None)
         faults.reached("removed")
 
     def _close(self, entry_id: int, _: Connection, force: bool, forget: bool) -> None:
@@ -893,7 +895,7 @@ class Router:
                 shown = entry.local_name or entry.remote_name
                 try:
                     self._cancel_one(entry, True, None, None)
-                except (WNetError, _Unwritten) as error:  # another process is at it, or it cannot be unmounted
+                except WNetError as error:  # another process is at it, or it cannot be unmounted
                     log.debug("%s was lost and is still there: %s", shown, error)
                 else:
                     log.warning("%s was lost and is not remembered: it is no longer there", shown)
@@ -914,10 +916,20 @@ class Router:
                 yield
             except BaseException as error:
                 if history.is_open:
-                    self._recovery.take_up(history, error)
+                    self._take_up(history, error)
                 if not isinstance(error, Exception):
                     error.add_note(history.left_by_interrupt)
                 raise
+
+    def _take_up(self, history: History, error: BaseException) -> None:
+        """Settle what *error* has cut off, if that can be done now. Only an interrupt is raised."""
+        try:
+            self._recovery.take_up(history, error)
+        except Exception as failure:  # noqa: BLE001 - what cut it off matters more
+            log.warning("what was cut off is not settled: %s", failure)
+        except BaseException as interrupt:
+            interrupt.add_note(history.left_by_interrupt)
+            raise
 
     def _operate(
         self,
@@ -938,25 +950,23 @@ class Router:
         interrupts: list[BaseException] = []
 
         def settled_attempt() -> Event:
+            if history.cut_off is not None:
+                raise history.cut_off
             try:
                 return attempt()
             except WNetError:
                 raise
-            except _Unwritten as unwritten:
-                error: BaseException = unwritten.error
-            except BaseException as struck:  # noqa: BLE001 - it may have struck anywhere
-                error = struck
-            try:
-                undone = self._recovery.settle(history, error)
-            except Exception as failure:  # noqa: BLE001 - it is not settled yet, and what cut it off matters more
-                history.is_cut_off = True
-                log.warning("what was cut off is not settled: %s", failure)
-                raise error from None
-            if undone:
-                raise error
-            if not isinstance(error, WNetError):
+            except BaseException as error:  # it may have struck anywhere
+                try:
+                    undone = self._recovery.settle(history, error)
+                except Exception as failure:  # noqa: BLE001 - it is not settled yet, and the interrupt matters more
+                    history.cut_off = error
+                    log.warning("what was interrupted is not settled: %s", failure)
+                    raise error from None
+                if undone:
+                    raise
                 interrupts.append(error)
-            return done() if done else event
+                return done() if done else event
 
         operate(
             event,
@@ -1128,12 +1138,22 @@ class _Asked:
             self._known = self._provider
 
 
-class _Unwritten(Exception):
-    """The store could not be told how a cancel has ended. error: what the caller gets if the connection stands."""
+def _write_end(write: Callable[[], None], history: History | None, error: WNetError | None = None) -> None:
+    """Have the store know how the cancel of a connection has ended; with a second try, for which it has some reserve.
 
-    def __init__(self, error: WNetError) -> None:
-        super().__init__(str(error))
-        self.error = error
+    If that fails too, the operation of *history* was cut off. error: that of the cancel, if it has failed. Raises
+    ``WNetError`` if it has succeeded.
+    """
+    try:
+        write()
+    except WNetError:
+        try:
+            write()
+        except WNetError as failure:
+            if history is not None:
+                history.cut_off = error or failure
+            if error is None:
+                raise
 
 
 def _only_remembered(remembered: Remembered) -> Connection:

@@ -49,6 +49,7 @@ class Store:
 
     def __init__(self, directory: Path | None = None, *, as_is: bool = False) -> None:
         self._database = Database(directory, FILE_NAME, as_is=as_is)
+        self._is_damage_told = False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -409,7 +410,10 @@ class Store:
                 raise
             with self._database.writing(durable=durable) as db:
                 done = change(db)
-            log.warning("what happened is not recorded: %s", damage)
+            log.log(
+                logging.DEBUG if self._is_damage_told else logging.WARNING, "what happens is not recorded: %s", damage
+            )
+            self._is_damage_told = True
         return done
 
     def _bounds(self) -> Bounds:
