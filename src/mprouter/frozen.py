@@ -81,7 +81,10 @@ def _init(made: Any) -> Callable[..., None]:
         if said:
             lines.append(f"__set(self, {each.name!r}, {said})")
     words = parameters[False] + (parameters[True] if len(parameters[True]) > 1 else [])
-    exec(f"def __init__({', '.join(words)}):\n " + "\n ".join(lines), known)  # noqa: S102 - as dataclasses does
+    try:
+        exec(f"def __init__({', '.join(words)}):\n " + "\n ".join(lines), known)  # noqa: S102 - as dataclasses does
+    except SyntaxError as error:
+        raise TypeError(f"{made.__qualname__}: {error.msg}") from error
     init: Callable[..., None] = known["__init__"]
     return init
 

@@ -1,4 +1,4 @@
-"""Modules that a command has loaded only when something of them is wanted."""
+"""Modules that a command loads only when something of them is wanted."""
 
 from __future__ import annotations
 
@@ -10,50 +10,88 @@ import pytest
 
 from mprouter.cli import later
 
+WANTED = [("inspect", "signature"), ("ipaddress", "ip_address"), ("traceback", "print_exc")]
+
 
 def run(code: str) -> str:
-    """What *code* prints in a process that expects the modules."""
-    program = f"from mprouter.cli import later\nlater.expect()\n{dedent(code)}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    """What *code* prints in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize(
-    ("name", "wanted"), [("inspect", "signature"), ("ipaddress", "ip_address"), ("traceback", "print_exc")]
-)
-def test_what_is_wanted_is_there_however_it_is_imported(name: str, wanted: str) -> None:
-    assert name in later.NAMES
+def test_each_of_them_is_tried_here() -> None:
+    assert [name for name, _ in WANTED] == list(later.NAMES)
+
+
+@pytest.mark.parametrize(("name", "wanted"), WANTED)
+def test_who_has_imported_it_early_has_it_when_something_of_it_is_wanted(name: str, wanted: str) -> None:
     said = run(f"""
+        from mprouter.cli import later
+        later.begin()
+        import {name} as early
+        later.end()
         import sys
-        import {name}
-        before = sys.modules[{name!r}]
-        from {name} import {wanted}
-        there = sys.modules[{name!r}]
-        print(before is {name}, there is not before, {wanted} is there.{wanted} is before.{wanted})
+        before = {name!r} in sys.modules
+        import {name} as late
+        print(before, early is late, early.{wanted} is late.{wanted}, hasattr(early, "nothing"))
     """)
-    assert said == "True True True"
+    assert said == "False False True False"
 
 
-def test_nothing_stands_for_a_module_that_is_there() -> None:
-    assert run("import inspect; later.expect(); print(inspect is __import__('sys').modules['inspect'])") == "True"
+@pytest.mark.parametrize(("name", "wanted"), WANTED)
+def test_what_is_wanted_before_the_end_is_there_too(name: str, wanted: str) -> None:
+    said = run(f"""
+        from mprouter.cli import later
+        later.begin()
+        import {name} as early
+        from {name} import {wanted} as found
+        later.end()
+        import {name} as late
+        print(found is late.{wanted}, early.{wanted} is found)
+    """)
+    assert said == "True True"
 
 
-def test_what_is_not_in_the_module_is_not_there() -> None:
-    assert (
-        run("import traceback; print(hasattr(traceback, 'nothing'), hasattr(traceback, 'print_exc'))") == "False True"
-    )
-
-
-def test_any_number_of_threads_may_be_the_first() -> None:
+def test_code_of_others_meets_no_stand_in() -> None:
     said = run("""
-        import inspect, threading
+        from mprouter.cli import later
+        later.begin()
+        import click
+        later.end()
+        from ipaddress import *
+        import importlib, importlib.util, traceback
+        import logging
+        traceback.print_exception = "mine"
+        print(IPv4Address("10.0.0.1"), importlib.util.find_spec("inspect").name, logging.traceback.print_exception)
+    """)
+    assert said == "10.0.0.1 inspect mine"
+
+
+def test_what_is_there_already_stays() -> None:
+    said = run("""
+        import inspect, sys
+        from mprouter.cli import later
+        later.begin()
+        print(sys.modules["inspect"] is inspect)
+    """)
+    assert said == "True"
+
+
+def test_any_number_of_threads_may_be_the_first_that_want_something() -> None:
+    said = run("""
+        from mprouter.cli import later
+        later.begin()
+        import ipaddress
+        later.end()
+        import sys, threading
+        sys.setswitchinterval(1e-6)
         at_once, found = threading.Barrier(16), []
         def want():
             at_once.wait()
-            found.append(inspect.getmro(int))
+            found.append(ipaddress.IPv4Address)
         threads = [threading.Thread(target=want) for _ in range(16)]
         [each.start() for each in threads]
         [each.join() for each in threads]
-        print(len(found), set(found) == {int.__mro__})
+        print(len(found), len(set(found)))
     """)
-    assert said == "16 True"
+    assert said == "16 1"

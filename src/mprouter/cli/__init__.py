@@ -22,7 +22,8 @@ def main() -> NoReturn:
     from mprouter.cli import later
 
     gc.set_threshold(100_000)  # nearly all that a command makes is in use until its end: there is little to collect
-    later.expect()
+    if "_MPR_COMPLETE" not in os.environ:
+        later.begin()
     words = sys.argv[1:]
     if os.path.basename(sys.argv[0]).lower() in {"net", "net.exe"}:  # noqa: PTH119 - a link of that name; see `mpr net`
         words = ["net", *words]

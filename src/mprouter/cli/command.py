@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mprouter.cli import later
 from mprouter.cli.options import Option, option
 from mprouter.cli.output import OutputLost, say
 
@@ -101,6 +102,7 @@ class Command(Explained):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it. Whatever it raises becomes one line, or a JSON object, and an exit code."""
+        later.end()
         with ExitStack() as stack:
             stack.enter_context(_messages(debug=ctx.meta.get(_VERBOSE, False)))
             stack.enter_context(_signals())

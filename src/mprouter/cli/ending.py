@@ -10,6 +10,7 @@ import atexit
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import NoReturn
 
 __all__ = ["leave"]
@@ -28,7 +29,9 @@ def leave(code: str | int | None) -> NoReturn:
     if interrupt is not None:
         from mprouter.cli import failure
 
-        code = failure.tell(interrupt, json=False)
+        code = 130
+        with suppress(OSError):
+            code = failure.tell(interrupt, json=False)
     if not isinstance(code, int) or _is_watched() or any(name in sys.modules for name in _OF_OTHERS):
         sys.exit(code)
     atexit._run_exitfuncs()  # noqa: SLF001

@@ -1,6 +1,7 @@
-"""Modules of the standard library that others import for what a command hardly ever does: loaded when it does.
+"""Modules that click, dataclasses, logging and ``urllib.parse`` import for what a command hardly ever does.
 
-Together they are a tenth of what a short command takes.
+They are loaded when it does: together they are a tenth of what a short command takes. Others stand for them where those
+four have imported them; whoever imports them after ``end`` gets them as ever.
 """
 
 from __future__ import annotations
@@ -9,23 +10,33 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["NAMES", "expect"]
+__all__ = ["NAMES", "begin", "end"]
 
 NAMES = ("inspect", "ipaddress", "traceback")
-"""What click and dataclasses, ``urllib.parse``, and logging import."""
 
 
 class _Later(ModuleType):
-    """Stands for a module until something of it is wanted. For any number of threads, as ``import`` is."""
+    """Stands for the module of its name."""
 
     def __getattr__(self, name: str) -> object:
-        if sys.modules.get(self.__name__) is self:
-            sys.modules.pop(self.__name__, None)
+        if sys.modules.get(self.__name__) is self:  # before ``end``, while nobody else is there
+            del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
 
 
-def expect() -> None:
-    """From here on these modules are loaded when something of them is wanted."""
+def begin() -> None:
+    """From here on whoever imports them gets a stand-in. No code of others may run until ``end``."""
     for name in NAMES:
         if name not in sys.modules:
             sys.modules[name] = _Later(name)
+
+
+def end() -> None:
+    """Let those have theirs for whom this is done, and nobody else."""
+    import dataclasses  # noqa: F401
+    import logging  # noqa: F401
+    import pathlib  # noqa: F401
+
+    for name in NAMES:
+        if type(sys.modules.get(name)) is _Later:
+            del sys.modules[name]

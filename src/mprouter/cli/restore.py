@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-class _Seconds(click.ParamType[bool | float]):
+class _Seconds(click.ParamType):  # type: ignore[type-arg]  # click before 8.4 knows no such argument
     """A number of seconds, or "auto"."""
 
     name = "seconds"

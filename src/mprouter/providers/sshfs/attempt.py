@@ -28,7 +28,7 @@ LIMIT = 60.0
 LISTENING = ("/bin/sh", "-c", 'exec "$@" 9>&2', "sh")
 """What starts sshfs, which gives its ssh nothing of its standard error, but leaves descriptor 9 alone."""
 
-SPEAKING = ("/bin/sh", "-c", ':>/proc/self/fd/9;exec\tssh\t"$@"\t2>&9', "ssh")
+SPEAKING = ("/bin/sh", "-c", ':>|/proc/self/fd/9;exec\tssh\t"$@"\t2>&9', "ssh")
 """What starts ssh, in words without spaces or backslashes, which sshfs divides in its own way.
 
 Each ssh drops what the last has said: whoever uses a drive without network makes one after the other.
