@@ -248,3 +248,9 @@ def test_what_compares_or_hashes_by_itself_is_hashed_as_usual(
 def test_what_would_not_be_called_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match="Kind: a frozen class has no __post_init__"):
         frozen(type("Kind", (), {"__annotations__": {"host": str}, name: _same}))
+
+
+@pytest.mark.parametrize("decorate", [frozen, dataclass(frozen=True)])
+def test_a_field_that_must_be_given_cannot_follow_one_that_need_not(decorate: Callable[[type], type]) -> None:
+    with pytest.raises(TypeError, match="non-default argument"):
+        decorate(type("Kind", (), {"__annotations__": {"host": str, "port": int}, "host": "h"}))
