@@ -7,6 +7,7 @@ unless that is there for each row, from one machine. The plot is drawn by gnuplo
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 from harness import UNITS
 from rows import ROWS
-from table import COLUMNS, lines
+from table import COLUMNS, duration, lines
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -71,6 +72,9 @@ def main() -> int:
     if len({tuple(row["machine"].items()) for row in found.values()}) > 1:
         print("the figures in build/bench are of several machines, kernels or Pythons; run make bench")
         return 1
+    if shutil.which("gnuplot") is None:
+        print("gnuplot is not installed (Debian's package gnuplot-nox)")
+        return 1
     before, begin, rest = DOCUMENT.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     subprocess.run(["gnuplot"], input=plot(found), text=True, check=True)
@@ -82,8 +86,8 @@ def figures(found: dict[str, Any]) -> str:
     """The table, with the machine, the days and what each row took."""
     machine = " · ".join(found[ROWS[0]]["machine"].values())
     days = sorted({row["when"] for row in found.values()})
-    took = ", ".join(f"{name} {row['seconds'] / 60:.1f}" for name, row in found.items())
-    total = sum(row["seconds"] for row in found.values()) / 60
+    took = ", ".join(f"{name} {duration(row['seconds'])}" for name, row in found.items())
+    total = duration(sum(row["seconds"] for row in found.values()))
     cases = [case for row in found.values() for case in row["cases"] if any(each["goal"] for each in case["lines"])]
     written = [
         f"Measured on {' to '.join(dict.fromkeys((days[0], days[-1])))}: {machine}.",
@@ -92,7 +96,7 @@ def figures(found: dict[str, Any]) -> str:
         line(["---"] * len(COLUMNS)),
         *(line(each) for case in cases for each in lines(case)),
         "",
-        f"It took {total:.0f} minutes: {took}.",
+        f"It took {total}: {took}.",
     ]
     return "\n".join(written) + "\n"
 

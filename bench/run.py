@@ -29,11 +29,11 @@ sys.path += [str(HERE), str(HERE.parent / "tests")]
 from ground import Ground  # noqa: E402
 from harness import Result, machine, measured  # noqa: E402
 from rows import ROWS, WITH_SERVERS  # noqa: E402
-from table import COLUMNS, lines  # noqa: E402
+from table import COLUMNS, duration, lines  # noqa: E402
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-console = Console(width=max(Console().width, 140), highlight=False)
+console = Console(width=max(Console().width, 160), highlight=False)
 
 
 class Run:
@@ -65,7 +65,8 @@ class Run:
                 self.row(name)
             except BaseException as error:
                 if self.stopped is not None:  # whatever became of it on the way out
-                    self.remarks.append(f"{name}: {self.stopped.name} ended it; above is what was measured until then")
+                    told = "above is what was measured until then" if self.results else "nothing was measured yet"
+                    self.remarks.append(f"{name}: {self.stopped.name} ended it; {told}")
                     break
                 if not isinstance(error, Exception):
                     raise
@@ -91,7 +92,7 @@ class Run:
                 console.print(f"{name}: {case.what} …", style="dim")
                 self.results.append(measured(name, case))
         seconds = monotonic() - begun
-        console.print(f"{name}: {seconds / 60:.1f} minutes", style="dim")
+        console.print(f"{name}: took {duration(seconds)}", style="dim")
         if not ground.cut:
             found = {
                 "when": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -130,7 +131,7 @@ def main() -> int:
     free = [each for each in ROWS if each not in WITH_SERVERS]
     parser = argparse.ArgumentParser(
         description="Measure ours beside what people use today.",
-        epilog=f"All rows take about 40 minutes. Any user may run {', '.join(free)}; the others log a user in to real"
+        epilog=f"All rows take about 45 minutes. Any user may run {', '.join(free)}; the others log a user in to real"
         " SSH, SMB and WebDAV servers on loopback, which takes root.",
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(ROWS)}; all without any")
@@ -143,7 +144,7 @@ def main() -> int:
             f" root: use make bench, as root or where sudo asks for no password. Without: bench/run.py {' '.join(free)}"
         )
     if len(rows) == len(ROWS):
-        console.print("All rows: about 40 minutes. Ctrl-C ends it, and shows what was measured until then.")
+        console.print("All rows: about 45 minutes. Ctrl-C ends it, and shows what was measured until then.")
     return Run().rows(rows)
 
 

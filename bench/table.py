@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["COLUMNS", "lines", "median"]
+__all__ = ["COLUMNS", "duration", "lines", "median"]
 
 COLUMNS = ("what", "ours", "beside", "ratio", "goal", "limit")
 
@@ -39,3 +39,8 @@ def median(kind: Mapping[str, Any]) -> str:
     """Of its figures, in three digits."""
     figure = float(f"{kind['median']:.3g}")
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:g}"
+
+
+def duration(seconds: float) -> str:
+    """In whole minutes, or seconds if there are few."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
