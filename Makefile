@@ -1,7 +1,7 @@
 # What a developer does with a checkout. Every target sets up what it needs first (tools/setup) and says so.
 
 BIN := .venv/bin
-# The tests log users in to real servers, which takes root; files in the checkout stay the developer's.
+# Tests and benchmarks log users in to real servers, which takes root; files in the checkout stay the developer's.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n env PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/mprouter-hypothesis)
 
 .PHONY: help demo test bench lint format lock
@@ -19,7 +19,8 @@ test: ## Check format, lint and types, then run the tests against real servers o
 	@echo "== tests: pytest"
 	@$(ROOT) $(BIN)/pytest -n 2
 
-bench: ## Measure against what people use today: all, or ROW=name
+bench: ## Measure against what people use today: all (45 minutes), or ROW=name; takes root, or sudo that asks for no password
+	$(if $(filter undefined,$(origin ROW)),,$(if $(strip $(ROW)),,$(error ROW is empty: name a row, or leave it out for all of them)))
 	@tools/setup bench
 	@$(ROOT) $(BIN)/python bench/run.py $(ROW)
 

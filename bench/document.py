@@ -1,17 +1,22 @@
 """Write the figures of the last runs into docs/performance.md, and draw docs/growth.svg: after ``make bench``.
 
-What is read is build/bench/ROW.json, of each row the newest. The plot is drawn by gnuplot (Debian's gnuplot-nox).
+What is read is build/bench/ROW.json, which ``make bench`` writes when a row was measured to its end. Nothing is written
+unless that is there for each row, from one machine. The plot is drawn by gnuplot (Debian's gnuplot-nox).
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import UNITS
 from rows import ROWS
+from table import COLUMNS, duration, lines
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -51,50 +56,54 @@ set ylabel "milliseconds"
 """
 
 
-def main() -> None:
-    """Both."""
-    found = {row: json.loads(file.read_text()) for row in ROWS if (file := ROOT / f"build/bench/{row}.json").exists()}
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCUMENT.write_text(before + BEGIN + figures(found) + END + after)
+def main() -> int:
+    """Both; 1 if there is not all that it takes, and nothing was changed."""
+    found, lacking = {}, []
+    for row in ROWS:
+        file = ROOT / "build" / "bench" / f"{row}.json"
+        found[row] = json.loads(file.read_text()) if file.exists() else {}
+        if "seconds" not in found[row]:  # of a run of today's program, and to its end
+            lacking.append(row)
+    if lacking:
+        print(
+            f"no figures that are whole, in build/bench: {', '.join(lacking)}; run make bench ROW='{' '.join(lacking)}'"
+        )
+        return 1
+    if len({tuple(row["machine"].items()) for row in found.values()}) > 1:
+        print("the figures in build/bench are of several machines, kernels or Pythons; run make bench")
+        return 1
+    if shutil.which("gnuplot") is None:
+        print("gnuplot is not installed (Debian's package gnuplot-nox)")
+        return 1
+    before, begin, rest = DOCUMENT.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
     subprocess.run(["gnuplot"], input=plot(found), text=True, check=True)
+    DOCUMENT.write_text(before + begin + figures(found) + end + after)
+    return 0
 
 
 def figures(found: dict[str, Any]) -> str:
-    """The table, with the machine and the days."""
-    machine = " · ".join(next(iter(found.values()))["machine"].values())
+    """The table, with the machine, the days and what each row took."""
+    machine = " · ".join(found[ROWS[0]]["machine"].values())
     days = sorted({row["when"] for row in found.values()})
-    lines = [
+    took = ", ".join(f"{name} {duration(row['seconds'])}" for name, row in found.items())
+    total = duration(sum(row["seconds"] for row in found.values()))
+    cases = [case for row in found.values() for case in row["cases"] if any(each["goal"] for each in case["lines"])]
+    written = [
         f"Measured on {' to '.join(dict.fromkeys((days[0], days[-1])))}: {machine}.",
         "",
-        "| what | ours | best of the others | ratio | goal | limit |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(line for row in found.values() for case in row["cases"] if case["goals"] for line in case_lines(case)),
+        line(COLUMNS),
+        line(["---"] * len(COLUMNS)),
+        *(line(each) for case in cases for each in lines(case)),
+        "",
+        f"It took {total}: {took}.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(written) + "\n"
 
 
-def case_lines(case: dict[str, Any]) -> list[str]:
-    """One for each goal. Where ours has several ways, all are told, and the best counts."""
-    kinds = case["kinds"]
-    upward = case["goals"][0]["goal"].startswith("≥")
-    ours = sorted((name for name in kinds if kinds[name]["role"] == "ours"), key=lambda name: kinds[name]["median"])
-    ways = [f"{figure(kinds[name])} {case['unit']} ±{kinds[name]['spread']:.0%}" for name in ours]
-    if len(ours) > 1:
-        ways = [f"{way} ({name})" for name, way in zip(ours, ways, strict=True)]
-    told = ", ".join(reversed(ways) if upward else ways)
-    limits = ", ".join(f"{name} {figure(kind)}" for name, kind in kinds.items() if kind["role"] == "limit")
-    return [
-        f"| {case['what']} | {told} | {goal['peer']} {figure(kinds[goal['peer']])}"
-        f" | **{goal['ratio']:.2f}** | {goal['goal']}{'' if goal['met'] else ', missed'} | {limits} |"
-        for goal in case["goals"]
-    ]
-
-
-def figure(kind: dict[str, Any]) -> str:
-    """Its median, in three digits."""
-    median = float(f"{kind['median']:.3g}")
-    return f"{median:,.0f}" if median >= 100 else f"{median:g}"
+def line(cells: Sequence[str]) -> str:
+    """Of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
 
 
 def plot(found: dict[str, Any]) -> str:
@@ -119,4 +128,4 @@ def plot(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,12 +10,15 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from sandbox import Places
 from servers import account as accounts
 from servers import sftp, smb, webdav
 from servers.account import Account
+from servers.daemon import end
 from servers.sftp import SftpServer
 from servers.smb import SmbServer
 from servers.webdav import WebdavServer
@@ -26,28 +29,40 @@ MPR = Path(sys.executable).with_name("mpr")
 
 T = TypeVar("T")
 
+ATTEMPTS = 3
+"""A process that is ended may leave a mount, one that was about to mount may do it still."""
+
 _DIRECTORIES = ("CONFIG", "STATE", "RUNTIME", "DRIVES", "SYSTEM")
 
 
 class Ground:
-    """For one run; ends what it started when it is left.
+    """For one row; ends what it started when it is left, and whatever else is mounted or runs below its place by then.
 
-    left_out: peers that are not here, each with the reason.
+    place: a directory in which all others are. left_out: peers that are not here, each with the reason. cut: cases that
+    cannot be measured here, likewise; the row's figures are not whole without them.
     """
 
     def __init__(self, running: ExitStack) -> None:
         self._running = running
         self.left_out: dict[str, str] = {}
-        self.place = self.directory()
+        self.cut: dict[str, str] = {}
+        self.place = Path(tempfile.mkdtemp(prefix="mprouter-bench-"))
+        running.callback(self._clear)
+        self._numbers = count()
+        self.place.chmod(0o711)  # the servers' user passes through
         self._environment = dict(os.environ)
         running.callback(self._restore)
         self.places()
 
     def directory(self, *, on: Path | None = None) -> Path:
-        """A new one, on the disk where temporary files are or that of *on*."""
-        made = Path(tempfile.mkdtemp(prefix="mprouter-bench-", dir=on))
-        self._running.callback(shutil.rmtree, made, ignore_errors=True)
-        made.chmod(0o711)  # the servers' user passes through
+        """A new one, in the place or, for its disk, in *on*."""
+        if on:
+            made = Path(tempfile.mkdtemp(prefix="mprouter-bench-", dir=on))
+            self._running.callback(shutil.rmtree, made, ignore_errors=True)
+        else:
+            made = self.place / str(next(self._numbers))  # short: the names of sockets below have a limit
+            made.mkdir()
+        made.chmod(0o711)
         return made
 
     def places(self) -> Path:
@@ -96,10 +111,22 @@ class Ground:
         return self._running.enter_context(context)
 
     def start(self, argv: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
-        """A program that runs until the ground is left, and is ended then."""
-        started = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        """A program that runs until the ground is left, and is ended then; Ctrl-C does not reach it before."""
+        silent = subprocess.DEVNULL
+        started = subprocess.Popen(argv, env=environment, stdout=silent, stderr=silent, start_new_session=True)
         self._running.callback(started.wait, 20)
         self._running.callback(started.terminate)
+
+    def _clear(self) -> None:
+        """What a row that failed or was interrupted could not undo goes, too: mounts first, since files are behind."""
+        left = Places(self.place)
+        for _ in range(ATTEMPTS):
+            for point in reversed(left.mounts()):
+                subprocess.run(["fusermount3", "-uz", point], check=False, stderr=subprocess.DEVNULL)
+            end(left.processes())
+        if mounts := left.mounts():
+            raise RuntimeError(f"{len(mounts)} directories below {self.place} stay mounted, {mounts[-1]} is one")
+        shutil.rmtree(self.place, ignore_errors=True)
 
     def _restore(self) -> None:
         os.environ.clear()

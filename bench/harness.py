@@ -11,13 +11,13 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-__all__ = ["ROUNDS", "Case", "Goal", "Kind", "Result", "Role", "machine", "measured", "timed"]
+__all__ = ["ROUNDS", "Case", "Goal", "Kind", "Line", "Result", "Role", "machine", "measured", "timed"]
 
 ROUNDS = 7
 """How often each kind has its turn, unless a case says more."""
@@ -37,28 +37,48 @@ class Role(StrEnum):
 class Kind:
     """One of those that are compared.
 
-    once: has it done, and returns the figure. clean: undoes that, outside of what is measured.
+    once: has it done, and returns the figure. clean: undoes that, outside of what is measured. engine: which program
+    does the work, if a peer may have the same: their ratio is then what is put around it.
     """
 
     name: str
     role: Role
     once: Callable[[], float]
     clean: Callable[[], object] = lambda: None
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What the ratio of ours to the best peer is to be. at_least: it is to be no less, else no more.
+    """What the ratio of the best of ours to the best peer is to be. at_least: it is to be no less, else no more.
 
-    of: the name of the peer that counts, if it is not the best.
+    of: the name of the peer that counts, if it is not the best. unit: the bound is one of the figure itself, in the
+    case's unit, which this is; nobody is compared with.
     """
 
-    ratio: float
+    bound: float
     at_least: bool = False
     of: str | None = None
+    unit: str = ""
 
     def __str__(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.ratio:g}"
+        bound = f"{self.bound:,g} {self.unit}" if self.unit else f"{self.bound:g}"
+        return f"{'≥' if self.at_least else '≤'} {bound}"
+
+    def met(self, figure: float) -> bool:
+        """Whether the ratio, or the figure, is as good."""
+        return figure >= self.bound if self.at_least else figure <= self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of ours beside a peer. peer, ratio: None if there is none on this machine. goal: only of the best of ours."""
+
+    ours: str
+    peer: str | None
+    ratio: float | None
+    goal: Goal | None
+    met: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +100,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The figures of a case. left_out: peers that are not on this machine, each with the reason."""
+    """The figures of a case, for each kind by its name."""
 
     row: str
-    what: str
-    unit: str
-    goals: Sequence[Goal]
+    case: Case
     figures: Mapping[str, Sequence[float]]
-    roles: Mapping[str, Role]
-    series: str = ""
-    counts: int | None = None
-    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def median(self, name: str) -> float:
         """Of the kind *name*."""
@@ -103,50 +117,56 @@ class Result:
 
     def named(self, role: Role) -> list[str]:
         """The kinds in this role, the best first."""
-        names = [name for name, each in self.roles.items() if each is role]
-        return sorted(names, key=self.median, reverse=any(each.at_least for each in self.goals))
+        names = [each.name for each in self.case.kinds if each.role is role]
+        return sorted(names, key=self.median, reverse=any(each.at_least for each in self.case.goals))
 
-    def compared(self, goal: Goal) -> tuple[str, float] | None:
-        """The peer that the goal is about, and the ratio of ours to it; None if there is none on this machine."""
-        peers = [name for name in self.named(Role.PEER) if goal.of in {None, name}]
+    def lines(self) -> list[Line]:
+        """One for each of ours and each goal, or one of each if there is no goal."""
+        ours = [each.name for each in self.case.kinds if each.role is Role.OURS]
+        goals: Sequence[Goal | None] = self.case.goals or [None]
+        return [self._line(name, goal) for name in ours for goal in goals]
+
+    def _line(self, ours: str, goal: Goal | None) -> Line:
+        counts = goal if ours == self.named(Role.OURS)[0] else None
+        if goal and goal.unit:
+            return Line(ours, None, None, counts, counts.met(self.median(ours)) if counts else None)
+        peers = [name for name in self.named(Role.PEER) if goal is None or goal.of in {None, name}]
         if not peers:
-            return None
-        return peers[0], self.median(self.named(Role.OURS)[0]) / self.median(peers[0])
-
-    def met(self, goal: Goal) -> bool | None:
-        """Whether ours is as good as the goal; None if there is nothing to compare it with."""
-        compared = self.compared(goal)
-        if compared is None:
-            return None
-        return compared[1] >= goal.ratio if goal.at_least else compared[1] <= goal.ratio
+            return Line(ours, None, None, counts, None)
+        ratio = self.median(ours) / self.median(peers[0])
+        return Line(ours, peers[0], ratio, counts, counts.met(ratio) if counts else None)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """All of it, as docs/performance.md describes it."""
         return {
-            "row": self.row,
-            "what": self.what,
-            "unit": self.unit,
-            "series": self.series,
-            "counts": self.counts,
-            "goals": [
-                {"goal": str(each), "peer": said[0], "ratio": round(said[1], 3), "met": self.met(each)}
-                for each in self.goals
-                if (said := self.compared(each))
+            "what": self.case.what,
+            "unit": self.case.unit,
+            "series": self.case.series,
+            "counts": self.case.counts,
+            "lines": [
+                {
+                    "ours": each.ours,
+                    "peer": each.peer,
+                    "ratio": None if each.ratio is None else round(each.ratio, 3),
+                    "goal": None if each.goal is None else str(each.goal),
+                    "met": each.met,
+                }
+                for each in self.lines()
             ],
             "kinds": {
-                name: {
-                    "role": str(role),
-                    "median": float(f"{self.median(name):.5g}"),
-                    "spread": round(self.spread(name), 3),
-                    "figures": [float(f"{each:.5g}") for each in self.figures[name]],
+                each.name: {
+                    "role": str(each.role),
+                    "engine": each.engine,
+                    "median": float(f"{self.median(each.name):.5g}"),
+                    "spread": round(self.spread(each.name), 3),
+                    "figures": [float(f"{figure:.5g}") for figure in self.figures[each.name]],
                 }
-                for name, role in self.roles.items()
+                for each in self.case.kinds
             },
-            "left_out": dict(self.left_out),
         }
 
 
-def measured(row: str, case: Case, left_out: Mapping[str, str]) -> Result:
+def measured(row: str, case: Case) -> Result:
     """Let the kinds of *case* take turns, each in another place of the round each time, and collect their figures."""
     figures: dict[str, list[float]] = {each.name: [] for each in case.kinds}
     for number in range(case.rounds):
@@ -156,8 +176,7 @@ def measured(row: str, case: Case, left_out: Mapping[str, str]) -> Result:
                 figures[kind.name].append(kind.once())
             finally:
                 kind.clean()
-    roles = {each.name: each.role for each in case.kinds}
-    return Result(row, case.what, case.unit, case.goals, figures, roles, case.series, case.counts, dict(left_out))
+    return Result(row, case, figures)
 
 
 def timed(call: Callable[[], object], unit: str, *, times: int = 1) -> Callable[[], float]:

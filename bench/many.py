@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from ground import MPR, Ground
@@ -55,18 +56,31 @@ class Many:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(Rclone.unmount, self._theirs))
 
+    def taken(self) -> float:
+        """MiB that the rclone of ours takes."""
+        return memory(f"--rc-addr=unix://{self._environment['MPROUTER_RUNTIME_DIR']}/rclone.sock", number=1)
+
+    def taken_by_theirs(self) -> float:
+        """MiB that their processes take, which are as many as the mounts."""
+        return memory(*(str(each.place) for each in self._theirs), number=NUMBER)
+
     def _mpr(self, *arguments: str) -> None:
         subprocess.run([MPR, *arguments], env=self._environment, stdout=subprocess.DEVNULL, check=True)
 
 
-def memory(name: str) -> float:
-    """MiB that the processes called *name* take, what they share divided among them."""
-    total = 0
+def memory(*words: str, number: int) -> float:
+    """MiB that the processes take which were started with one of *words*, of which there must be *number*.
+
+    Each has its own memory to itself. Of the program's file, which all map, they have one copy: it is counted once, as
+    large as the one has it that has most of it. So it does not matter who else on this machine runs the same program.
+    """
+    own, of_files = [], []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "comm").read_text().strip() == name:
-                lines = (process / "smaps_rollup").read_text().splitlines()
-                total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        except OSError:  # it has ended
-            continue
-    return total / 1024
+        with suppress(OSError):  # it has ended
+            if not set(words).isdisjoint((process / "cmdline").read_text(errors="replace").split("\0")):
+                status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+                own.append(int(status["RssAnon"].split()[0]))
+                of_files.append(int(status["RssFile"].split()[0]) + int(status["RssShmem"].split()[0]))
+    if len(own) != number:
+        raise RuntimeError(f"{len(own)} processes were found, where {number} must be")
+    return (sum(own) + max(of_files)) / 1024

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,10 +23,11 @@ from ground import MPR, Ground
 from harness import Role
 from mprouter import Connection, Router
 from mprouter.providers.rclone import daemon
-from servers.daemon import Server, wait_for
+from servers.daemon import Server, processes, wait_for
 
 __all__ = [
     "NETWORKS",
+    "Before",
     "Command",
     "Gio",
     "InProcess",
@@ -35,6 +37,7 @@ __all__ = [
     "Sshfs",
     "below",
     "commands",
+    "gvfs_session",
     "mounters",
     "newest_rclone",
     "places_with_passwords",
@@ -92,6 +95,9 @@ class Mounter(ABC):
     """One way to have *share* as a directory."""
 
     name: str
+    engine: str
+    """The program that makes files of it: where two have the same, they differ in what is around it."""
+
     role: ClassVar[Role] = Role.PEER
 
     def __init__(self, share: Share, ground: Ground) -> None:
@@ -113,18 +119,28 @@ class Mounter(ABC):
         return path
 
 
-class Command(Mounter):
-    """``mpr connect`` and ``mpr disconnect``. warm: the rclone that holds the connections stays from time to time.
+class Before(Enum):
+    """What there is when ``mpr connect`` begins.
 
-    sshfs: with the file that enables the provider of that name.
+    NOTHING: no rclone of ours runs. RCLONE: it runs, and has not been at any server yet. SESSION: it runs, and was at
+    this one less than a minute ago, for which time it keeps the session that it had there.
     """
+
+    NOTHING = "nothing"
+    RCLONE = "rclone"
+    SESSION = "session"
+
+
+class Command(Mounter):
+    """``mpr connect`` and ``mpr disconnect``. sshfs: with the file that enables the provider of that name."""
 
     role = Role.OURS
 
-    def __init__(self, share: Share, ground: Ground, *, warm: bool, sshfs: bool = False) -> None:
+    def __init__(self, share: Share, ground: Ground, *, before: Before = Before.SESSION, sshfs: bool = False) -> None:
         super().__init__(share, ground)
+        self.engine = "sshfs" if sshfs else "rclone"
         self.name = "mpr connect, sshfs" if sshfs else "mpr connect"
-        self._warm = warm
+        self._before = before
         self._environment = places_with_passwords(ground, share)
         if sshfs:
             file = Path(self._environment["MPROUTER_CONFIG_DIR"]) / "providers.d" / "sshfs.toml"
@@ -141,8 +157,11 @@ class Command(Mounter):
     def unmount(self) -> None:
         """See ``Mounter``."""
         self._run("disconnect", str(self.place / "drive"))
-        if not self._warm:
+        if self._before is not Before.SESSION:
             stop(self._environment)
+        if self._before is Before.RCLONE:
+            with within(self._environment):
+                daemon.obtain()
 
     def _run(self, *arguments: str) -> None:
         subprocess.run([MPR, *arguments], env=self._environment, stdout=subprocess.DEVNULL, check=True)
@@ -150,6 +169,8 @@ class Command(Mounter):
 
 class InProcess(Mounter):
     """``Router.connect`` and ``Connection.close`` of a program that has made connections before."""
+
+    engine = "rclone"
 
     def __init__(self, share: Share, ground: Ground) -> None:
         super().__init__(share, ground)
@@ -177,6 +198,8 @@ class InProcess(Mounter):
 class Sshfs(Mounter):
     """``sshfs`` with its defaults."""
 
+    engine = "sshfs"
+
     def __init__(self, share: Share, ground: Ground, program: str) -> None:
         super().__init__(share, ground)
         self.name = "sshfs"
@@ -197,6 +220,8 @@ class Sshfs(Mounter):
 
 class Rclone(Mounter):
     """``rclone mount --daemon`` with its defaults."""
+
+    engine = "rclone"
 
     def __init__(self, share: Share, ground: Ground) -> None:
         super().__init__(share, ground)
@@ -230,7 +255,13 @@ class Rclone(Mounter):
 
 
 class Gio(Mounter):
-    """``gio mount`` in a session of its own, seen through gvfs's FUSE file system. warm: gvfsd and that run already."""
+    """``gio mount`` in a session of its own, seen through gvfs's FUSE file system. warm: gvfsd and that run already.
+
+    The process that gvfsd has for a mount stays for a second after the unmount, and for so long the FUSE file system
+    asks it, rather than a new mount's, and fails. Nobody mounts again in less than a second, so ``unmount`` waits.
+    """
+
+    engine = "gvfs"
 
     def __init__(self, share: Share, ground: Ground, session: Mapping[str, str], *, warm: bool) -> None:
         super().__init__(share, ground)
@@ -253,29 +284,21 @@ class Gio(Mounter):
 
     def unmount(self) -> None:
         """See ``Mounter``."""
+        gvfsd = self._daemon()
         self._run("mount", "-u", self._url)
         wait_for(lambda: not os.listdir(self._seen), "the end of gvfs's mount")
-        if not self._warm:
-            os.kill(self._daemon(), signal.SIGTERM)
+        if self._warm:
+            wait_for(lambda: gvfsd not in {parent for _, parent in processes()}, "the end of gvfsd's child")
+        else:
+            os.kill(gvfsd, signal.SIGTERM)
             wait_for(lambda: not os.path.ismount(self._seen), "the end of gvfsd")
 
     def _daemon(self) -> int:
         """The process that the session's bus has started."""
         method = "org.freedesktop.DBus.GetConnectionUnixProcessID"
-        argv = [
-            "gdbus",
-            "call",
-            "--session",
-            "--dest",
-            "org.freedesktop.DBus",
-            "--object-path",
-            "/",
-            "--method",
-            method,
-        ]
-        said = subprocess.run(
-            [*argv, "org.gtk.vfs.Daemon"], env=self._session, capture_output=True, text=True, check=True
-        )
+        argv = ["gdbus", "call", "--session", "--dest", "org.freedesktop.DBus", "--object-path", "/"]
+        argv += ["--method", method, "org.gtk.vfs.Daemon"]
+        said = subprocess.run(argv, env=self._session, capture_output=True, text=True, check=True)
         return int(re.findall(r"\d+", said.stdout)[-1])
 
     def _run(self, *arguments: str) -> None:
@@ -304,10 +327,10 @@ def newest_rclone() -> str:
 
 
 def commands(ground: Ground, share: Share) -> list[Command]:
-    """Ours, warm, with each engine that there is for the network."""
-    found = [Command(share, ground, warm=True)]
+    """Ours, with each engine that there is for the network, the default first."""
+    found = [Command(share, ground)]
     if share.network == "sftp" and ground.has("sshfs", "sshfs"):
-        found.append(Command(share, ground, warm=True, sshfs=True))
+        found.append(Command(share, ground, sshfs=True))
     return found
 
 
@@ -321,8 +344,8 @@ def mounters(ground: Ground, share: Share, *, warm: bool = True) -> list[Mounter
     return found
 
 
-def gvfs_session(ground: Ground, share: Share) -> dict[str, str] | None:
-    """The environment of a D-Bus session of its own with gvfs in it."""
+def gvfs_session(ground: Ground, share: Share | None = None) -> dict[str, str] | None:
+    """The environment of a D-Bus session of its own with gvfs in it, for mounts of *share*; None if there is none."""
     daemons = Path("/usr/libexec")
     if not (ground.has("gio", "libglib2.0-bin") and ground.has("dbus-daemon", "dbus-daemon")):
         return None
@@ -333,7 +356,7 @@ def gvfs_session(ground: Ground, share: Share) -> dict[str, str] | None:
     (home / "gvfs").mkdir()
     programs = home / "programs"
     programs.mkdir()
-    if share.network == "sftp":  # gvfs runs the ssh of PATH and has no way to tell it about keys
+    if share is not None and share.network == "sftp":  # gvfs runs the ssh of PATH and has no way to tell it about keys
         ssh = programs / "ssh"
         options = f"-i {share.options['key_file']} -o UserKnownHostsFile={share.options['known_hosts']}"
         ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null {options} "$@"\n')

@@ -1,6 +1,6 @@
 """What is measured: one file for each row, or few rows, of the table."""
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "WITH_SERVERS"]
 
 ROWS = (
     "dispatch",
@@ -18,3 +18,6 @@ ROWS = (
     "growth",
 )
 """In the order of the table."""
+
+WITH_SERVERS = frozenset({"connect", "throughput", "files", "restore", "memory"})
+"""Those that log a user in to real servers, which takes root."""

@@ -40,9 +40,8 @@ def cases(ground: Ground) -> Iterator[Case]:
             Kind("mprouter", Role.OURS, timed(ours, "us", times=times)),
             Kind("pluggy", Role.PEER, timed(theirs, "us", times=times)),
         ]
-        yield Case(
-            f"pre and post of {number:,} notifyees", "us", kinds, GOALS, rounds=21, series="notifyees", counts=number
-        )
+        case = f"pre and post of {number:,} notifyee{'s' * (number > 1)}"
+        yield Case(case, "us", kinds, GOALS, rounds=21, series="notifyees", counts=number)
 
 
 def attempt() -> Event:

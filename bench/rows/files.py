@@ -35,11 +35,7 @@ def cases(ground: Ground) -> Iterator[Case]:
             mounted = {each: each.mount() for each in mounters_here}
             try:
                 kinds = [
-                    Kind(
-                        each.name,
-                        each.role,
-                        once(path, names, number, work),
-                    )
+                    Kind(each.name, each.role, once(path, names, number, work), engine=each.engine)
                     for each, path in mounted.items()
                 ]
                 yield Case(f"{network}: {what}", "files/s", kinds, GOALS, rounds=ROUNDS)

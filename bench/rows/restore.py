@@ -13,7 +13,7 @@ def cases(ground: Ground) -> Iterator[Case]:
     """One, from nothing running to all paths listed."""
     many = Many(ground)
     kinds = [
-        Kind("mpr restore", Role.OURS, timed(many.restore, "s"), many.disconnect),
-        Kind("rclone mount", Role.PEER, timed(many.mount, "s"), many.unmount),
+        Kind("mpr restore", Role.OURS, timed(many.restore, "s"), many.disconnect, "rclone"),
+        Kind("rclone mount", Role.PEER, timed(many.mount, "s"), many.unmount, "rclone"),
     ]
     yield Case(f"restore {NUMBER} connections on 3 servers", "s", kinds, [Goal(0.33)])

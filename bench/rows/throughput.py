@@ -44,7 +44,7 @@ def cases(ground: Ground) -> Iterator[Case]:
                 ("write and close", closes, put),
                 ("write until the server has", arrives, put),
             ):
-                compared = [Kind(each.name, each.role, once) for each, once in kinds]
+                compared = [Kind(each.name, each.role, once, engine=each.engine) for each, once in kinds]
                 if tool is not None:
                     compared.append(tool)
                 yield Case(f"{network}: {what} {MIB:.0f} MiB", "MiB/s", compared, GOALS, rounds=ROUNDS)
