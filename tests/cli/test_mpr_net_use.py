@@ -430,9 +430,11 @@ def test_c6_data_that_the_server_refuses_have_a_way_out(
     [
         ("give another password with --password-stdin, another user with --user",
          "give another password with * after the name, another user with /USER:NAME"),
+        ("give another key with -o key_file=FILE, a password with --password-stdin, another user with --user",
+         "give a password with * after the name, another user with /USER:NAME"),
         ("close them, or disconnect with --force", "close them, or disconnect with /Y"),
     ],
-    ids=["password", "force"],
+    ids=["password", "key", "force"],
 )  # fmt: skip
 def test_hints_name_switches_that_net_use_has(capsys: pytest.CaptureFixture[str], hint: str, told: str) -> None:
     tell(WNetError(Status.ERROR_LOGON_FAILURE, hint=hint))

@@ -115,7 +115,7 @@ def test_c8_each_fault_has_the_status_that_sftp_gives_it(
 def test_c8_who_is_not_let_in(who: Mapping[str, str], password_share: Share, refused: Refused) -> None:
     error = refused(replace(password_share, password=None), **who)
     assert error.status is Status.ERROR_LOGON_FAILURE
-    assert "--password-stdin" in str(error)
+    assert ("another password" if "password" in who else "another key with -o key_file=FILE, a password") in str(error)
 
 
 def test_r3_what_sshfs_cannot_do_is_left_to_sftp(
