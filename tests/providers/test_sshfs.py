@@ -360,6 +360,19 @@ def test_r1_its_order_says_who_is_asked_first(
     assert mpr("disconnect", "Z:").returncode == 0
 
 
+def test_r4_a_changed_key_is_refused_by_both_when_no_session_is_there(
+    mpr: Command, places: Places, sftp_server: SftpServer
+) -> None:
+    enable(places)
+    wrong = ["-o", f"known_hosts={sftp_server.wrong_hosts}", "-o", f"key_file={sftp_server.key}"]
+    for only in ([], ["--provider", "sftp"]):
+        ran = mpr("connect", sftp_server.url(), "Z:", *wrong, *only)
+        assert ran.returncode == 1
+        assert "is not the recorded one" in ran.stderr
+        assert "(ERROR_MUTUAL_AUTH_FAILED, 1397)" in ran.stderr
+        assert f"the old one is in {sftp_server.wrong_hosts}:1" in ran.stderr
+
+
 def test_r3_without_the_program_sftp_connects(
     mpr: Command, places: Places, sftp_server: SftpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
