@@ -27,6 +27,7 @@ from recorder import Script
 from sandbox import Command, Places
 from servers.ftp import FtpServer
 from servers.smb import SmbServer
+from warm import MPR
 
 PROJECTS = r"\\files\projects"
 COMPLETED = "The command completed successfully.\n\n"
@@ -527,3 +528,18 @@ def test_on_a_terminal_the_password_of_the_user_is_asked_for(terminal: PseudoTer
     assert code == 2
     assert "System error 1223 has occurred." in shown
     assert ftp_server.password not in shown
+
+
+@pytest.mark.parametrize("question", [False, True], ids=["a list", "a question"])
+def test_output_that_cannot_be_written_is_a_failure_with_its_exit_code(
+    question: bool, mpr: Command, places: Places, resource: str
+) -> None:
+    words = []
+    if question:
+        assert mpr("connect", resource, "Z:", "--persist").returncode == mpr("disconnect", "Z:").returncode == 0
+        words = ["Z:", f"file://{places.home}"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run([MPR, "net", "use", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("mpr: standard output cannot be written: No space left on device (ERROR_WRITE_FAULT")
+    assert places.mounts() == []
