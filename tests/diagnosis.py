@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Examine", "Report", "in_a_namespace", "report"]
+from sandbox import OrdinaryUser
+
+__all__ = ["Examine", "Report", "as_an_ordinary_user", "in_a_namespace", "report"]
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,11 @@ def in_a_namespace(commands: str, argv: Sequence[str | Path]) -> subprocess.Comp
     return subprocess.run(
         ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
+
+
+def as_an_ordinary_user(user: OrdinaryUser, commands: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``mpr`` as *user* there; *commands* are root's."""
+    variables = {**user.places.environment, **user._variables, "PATH": os.environ["PATH"]}
+    argv = ["setpriv", f"--reuid={user.account.uid}", f"--regid={user.account.gid}", "--clear-groups", "env", "-i"]
+    argv += [f"{name}={value}" for name, value in variables.items()]
+    return in_a_namespace(commands, [*argv, user.python, "-m", "mprouter", *words])

@@ -109,7 +109,7 @@ def test_c6_what_waits_is_told_until_the_next_connection_sends_it(
     wait_for(lambda: not unsent(mpr), "the files to be sent")
     assert (server.root / "report").read_text() == "important"
     assert (server.root / "table").read_text() == "too"
-    assert mpr("list", "--unsent").stdout == "Everything is on the servers.\n"
+    assert mpr("list", "--unsent").stdout == "Nothing waits to be sent.\n"
 
 
 def test_c6_what_waits_is_told_when_the_lost_connection_is_gone_too(

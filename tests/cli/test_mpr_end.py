@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from click.testing import CliRunner
 
+from mprouter.cli.program import program
 from sandbox import Command, Places
 from servers.daemon import wait_for
 from strangers import register
 from warm import MPR
 
 
-def start(before: str, *words: str, output: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
+def start(
+    before: str, *words: str, output: IO[str] | int = subprocess.PIPE, places: Places | None = None
+) -> subprocess.Popen[str]:
     """A command in an interpreter of its own, which writes when it likes, after *before* has been done in it."""
     code = f"import atexit, os, sys, threading\n{before}\nfrom mprouter.cli import main\nmain()"
     return subprocess.Popen(
@@ -24,13 +28,15 @@ def start(before: str, *words: str, output: IO[str] | int = subprocess.PIPE) -> 
         stdout=output,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **(places.environment if places else {})},
     )
 
 
-def run(before: str, *words: str, output: IO[str] | int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+def run(
+    before: str, *words: str, output: IO[str] | int = subprocess.PIPE, places: Places | None = None
+) -> subprocess.CompletedProcess[str]:
     """The same, until it ends."""
-    with start(before, *words, output=output) as running:
+    with start(before, *words, output=output, places=places) as running:
         printed, errors = running.communicate()
         return subprocess.CompletedProcess(words, running.returncode, printed, errors)
 
@@ -82,6 +88,35 @@ def test_ctrl_c_while_threads_are_waited_for_is_told_as_elsewhere(others: str) -
         output, errors = running.communicate(timeout=60)
     assert output.splitlines()[1:] == ["at exit"]
     assert (running.returncode, errors) == (130, "mpr: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "module", ["mprouter.names", "click", "mprouter.cli.program", "mprouter.cli.connect", "mprouter.router"]
+)
+def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, places: Places) -> None:
+    ran = run(
+        "import signal\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}:\n"
+        "            sys.meta_path.remove(self)\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())",
+        *("connect", f"file://{places.home}", "Z:"),
+        places=places,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "mpr: interrupted\n")
+    assert places.mounts() == []
+    assert list(places.drives.iterdir()) == []
+
+
+def test_ctrl_c_while_words_are_read_is_told_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "parse_args", interrupted)
+    ran = CliRunner().invoke(program, ["list"])
+    assert (ran.exit_code, ran.output) == (130, "mpr: interrupted\n")
 
 
 @pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["nonsense"], 2)])

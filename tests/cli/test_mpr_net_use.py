@@ -27,6 +27,7 @@ from recorder import Script
 from sandbox import Command, Places
 from servers.ftp import FtpServer
 from servers.smb import SmbServer
+from warm import MPR
 
 PROJECTS = r"\\files\projects"
 COMPLETED = "The command completed successfully.\n\n"
@@ -430,9 +431,11 @@ def test_c6_data_that_the_server_refuses_have_a_way_out(
     [
         ("give another password with --password-stdin, another user with --user",
          "give another password with * after the name, another user with /USER:NAME"),
+        ("give another key with -o key_file=FILE, a password with --password-stdin, another user with --user",
+         "give a password with * after the name, another user with /USER:NAME"),
         ("close them, or disconnect with --force", "close them, or disconnect with /Y"),
     ],
-    ids=["password", "force"],
+    ids=["password", "key", "force"],
 )  # fmt: skip
 def test_hints_name_switches_that_net_use_has(capsys: pytest.CaptureFixture[str], hint: str, told: str) -> None:
     tell(WNetError(Status.ERROR_LOGON_FAILURE, hint=hint))
@@ -525,3 +528,18 @@ def test_on_a_terminal_the_password_of_the_user_is_asked_for(terminal: PseudoTer
     assert code == 2
     assert "System error 1223 has occurred." in shown
     assert ftp_server.password not in shown
+
+
+@pytest.mark.parametrize("question", [False, True], ids=["a list", "a question"])
+def test_output_that_cannot_be_written_is_a_failure_with_its_exit_code(
+    question: bool, mpr: Command, places: Places, resource: str
+) -> None:
+    words = []
+    if question:
+        assert mpr("connect", resource, "Z:", "--persist").returncode == mpr("disconnect", "Z:").returncode == 0
+        words = ["Z:", f"file://{places.home}"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run([MPR, "net", "use", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("mpr: standard output cannot be written: No space left on device (ERROR_WRITE_FAULT")
+    assert places.mounts() == []

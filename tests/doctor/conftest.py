@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from diagnosis import Examine, Report, in_a_namespace, report
+from diagnosis import Examine, Report, as_an_ordinary_user, in_a_namespace, report
 from recorder import Script
 from sandbox import Command, OrdinaryUser, Places
 
@@ -33,11 +32,6 @@ def ordinary_doctor(ordinary_user: OrdinaryUser) -> Examine:
     def run(*options: str, commands: str | None = None) -> Report:
         if commands is None:
             return report(ordinary_user.mpr("doctor", "--json", *options))
-        user = ordinary_user.account
-        variables = {**ordinary_user.places.environment, **ordinary_user._variables, "PATH": os.environ["PATH"]}
-        argv = ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", "env", "-i"]
-        argv += [f"{name}={value}" for name, value in variables.items()]
-        argv += [str(ordinary_user.python), "-m", "mprouter", "doctor", "--json", *options]
-        return report(in_a_namespace(commands, argv))
+        return report(as_an_ordinary_user(ordinary_user, commands, "doctor", "--json", *options))
 
     return run

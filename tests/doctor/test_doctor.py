@@ -15,6 +15,7 @@ import pytest
 
 import mprouter.doctor
 import mprouter.providers.rclone.health
+import mprouter.providers.sshfs
 from diagnosis import Examine
 from mprouter.doctor import examination, examine
 from mprouter.finding import Check, Finding, Kind, Severity
@@ -29,7 +30,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "doctor.md"
 
 def kinds() -> Iterator[Kind]:
     """All kinds of findings that the package has."""
-    for room in (mprouter.doctor, mprouter.providers.rclone.health):
+    for room in (mprouter.doctor, mprouter.providers.rclone.health, mprouter.providers.sshfs):
         for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
             yield from (each for each in vars(importlib.import_module(module.name)).values() if isinstance(each, Kind))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from diagnosis import Examine
+from diagnosis import Examine, as_an_ordinary_user
 from mprouter import Router, processes
 from mprouter.doctor import records
 from mprouter.places import private
@@ -107,6 +107,21 @@ def test_as_many_mounts_as_are_allowed(ordinary_doctor: Examine, ordinary_user: 
     (places.base / "fuse.conf").chmod(0o644)
     commands = f"mount --bind {places.base}/fuse.conf /etc/fuse.conf"
     assert ordinary_doctor(commands=commands).one("fuse-mounts-exhausted")["what"].endswith(" of 1 FUSE mounts")
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(0, "ERROR_BUSY, 170"), (-1, None)], ids=["none", "any number"])
+def test_what_the_doctor_says_of_the_number_of_mounts_a_connect_says_too(
+    allowed: int, status: str | None, ordinary_doctor: Examine, ordinary_user: OrdinaryUser
+) -> None:
+    places = ordinary_user.places
+    ordinary_user.run("mkdir", places.home / "data")
+    (places.base / "fuse.conf").write_text(f"mount_max = {allowed}\n")
+    (places.base / "fuse.conf").chmod(0o644)
+    commands = f"mount --bind {places.base}/fuse.conf /etc/fuse.conf"
+    ran = as_an_ordinary_user(ordinary_user, commands, "connect", f"file://{places.home}/data", "Z:")
+    assert (ran.returncode == 0) == (status is None)
+    assert status is None or f": no more mounts are allowed ({status}); see mount_max in fuse.conf\n" in ran.stderr
+    assert ("fuse-mounts-exhausted" in ordinary_doctor(commands=commands).codes) == (status is not None)
 
 
 # -- rclone

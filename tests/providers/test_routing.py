@@ -109,6 +109,31 @@ def test_r3_without_a_significant_error_no_provider_has_the_name() -> None:
     assert "two says" in str(error)
 
 
+def test_r3_a_provider_that_was_named_says_itself_that_it_cannot() -> None:
+    with pytest.raises(WNetError) as raised:
+        route(
+            [Answering("one", Status.ERROR_NOT_SUPPORTED)],
+            NAME,
+            lambda each: each.add_connection(REQUEST),
+            is_named=True,
+        )
+    assert raised.value.status is Status.ERROR_NOT_SUPPORTED
+
+
+def test_r1_what_somebody_can_mend_of_those_before_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    said = {
+        "unable": WNetError(Status.ERROR_NOT_SUPPORTED, "no program", provider="unable", hint="install it"),
+        "stranger": WNetError(Status.ERROR_BAD_NETPATH, "no such server", provider="stranger", hint="is it running?"),
+        "silent": WNetError(Status.ERROR_NOT_SUPPORTED, provider="silent"),
+        "strict": WNetError(Status.ERROR_MUTUAL_AUTH_FAILED, "other key", provider="strict", hint="look at it"),
+    }
+    assert routed(*(Answering(name, error) for name, error in said.items()), Answering("last")) == "last"
+    assert [each.getMessage() for each in caplog.records] == [
+        "connected by last, since unable has refused: no program (ERROR_NOT_SUPPORTED, 50); install it",
+        "connected by last, since strict has refused: other key (ERROR_MUTUAL_AUTH_FAILED, 1397); look at it",
+    ]
+
+
 def test_r3_nobody_knows_the_form_of_the_name() -> None:
     assert refusal(Answering("one", claims=False)).status is Status.ERROR_NO_NET_OR_BAD_PATH
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import warm
+from diagnosis import report
 from mprouter.names import parse_remote
 from mprouter.providers.base import Mounted, State
 from mprouter.providers.rclone.sftp import Sftp
@@ -115,7 +116,7 @@ def test_c8_each_fault_has_the_status_that_sftp_gives_it(
 def test_c8_who_is_not_let_in(who: Mapping[str, str], password_share: Share, refused: Refused) -> None:
     error = refused(replace(password_share, password=None), **who)
     assert error.status is Status.ERROR_LOGON_FAILURE
-    assert "--password-stdin" in str(error)
+    assert ("another password" if "password" in who else "another key with -o key_file=FILE, a password") in str(error)
 
 
 def test_r3_what_sshfs_cannot_do_is_left_to_sftp(
@@ -360,19 +361,51 @@ def test_r1_its_order_says_who_is_asked_first(
     assert mpr("disconnect", "Z:").returncode == 0
 
 
-def test_r3_without_the_program_sftp_connects(
-    mpr: Command, places: Places, sftp_server: SftpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_r4_a_changed_key_is_refused_by_both_when_no_session_is_there(
+    mpr: Command, places: Places, sftp_server: SftpServer
 ) -> None:
     enable(places)
-    for each in ("fusermount3", "sh"):
+    wrong = ["-o", f"known_hosts={sftp_server.wrong_hosts}", "-o", f"key_file={sftp_server.key}"]
+    for only in ([], ["--provider", "sftp"]):
+        ran = mpr("connect", sftp_server.url(), "Z:", *wrong, *only)
+        assert ran.returncode == 1
+        assert "is not the recorded one" in ran.stderr
+        assert "(ERROR_MUTUAL_AUTH_FAILED, 1397)" in ran.stderr
+        assert f"the old one is in {sftp_server.wrong_hosts}:1" in ran.stderr
+
+
+@pytest.fixture
+def without_sshfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is not installed, and all else that is needed is."""
+    for each in ("fusermount3", "sh", "ssh"):
         (tmp_path / each).symlink_to(f"/bin/{each}")
     monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_r3_without_the_program_sftp_connects_and_a_warning_says_why(
+    mpr: Command, places: Places, sftp_server: SftpServer, without_sshfs: None
+) -> None:
+    del without_sshfs
+    enable(places)
+    why = f"{sftp_server.url()}: the program sshfs is not there (ERROR_NOT_SUPPORTED, 50)"
+    why += "; install it: apt install sshfs\n"
     ran = mpr("connect", sftp_server.url(), "Z:", *words(sftp_server), "--provider", "sshfs")
-    assert "the program sshfs is not there" in ran.stderr
-    assert "apt install sshfs" in ran.stderr
-    assert mpr("connect", sftp_server.url(), "Z:", *words(sftp_server)).returncode == 0
+    assert (ran.returncode, ran.stderr) == (1, f"mpr: {why}")
+    ran = mpr("connect", sftp_server.url(), "Z:", *words(sftp_server))
+    assert (ran.returncode, ran.stderr) == (0, f"mpr: warning: connected by sftp, since sshfs has refused: {why}")
     assert provider_of_z(mpr) == "sftp"
     assert mpr("disconnect", "Z:").returncode == 0
+
+
+def test_the_doctor_knows_that_the_program_of_an_enabled_provider_is_missing(
+    mpr: Command, places: Places, without_sshfs: None
+) -> None:
+    del without_sshfs
+    assert report(mpr("doctor", "--json")).codes == set()
+    enable(places)
+    assert report(mpr("doctor", "--json")).one("sshfs-missing")["mend"].startswith("as root: `apt install sshfs`")
+    assert mpr("provider", "disable", "sshfs").returncode == 0
+    assert report(mpr("doctor", "--json")).codes == set()
 
 
 def test_c6_sftp_first_sends_what_was_written_through_it(mpr: Command, places: Places, fresh: Fresh) -> None:

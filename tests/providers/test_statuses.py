@@ -32,6 +32,7 @@ def test_c8_a_wrong_password(network: str, request: pytest.FixtureRequest, refus
     error = refused(share, password="not the password")
     assert error.status is WRONG.get(network, Status.ERROR_LOGON_FAILURE)
     assert isinstance(error, PermissionError)
+    assert "; give another password with --password-stdin, " in str(error)
 
 
 @pytest.mark.parametrize("network", ["sftp", "smb", "webdav", "ftp", "s3"])
@@ -45,7 +46,8 @@ def test_c8_no_password_at_all(network: str, request: pytest.FixtureRequest, ref
     share = replace(request.getfixturevalue(f"{network}_share"), password=None)
     error = refused(share)
     assert error.status is Status.ERROR_LOGON_FAILURE
-    assert "--password-stdin" in str(error)
+    key = "another key with -o key_file=FILE, " if network == "sftp" else ""
+    assert f"; give {key}a password with --password-stdin, " in str(error)
 
 
 class Person:

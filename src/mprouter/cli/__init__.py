@@ -15,6 +15,17 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command that the process was started for; ends the process with its exit code."""
+    import sys
+
+    try:
+        _run()
+    except KeyboardInterrupt as interrupt:  # while modules were loaded
+        from mprouter.cli import failure
+
+        sys.exit(failure.tell(interrupt, json=False))
+
+
+def _run() -> NoReturn:
     import gc
     import os
     import sys

@@ -76,10 +76,12 @@ class Explained(click.Command):
 class Command(Explained):
     """A command of ``mpr``.
 
-    arguments: each argument's name and explanation. examples: each command line and what it is for.
+    arguments: each argument's name and explanation. examples: each command line and what it is for. failed: the exit
+    code of a failure.
     """
 
     allow_extra_args = True  # they are refused below
+    failed = 1
 
     def __init__(
         self,
@@ -113,7 +115,7 @@ class Command(Explained):
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told here, once, whatever it is
                 from mprouter.cli import failure
 
-                ctx.exit(failure.tell(error, json=bool(ctx.params.get("as_json"))))
+                ctx.exit(failure.tell(error, json=bool(ctx.params.get("as_json")), failed=self.failed))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, then the options."""

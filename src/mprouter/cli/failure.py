@@ -18,7 +18,6 @@ DEBUG_VARIABLE = "MPROUTER_DEBUG"
 """Set to anything, it has the traceback of an unexpected error shown."""
 
 _SIGPIPE = 13
-_FAILED = 1
 
 
 class Ended(KeyboardInterrupt):
@@ -29,8 +28,8 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
-def tell(error: BaseException, *, json: bool) -> int:
-    """Say that the command ends with *error*. Returns the exit code."""
+def tell(error: BaseException, *, json: bool, failed: int = 1) -> int:
+    """Say that the command ends with *error*. Returns the exit code: *failed*, or what an interrupt has."""
     if isinstance(error, OutputLost):
         if error.reader_gone:
             return 128 + _SIGPIPE  # what ends other programs then
@@ -45,7 +44,7 @@ def tell(error: BaseException, *, json: bool) -> int:
         return 128 + number
     known = error if isinstance(error, WNetError) else _unexpected(error)
     _tell(str(known), known, json=json)
-    return _FAILED
+    return failed
 
 
 def interrupted(interrupt: KeyboardInterrupt) -> WNetError:

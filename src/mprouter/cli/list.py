@@ -50,7 +50,7 @@ def command(remembered: bool, unsent: bool, as_json: bool) -> None:
         return
     if unsent:
         if not waiting:
-            say("Everything is on the servers.")
+            say("Nothing waits to be sent.")
     elif not found:
         say("Nothing is remembered." if remembered else "Nothing is connected.")
     else:

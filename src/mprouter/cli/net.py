@@ -31,6 +31,8 @@ class _Net(Family):
 class _Use(Command):
     """Takes all words as they are, but for options of ``mpr`` that stand before them."""
 
+    failed = _FAILED
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click."""
         count = next((place for place, word in enumerate(args) if word[:1] != "-"), len(args))

@@ -22,6 +22,7 @@ _NOT_THERE = frozenset(
 
 
 _IN_ITS_WORDS = {
+    "another key with -o key_file=FILE, ": "",
     "with --password-stdin": "with * after the name",
     "use --password-stdin or the argument password": "write * after the name",
     "with --interactive": "at a terminal",

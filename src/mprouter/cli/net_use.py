@@ -365,10 +365,10 @@ def _agreed(question: str, words: Words, *, default: bool) -> bool:
 
 def _typed_line(question: str) -> str:
     """What is typed, with the newline. Raises ``NoAnswer`` at the end of standard input."""
-    click.echo(question, nl=False)
+    say(question, is_line=False)
     line = sys.stdin.readline() if sys.stdin is not None else ""
     if not line:
-        click.echo()
+        say("")
         raise NoAnswer
     return line
 

@@ -26,10 +26,10 @@ class OutputLost(Exception):
         self.reader_gone = reader_gone
 
 
-def say(text: str | bytes) -> None:
-    """Print *text* on standard output, bytes as they are. Raises ``OutputLost``."""
+def say(text: str | bytes, *, is_line: bool = True) -> None:
+    """Print *text* on standard output, as a line unless it is none or bytes. Raises ``OutputLost``."""
     try:
-        click.echo(text, nl=isinstance(text, str), color=False if os.environ.get("NO_COLOR") else None)
+        click.echo(text, nl=is_line and isinstance(text, str), color=False if os.environ.get("NO_COLOR") else None)
     except OSError as error:
         with suppress(OSError, ValueError):  # else Python complains at its end that the rest was not written
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

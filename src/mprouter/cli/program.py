@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,6 +44,16 @@ COMMANDS = {
 class Program(Explained, click.Group):
     """A group that knows its commands by name, and loads the one that is meant."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the words up to the command's own."""
+        with _interruptible():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Load and run the command."""
+        with _interruptible():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which a newcomer meets them."""
         del ctx
@@ -78,6 +90,17 @@ class Program(Explained, click.Group):
 
         offered = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return offered + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C, for which click has words and an exit code of its own, is told as elsewhere."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        from mprouter.cli import failure
+
+        raise click.exceptions.Exit(failure.tell(interrupt, json=False)) from None
 
 
 def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

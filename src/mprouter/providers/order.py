@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,6 +44,8 @@ INSIGNIFICANT = frozenset(
 
 T = TypeVar("T")
 
+log = logging.getLogger("mprouter.providers")
+
 
 def builtin_providers() -> list[Provider]:
     """All of them, in that order."""
@@ -61,14 +64,18 @@ def first_significant(refusals: Iterable[WNetError]) -> WNetError | None:
     return next((each for each in refusals if each.status not in INSIGNIFICANT), None)
 
 
-def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T]) -> tuple[Provider, T]:
+def route(
+    providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T], *, is_named: bool = False
+) -> tuple[Provider, T]:
     """Try *providers* in order until one accepts; the one that did, and what *attempt* returned (R1).
 
-    attempt: has one provider make the connection.
+    attempt: has one provider make the connection. is_named: the request names the provider, and nobody else is asked.
+    What those before the one that accepts have answered is warned of, where a person can do something about it.
 
-    Raises ``WNetError``: the first significant error met (R3), with its provider; ERROR_BAD_NET_NAME if none was
-    significant but some provider knew the form of *name*, with the words of all that said something;
-    ERROR_NO_NET_OR_BAD_PATH if none knew it; ERROR_NO_NETWORK without any provider.
+    Raises ``WNetError``: the first significant error met (R3), with its provider; ERROR_NOT_SUPPORTED if that is the
+    answer of the one that was named; ERROR_BAD_NET_NAME if none was significant but some provider knew the form of
+    *name*, with the words of all that said something; ERROR_NO_NET_OR_BAD_PATH if none knew it; ERROR_NO_NETWORK
+    without any provider.
     """
     from mprouter.providers.claims import claimants
     from mprouter.providers.guard import mishap
@@ -76,18 +83,32 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
     if not providers:
         raise WNetError(Status.ERROR_NO_NETWORK, name=name.given)
     refusals: list[WNetError] = []
+    answers: list[WNetError] = []
     for provider, refusal in claimants(providers, name):  # R4, R2
         if refusal is None:
             try:
-                return provider, attempt(provider)
+                made = attempt(provider)
             except Exception as error:  # noqa: BLE001 - whatever a provider raises does not end the cycle (R4)
                 refusal = mishap(error, provider.name)  # noqa: PLW2901 - that is its answer
+                answers.append(refusal)
+            else:
+                _warn_of(answers, provider)
+                return provider, made
         refusals.append(refusal)
     if (significant := first_significant(refusals)) is not None:
         raise significant
     if refusals:
+        if is_named and refusals[0].status is Status.ERROR_NOT_SUPPORTED:
+            raise refusals[0]
         raise _none_has(name, refusals)
     raise WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name.given, hint="see mpr provider list")
+
+
+def _warn_of(answers: Iterable[WNetError], provider: Provider) -> None:
+    """Warn of what those said who were asked before *provider*, if it is more than "not mine" and has a hint."""
+    for each in answers:
+        if each.hint and each.status not in INSIGNIFICANT - {Status.ERROR_NOT_SUPPORTED}:
+            log.warning("connected by %s, since %s has refused: %s", provider.name, each.provider, each)
 
 
 def _none_has(name: RemoteName, refusals: Sequence[WNetError]) -> WNetError:

@@ -9,7 +9,7 @@ from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
 
-__all__ = ["Logon", "by_password", "local_user"]
+__all__ = ["Logon", "by_password", "local_user", "other_ways"]
 
 ASKED = 3
 """How often the person at the terminal may type a password."""
@@ -68,3 +68,14 @@ def local_user() -> str:
     import getpass
 
     return getpass.getuser()
+
+
+def other_ways(refused: Logon | None, *, has_keys: bool) -> str:
+    """What to do next. refused: the last way that was tried, if any; has_keys: one may log on with a key file."""
+    if refused is not None and refused.password is not None:
+        ways = "another password with --password-stdin"
+    elif has_keys:
+        ways = "another key with -o key_file=FILE, a password with --password-stdin"
+    else:
+        ways = "a password with --password-stdin"
+    return f"give {ways}, another user with --user"

@@ -6,6 +6,7 @@ Nothing here touches the mounted directory itself: a file system whose server ha
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "KIND",
     "Opener",
     "check_fuse",
+    "exhausted",
     "fusermount",
     "is_mounted",
     "links",
@@ -29,6 +31,13 @@ __all__ = [
 
 KIND = "fuse.rclone"
 """The type of the file systems that rclone mounts, as the kernel calls it."""
+
+
+CONFIGURATION = Path("/etc/fuse.conf")
+"""Where an administrator says how many FUSE mounts there may be: fusermount3(1)."""
+
+MOST = 1000
+"""How many there may be if that does not say it."""
 
 
 @frozen
@@ -52,6 +61,19 @@ def check_fuse() -> None:
             "the device /dev/fuse is not there",
             hint="load the kernel's module: modprobe fuse; in a container, start it with --device /dev/fuse",
         )
+
+
+def exhausted() -> tuple[int, int] | None:
+    """How many FUSE mounts there are and how many there may be, if this user may make no other one; root always may.
+
+    As fusermount3 does it, those of all users count.
+    """
+    most = MOST
+    with suppress(OSError):
+        if match := re.search(r"(?m)^\s*mount_max\s*=\s*(-?\d+)", CONFIGURATION.read_text(errors="replace")):
+            most = int(match[1])
+    count = sum(each.kind == "fuse" or each.kind.startswith("fuse.") for each in mountinfo.mounted())
+    return (count, most) if count >= most != -1 and os.geteuid() != 0 else None
 
 
 def fusermount() -> str | None:

@@ -42,7 +42,7 @@ from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health import diagnose
 from mprouter.providers.rclone.hold import end_idle, is_detached, mounting
-from mprouter.providers.rclone.logons import Logon
+from mprouter.providers.rclone.logons import Logon, other_ways
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import adopt, is_member, note, waiting
@@ -353,6 +353,7 @@ class RcloneProvider(ABC):
             Status.ERROR_LOGON_FAILURE,
             f"no password is known for {request.credentials.user or request.name.user or 'this user'}",
         )
+        logon: Logon | None = None
         for logon in self.logons(request, target):
             try:
                 fs = self._open(rclone, target, logon, probe)
@@ -372,7 +373,7 @@ class RcloneProvider(ABC):
             if logon.password is not None:
                 request.credentials.used(logon.user, logon.password)
             return fs, logon
-        refused.hint = refused.hint or "give another password with --password-stdin, another user with --user"
+        refused.hint = refused.hint or other_ways(logon, has_keys="key_file" in self.options)
         raise refused
 
     def _open(self, rclone: Daemon, target: Target, logon: Logon, probe: Probe | None) -> str:
@@ -430,7 +431,9 @@ class RcloneProvider(ABC):
         except BaseException as error:
             _take_back(rclone, mountpoint)
             if isinstance(error, Refused):
-                raise meaning(error.text, _MOUNTING, {"host": "", "port": "", "network": self.title}) from None
+                # fusermount says so, and rclone tells it only to its log
+                why = ": too many FUSE filesystems" if mounts.exhausted() else ""
+                raise meaning(error.text + why, _MOUNTING, {"host": "", "port": "", "network": self.title}) from None
             raise
         if not mounts.is_mounted(mountpoint):
             raise WNetError(Status.ERROR_EXTENDED_ERROR, "the mount went away at once")

@@ -14,7 +14,7 @@ from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import hostkeys, sshconfig
 from mprouter.providers.rclone.failures import Failure, meaning
-from mprouter.providers.rclone.logons import Logon, by_password, local_user
+from mprouter.providers.rclone.logons import Logon, by_password, local_user, other_ways
 from mprouter.providers.rclone.scope import apart
 from mprouter.providers.rclone.sshconfig import SshHost
 from mprouter.providers.sshfs.served import clear
@@ -133,6 +133,7 @@ class Attempt:
     def log_on(self) -> str:
         """Try each way to log on; the user of the one with which it is mounted. Raises ``WNetError``."""
         refused = WNetError(Status.ERROR_LOGON_FAILURE)
+        logon: Logon | None = None
         for logon in self._logons():
             try:
                 self._mount(logon)
@@ -152,7 +153,7 @@ class Attempt:
                 provider_text=refused.provider_text,
                 hint=f"ssh-add {locked[0]}",
             )
-        refused.hint = "give another password with --password-stdin, another user with --user"
+        refused.hint = other_ways(logon, has_keys=True)
         raise refused
 
     def _logons(self) -> Iterator[Logon]:

@@ -16,6 +16,7 @@ from mprouter.providers.rclone.failures import attributed
 from mprouter.providers.rclone.logons import local_user
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, existing_file, read_options
 from mprouter.providers.sshfs.attempt import Attempt
+from mprouter.providers.sshfs.health import diagnose, missing
 from mprouter.providers.sshfs.served import ENDING, KIND, clear, serving, unmount
 from mprouter.status import Status, WNetError
 
@@ -33,6 +34,7 @@ class Sshfs:
 
     name = "sshfs"
     capabilities = Capability.ADD_CONNECTION | Capability.CANCEL_CONNECTION | Capability.GET_CONNECTIONS
+    diagnose = staticmethod(diagnose)
 
     def claims(self, name: RemoteName) -> bool:
         """The names of ``sftp``."""
@@ -97,15 +99,12 @@ class Sshfs:
 
 
 def _check_installed() -> None:
-    import shutil
-
-    for program, package in (("sshfs", "sshfs"), ("ssh", "openssh-client")):
-        if shutil.which(program) is None:
-            raise WNetError(
-                Status.ERROR_NOT_SUPPORTED,
-                f"the program {program} is not there",
-                hint=f"install it: apt install {package}",
-            )
+    for program, package in missing():
+        raise WNetError(
+            Status.ERROR_NOT_SUPPORTED,
+            f"the program {program} is not there",
+            hint=f"install it: apt install {package}",
+        )
 
 
 def _check_sayable(name: RemoteName, user: str, options: Mapping[str, str]) -> None:

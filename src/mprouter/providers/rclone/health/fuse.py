@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mprouter import mountinfo
 from mprouter.finding import Finding, Kind, Severity
-from mprouter.providers.rclone.mounts import fusermount
+from mprouter.providers.rclone.mounts import exhausted, fusermount
 
 __all__ = ["look"]
 
 DEVICE = Path("/dev/fuse")
-CONFIGURATION = Path("/etc/fuse.conf")
-
-MOST = 1000
-"""How many mounts a user may have where fuse.conf does not say it (fusermount3(1))."""
 
 NO_DEVICE = Kind(
     "fuse-device-missing",
@@ -48,7 +42,7 @@ NOT_SETUID = Kind(
 TOO_MANY = Kind(
     "fuse-mounts-exhausted",
     Severity.ERROR,
-    "You have as many FUSE mounts as a user may have. No more connections can be made.",
+    "There are as many FUSE mounts, of all users, as users may have. No more connections can be made.",
     "disconnect some, or as root set a larger `mount_max` in /etc/fuse.conf",
 )
 
@@ -68,10 +62,8 @@ def look() -> Iterator[Finding]:
     elif os.geteuid() != 0:
         if not _mounts_as_root(Path(program)):
             yield NOT_SETUID.found(f"{program} does not run as root", path=program)
-        most = _most_mounts()
-        count = sum(each.kind.startswith("fuse") and each.user == os.getuid() for each in mountinfo.mounted())
-        if count >= most:
-            yield TOO_MANY.found(f"there are {count} of {most} FUSE mounts")
+        if found := exhausted():
+            yield TOO_MANY.found("there are {} of {} FUSE mounts".format(*found))
 
 
 def _mounts_as_root(program: Path) -> bool:
@@ -84,10 +76,3 @@ def _mounts_as_root(program: Path) -> bool:
     with suppress(OSError, AttributeError):
         return bool(os.getxattr(program, "security.capability"))
     return False
-
-
-def _most_mounts() -> int:
-    with suppress(OSError):
-        if match := re.search(r"(?m)^\s*mount_max\s*=\s*(\d+)", CONFIGURATION.read_text(errors="replace")):
-            return int(match[1])
-    return MOST
