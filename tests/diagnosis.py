@@ -67,9 +67,12 @@ def in_a_namespace(commands: str, argv: Sequence[str | Path]) -> subprocess.Comp
     )
 
 
-def as_an_ordinary_user(user: OrdinaryUser, commands: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``mpr`` as *user* there; *commands* are root's."""
+def as_an_ordinary_user(
+    user: OrdinaryUser, commands: str, *words: str, script: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run ``mpr``, or a *script* for the shell, as *user* there; *commands* are root's."""
     variables = {**user.places.environment, **user._variables, "PATH": os.environ["PATH"]}
     argv = ["setpriv", f"--reuid={user.account.uid}", f"--regid={user.account.gid}", "--clear-groups", "env", "-i"]
     argv += [f"{name}={value}" for name, value in variables.items()]
-    return in_a_namespace(commands, [*argv, user.python, "-m", "mprouter", *words])
+    program = ["sh", "-c", script] if script else [user.python, "-m", "mprouter", *words]
+    return in_a_namespace(commands, [*argv, *program])

@@ -7,8 +7,6 @@ GLib's gio-tool-mount.c), on every desktop: docs/performance.md says so beside t
 from __future__ import annotations
 
 import math
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,16 +15,11 @@ from pathlib import Path
 
 from ground import MPR, Ground
 from harness import Case, Goal, Kind, Role, timed
-from mprouter import Router, mountinfo
-from mprouter.providers.rclone import daemon
+from mprouter import Router
+from mprouter.providers.rclone import daemon, mounts
 from peers import gvfs_session, newest_rclone
 
 NUMBERS = (0, 10, 100, 1000)
-
-FUSE = Path("/etc/fuse.conf")
-
-MOST_MOUNTS = 1000
-"""Of a user who is not root, where fuse.conf does not say it (fusermount3(1))."""
 
 
 def cases(ground: Ground) -> Iterator[Case]:
@@ -45,7 +38,8 @@ def cases(ground: Ground) -> Iterator[Case]:
     numbers = [number for number in NUMBERS if number <= mounts_allowed()]
     for number in NUMBERS[len(numbers) :]:
         ground.cut[f"mpr list, {number:,} connections"] = (
-            f"you may make {mounts_allowed()} FUSE mounts more: root may make any number, and set mount_max in {FUSE}"
+            f"you may make {mounts_allowed()} FUSE mounts more: root may make any number,"
+            f" and set mount_max in {mounts.CONFIGURATION}"
         )
     for number in numbers:
         with connections(ground, number):
@@ -69,11 +63,8 @@ def run(argv: Sequence[str | Path], environment: Mapping[str, str] | None = None
 
 def mounts_allowed() -> float:
     """How many more FUSE mounts this user may make."""
-    if os.geteuid() == 0:
-        return math.inf
-    configured = re.search(r"(?m)^\s*mount_max\s*=\s*(\d+)", FUSE.read_text()) if FUSE.exists() else None
-    most = int(configured[1]) if configured else MOST_MOUNTS
-    return most - sum(each.kind.startswith("fuse") and each.user == os.getuid() for each in mountinfo.mounted())
+    found = mounts.counted()
+    return math.inf if found is None else found[1] - found[0]
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running
 from mprouter.providers.rclone.rc import Refused
+from mprouter.status import Status, WNetError
 
 __all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
@@ -64,7 +65,16 @@ def held(daemon: Daemon, fs: str) -> Iterator[bool]:
         with mounting():
             is_there = fs in daemon.call("vfs/list")["vfses"]
             if is_there:
-                mount(daemon, fs, directory, "mprouter, delivering")
+                try:
+                    mount(daemon, fs, directory, "mprouter, delivering")
+                except Refused:
+                    if mounts.exhausted():
+                        raise WNetError(
+                            Status.ERROR_BUSY,
+                            "no more mounts are allowed, and while all is sent there has to be one more",
+                            hint="disconnect it with --later, which needs none, or see mount_max in fuse.conf",
+                        ) from None
+                    raise
         yield is_there
     finally:
         _release(daemon, directory)

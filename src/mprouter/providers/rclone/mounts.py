@@ -19,6 +19,7 @@ __all__ = [
     "KIND",
     "Opener",
     "check_fuse",
+    "counted",
     "exhausted",
     "fusermount",
     "is_mounted",
@@ -64,16 +65,22 @@ def check_fuse() -> None:
 
 
 def exhausted() -> tuple[int, int] | None:
-    """How many FUSE mounts there are and how many there may be, if this user may make no other one; root always may.
+    """How many FUSE mounts there are and how many there may be, if this user may make no other one."""
+    found = counted()
+    return found if found and found[0] >= found[1] else None
 
-    As fusermount3 does it, those of all users count.
+
+def counted() -> tuple[int, int] | None:
+    """How many FUSE mounts there are, of all users, as fusermount3 counts them, and how many there may be.
+
+    None: any number, as root may always have.
     """
     most = MOST
     with suppress(OSError):
         if match := re.search(r"(?m)^\s*mount_max\s*=\s*(-?\d+)", CONFIGURATION.read_text(errors="replace")):
             most = int(match[1])
     count = sum(each.kind == "fuse" or each.kind.startswith("fuse.") for each in mountinfo.mounted())
-    return (count, most) if count >= most != -1 and os.geteuid() != 0 else None
+    return None if most == -1 or os.geteuid() == 0 else (count, most)
 
 
 def fusermount() -> str | None:
