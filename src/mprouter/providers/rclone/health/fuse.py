@@ -43,7 +43,7 @@ TOO_MANY = Kind(
     "fuse-mounts-exhausted",
     Severity.ERROR,
     "There are as many FUSE mounts, of all users, as users may have. No more connections can be made.",
-    "disconnect some, or as root set a larger `mount_max` in /etc/fuse.conf",
+    "disconnect some with --later, or as root set a larger `mount_max` in /etc/fuse.conf",
 )
 
 
