@@ -713,7 +713,7 @@ class Router:
             return provider.add_connection(wanted)
 
         try:
-            return route(request.providers, request.name, attempt, is_named=request.resource.provider is not None)
+            return route(request.providers, request.name, attempt)
         except WNetError as error:
             self._with_unasked(error, request.resource, request.name)
             raise

@@ -109,17 +109,6 @@ def test_r3_without_a_significant_error_no_provider_has_the_name() -> None:
     assert "two says" in str(error)
 
 
-def test_r3_a_provider_that_was_named_says_itself_that_it_cannot() -> None:
-    with pytest.raises(WNetError) as raised:
-        route(
-            [Answering("one", Status.ERROR_NOT_SUPPORTED)],
-            NAME,
-            lambda each: each.add_connection(REQUEST),
-            is_named=True,
-        )
-    assert raised.value.status is Status.ERROR_NOT_SUPPORTED
-
-
 def test_r1_what_somebody_can_mend_of_those_before_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     said = {
         "unable": WNetError(Status.ERROR_NOT_SUPPORTED, "no program", provider="unable", hint="install it"),

@@ -64,18 +64,15 @@ def first_significant(refusals: Iterable[WNetError]) -> WNetError | None:
     return next((each for each in refusals if each.status not in INSIGNIFICANT), None)
 
 
-def route(
-    providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T], *, is_named: bool = False
-) -> tuple[Provider, T]:
+def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T]) -> tuple[Provider, T]:
     """Try *providers* in order until one accepts; the one that did, and what *attempt* returned (R1).
 
-    attempt: has one provider make the connection. is_named: the request names the provider, and nobody else is asked.
-    What those before the one that accepts have answered is warned of, where a person can do something about it.
+    attempt: has one provider make the connection. What those before the one that accepts have answered is warned of,
+    where a person can do something about it.
 
-    Raises ``WNetError``: the first significant error met (R3), with its provider; ERROR_NOT_SUPPORTED if that is the
-    answer of the one that was named; ERROR_BAD_NET_NAME if none was significant but some provider knew the form of
-    *name*, with the words of all that said something; ERROR_NO_NET_OR_BAD_PATH if none knew it; ERROR_NO_NETWORK
-    without any provider.
+    Raises ``WNetError``: the first significant error met (R3), with its provider; ERROR_BAD_NET_NAME if none was
+    significant but some provider knew the form of *name*, with the words of all that said something;
+    ERROR_NO_NET_OR_BAD_PATH if none knew it; ERROR_NO_NETWORK without any provider.
     """
     from mprouter.providers.claims import claimants
     from mprouter.providers.guard import mishap
@@ -98,8 +95,6 @@ def route(
     if (significant := first_significant(refusals)) is not None:
         raise significant
     if refusals:
-        if is_named and refusals[0].status is Status.ERROR_NOT_SUPPORTED:
-            raise refusals[0]
         raise _none_has(name, refusals)
     raise WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name.given, hint="see mpr provider list")
 
