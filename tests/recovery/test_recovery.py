@@ -322,6 +322,22 @@ def test_n19_a_connection_that_cannot_be_settled_yet_is_tried_again(world: World
     world.check()
 
 
+def test_n19_c6_what_rclone_has_not_heard_of_does_not_hold_up_the_end_of_a_connection_beside_others(
+    world: World,
+) -> None:
+    world.mpr(*world.connect("Y:"))
+    world.mpr(*world.connect("Z:"))
+    (world.places.drives / "Y" / "report").write_text("important")
+    wait_for((world.root / "report").exists, "the file on the server")
+    for known in list((world.places.state / "cache").rglob("report")):  # its content, and what rclone knows of it
+        known.with_name("forgotten").write_text(known.read_text().replace('"Dirty": false', '"Dirty": true'))
+    world.killed(Crash("directory removed"), "disconnect", "Z:")
+    assert "finished" in world.mpr("recover")
+    assert [each["local_name"] for each in json.loads(world.mpr("list", "--json"))] == ["Y:"]
+    world.mpr("disconnect", "Y:")
+    assert (world.root / "forgotten").read_text() == "important"
+
+
 def test_n19_a_long_lived_program_recovers_what_dies_beside_it(world: World) -> None:
     with Router() as router:
         assert router.connections() == []

@@ -55,7 +55,7 @@ def disconnect(
             break
         except NotQueued as error:
             if _leave_to_others(rclone, handle, force):
-                log.warning("%s: %s; the last connection to it sends that", name.given, error.strerror)
+                _tell_left(name, error)
                 return
             if is_second or not _begin_anew(rclone, handle, name):
                 raise
@@ -115,10 +115,19 @@ def _deliver_and_unmount(
 def _leave_to_others(rclone: Daemon, handle: Handle, force: bool) -> bool:
     """Take the mount away without delivering; False if no other connection has the file system."""
     with mounting():
-        others = [place for place in places_of(rclone, handle.fs) if place != handle.mountpoint]
+        others = _others(rclone, handle)
         if others:
             _unmount(handle.mountpoint, force)
         return bool(others)
+
+
+def _others(rclone: Daemon, handle: Handle) -> list[Path]:
+    """Where other connections have the file system."""
+    return [place for place in places_of(rclone, handle.fs) if place != handle.mountpoint]
+
+
+def _tell_left(name: RemoteName, error: NotQueued) -> None:
+    log.warning("%s: %s; the last connection to it sends that", name.given, error.strerror)
 
 
 def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
@@ -141,14 +150,22 @@ def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
 
 
 def finish(rclone: Daemon, handle: Handle, name: RemoteName, *, progress: Progress | None = None, stall: float) -> None:
-    """The same when the mount is gone already: the rest is delivered. Raises ``WNetError`` (ERROR_WRITE_FAULT)."""
+    """The same when the mount is gone already: the rest is delivered, or left to other connections as there.
+
+    Raises ``WNetError`` (ERROR_WRITE_FAULT).
+    """
     meta = handle.meta
     if meta is not None:
         with held(rclone, handle.fs) as is_there:
             if is_there:
                 detached = is_detached(rclone, handle.fs)  # whoever has files open there will not be waited for
                 is_open = lambda: {each.path for each in unsent(meta)} if detached else set()  # noqa: E731
-                deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)
+                try:
+                    deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)
+                except NotQueued as error:
+                    if not _others(rclone, handle):
+                        raise
+                    _tell_left(name, error)
             else:
                 _tell_kept(handle, name)
     release_abandoned(rclone)
