@@ -165,7 +165,7 @@ class History:
 
     def routed(self, provider: str | None, local_name: str | None) -> None:
         """A provider has it, under this local name."""
-        if (provider, local_name) != (self._record.provider, self._record.local_name):
+        if not self._is_over and (provider, local_name) != (self._record.provider, self._record.local_name):
             self._record = replace(self._record, provider=provider, local_name=local_name)
 
     # -- the journal: what the dispatch tells, see ``dispatch.Journal`` --------------------------------------------

@@ -234,7 +234,8 @@ class _Operation:
     def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:  # noqa: C901, PLR0912, PLR0915
         """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
         notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
-        thread, tell, special = self.thread, _stack.set, bool(self.stack) or faults.hook is not None
+        thread, tell = self.thread, _stack.set
+        usual = None if self.stack or faults.hook is not None else Function
         started = 0.0
         try:
             for place in places:
@@ -242,7 +243,7 @@ class _Operation:
                 call, turn = registration.call, registration.turn
                 if record is not None:
                     started = perf_counter()
-                if type(call) is not Function or registration.thread_safe or special:
+                if type(call) is not usual or registration.thread_safe:
                     self.pre(event, status, place, started)
                     continue
                 try:
@@ -327,7 +328,8 @@ class _Operation:
         self.cancelled = None
         self.may_retry = may_retry and status is not SUCCESS
         notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
-        thread, tell, special = self.thread, _stack.set, bool(self.stack) or faults.hook is not None
+        thread, tell = self.thread, _stack.set
+        usual = None if self.stack or faults.hook is not None else Function
         started = 0.0
         owed = [*reversed(contexts)]  # they are in the order of their places
         if journal is not None:
@@ -338,7 +340,7 @@ class _Operation:
                 call, turn, context = registration.call, registration.turn, contexts[place]
                 if record is not None:
                     started = perf_counter()
-                if type(call) is not Function or registration.thread_safe or special:
+                if type(call) is not usual or registration.thread_safe:
                     if self.post(event, status, place, context, started):
                         break
                     continue
