@@ -89,6 +89,7 @@ def figures(found: dict[str, Any]) -> str:
     took = ", ".join(f"{name} {duration(row['seconds'])}" for name, row in found.items())
     total = duration(sum(row["seconds"] for row in found.values()))
     cases = [case for row in found.values() for case in row["cases"] if any(each["goal"] for each in case["lines"])]
+    verdicts = [each["met"] for case in cases for each in case["lines"]]
     written = [
         f"Measured on {' to '.join(dict.fromkeys((days[0], days[-1])))}: {machine}.",
         "",
@@ -96,7 +97,7 @@ def figures(found: dict[str, Any]) -> str:
         line(["---"] * len(COLUMNS)),
         *(line(each) for case in cases for each in lines(case)),
         "",
-        f"It took {total}: {took}.",
+        f"{verdicts.count(True)} goals are met, {verdicts.count(False)} are missed. It took {total}: {took}.",
     ]
     return "\n".join(written) + "\n"
 
