@@ -26,7 +26,6 @@ from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running
 from mprouter.providers.rclone.rc import Refused
-from mprouter.status import Status, WNetError
 
 __all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
@@ -67,13 +66,12 @@ def held(daemon: Daemon, fs: str) -> Iterator[bool]:
             if is_there:
                 try:
                     mount(daemon, fs, directory, "mprouter, delivering")
-                except Refused:
-                    if mounts.exhausted():
-                        raise WNetError(
-                            Status.ERROR_BUSY,
-                            "no more mounts are allowed, and while all is sent there has to be one more",
-                            hint="disconnect it with --later, which needs none, or see mount_max in fuse.conf",
-                        ) from None
+                except Refused as refusal:
+                    mounts.check_allowed(
+                        refusal.text,
+                        "no more mounts are allowed, and while all is sent there has to be one more",
+                        "disconnect it with --later, which needs none, or see mount_max in fuse.conf",
+                    )
                     raise
         yield is_there
     finally:

@@ -18,6 +18,7 @@ from mprouter.status import Status, WNetError
 __all__ = [
     "KIND",
     "Opener",
+    "check_allowed",
     "check_fuse",
     "counted",
     "exhausted",
@@ -68,6 +69,15 @@ def exhausted() -> tuple[int, int] | None:
     """How many FUSE mounts there are and how many there may be, if this user may make no other one."""
     found = counted()
     return found if found and found[0] >= found[1] else None
+
+
+def check_allowed(said: str, why: str = "no more mounts are allowed", hint: str = "see mount_max in fuse.conf") -> None:
+    """Raise ``WNetError`` (ERROR_BUSY) if there are too many for the mount of whose failure rclone has *said* so much.
+
+    fusermount3 tells it, and rclone passes that on to its log alone. why, hint: of the error.
+    """
+    if exhausted():
+        raise WNetError(Status.ERROR_BUSY, why, provider_text=said, hint=hint)
 
 
 def counted() -> tuple[int, int] | None:

@@ -431,9 +431,8 @@ class RcloneProvider(ABC):
         except BaseException as error:
             _take_back(rclone, mountpoint)
             if isinstance(error, Refused):
-                # fusermount says so, and rclone tells it only to its log
-                why = ": too many FUSE filesystems" if mounts.exhausted() else ""
-                raise meaning(error.text + why, _MOUNTING, {"host": "", "port": "", "network": self.title}) from None
+                mounts.check_allowed(error.text)
+                raise meaning(error.text, _MOUNTING, {"host": "", "port": "", "network": self.title}) from None
             raise
         if not mounts.is_mounted(mountpoint):
             raise WNetError(Status.ERROR_EXTENDED_ERROR, "the mount went away at once")
