@@ -12,7 +12,7 @@ from mprouter.cli import later
 from mprouter.cli.options import Option, option
 from mprouter.cli.output import OutputLost, say
 
-__all__ = ["Command", "Explained", "Family", "show", "verbose"]
+__all__ = ["Command", "Explained", "Family", "showing", "verbose"]
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -37,21 +37,22 @@ def verbose(decorated: _Decorated) -> _Decorated:
     return decorate(decorated)
 
 
-def show(ctx: click.Context, text: str) -> None:
-    """Print *text*, which is all that was asked for, and end the command."""
-    try:
-        say(text)
-    except OutputLost as error:
-        from mprouter.cli import failure
+def showing(text: Callable[[click.Context], str]) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """What a flag calls that asks for *text* and nothing else: prints it, and ends the command."""
 
-        ctx.exit(failure.tell(error, json=False))
-    ctx.exit()
+    def show(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        del parameter
+        if not value or ctx.resilient_parsing:
+            return
+        try:
+            say(text(ctx))
+        except OutputLost as error:
+            from mprouter.cli import failure
 
+            ctx.exit(failure.tell(error, json=False))
+        ctx.exit()
 
-def _show_help(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-    del parameter
-    if value and not ctx.resilient_parsing:
-        show(ctx, ctx.get_help())
+    return show
 
 
 class Explained(click.Command):
@@ -68,7 +69,7 @@ class Explained(click.Command):
                 expose_value=False,
                 is_eager=True,
                 help="Show this message and exit.",
-                callback=_show_help,
+                callback=showing(click.Context.get_help),
             )
         return self._help
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mprouter._version import __version__
-from mprouter.cli.command import Explained, show, verbose
+from mprouter.cli.command import Explained, showing, verbose
 from mprouter.cli.options import option
 
 if TYPE_CHECKING:
@@ -103,12 +103,6 @@ def _interruptible() -> Iterator[None]:
         raise click.exceptions.Exit(failure.tell(interrupt, json=False)) from None
 
 
-def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-    del parameter
-    if value and not ctx.resilient_parsing:
-        show(ctx, f"mpr {__version__}")
-
-
 @click.command(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -125,7 +119,7 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -
     is_flag=True,
     expose_value=False,
     is_eager=True,
-    callback=_show_version,
+    callback=showing(lambda _: f"mpr {__version__}"),
     help="Show the version and exit.",
 )
 @verbose
