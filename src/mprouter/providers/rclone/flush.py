@@ -66,7 +66,8 @@ def deliver(
         for item in queue:
             _expedite(daemon, fs, item, seen)
         failed = [item for item in queue if _has_failed(item, seen)]
-        pending = [Unsent(item["name"], item["size"]) for item in queue] or _not_queued(meta, is_open)
+        queued = [Unsent(item["name"], item["size"]) for item in queue]
+        pending = queued + _not_queued(meta, {each.path for each in queued}, is_open)
         if not pending:
             return
         if progress is not None:
@@ -87,19 +88,19 @@ def await_queued(daemon: Daemon, fs: str, meta: Path, *, is_open: Callable[[], C
     deadline = monotonic() + _CLOSE
     while monotonic() < deadline:
         queued = {item["name"] for item in daemon.call("vfs/queue", fs=fs).get("queue") or []}
-        if all(each.path in queued for each in _not_queued(meta, is_open)):
+        if not _not_queued(meta, queued, is_open):
             return
         sleep(0.01)
 
 
-def _not_queued(meta: Path, is_open: Callable[[], Collection[str]]) -> list[Unsent]:
-    """Closed files on their way into the queue.
+def _not_queued(meta: Path, queued: Collection[str], is_open: Callable[[], Collection[str]]) -> list[Unsent]:
+    """Closed files on their way into the queue; *queued* are the paths of those that are in it.
 
     The kernel tells rclone of a close after the closing program has gone on, and a file that was changed in part is
     first fetched whole.
     """
-    dirty = unsent(meta)
-    if not dirty:
+    dirty = [each for each in unsent(meta) if each.path not in queued]
+    if not dirty:  # as most often: who has files open is asked of all processes
         return []
     still_open = is_open()
     return [each for each in dirty if each.path not in still_open]
