@@ -1,7 +1,8 @@
 """Frozen dataclasses with slots, made quickly: a command that connects something makes some sixty of them first.
 
 ``dataclasses.dataclass`` compiles up to eight functions for each class, which is nearly all that making it costs. Here
-only ``__init__`` is compiled, and all else is the same function for each of them, which takes a quarter of the time.
+only ``__init__`` is compiled, when the first value is made, of which most classes have none in a command, and all else
+is the same function for each of them.
 They are dataclasses all the same: for ``fields``, ``replace``, ``match``, ``pickle`` and the type checker.
 """
 
@@ -38,7 +39,7 @@ def frozen(kind: type[T]) -> type[T]:
     compared = _getter(each.name for each in fields(made) if each.compare)
     hashed = _getter(each.name for each in fields(made) if (each.compare if each.hash is None else each.hash))
     methods = {
-        "__init__": _init(made),
+        "__init__": _Init(made),
         "__repr__": _repr,
         "__eq__": lambda self, other: (
             compared(self) == compared(other) if type(self) is type(other) else NotImplemented
@@ -62,8 +63,28 @@ def _getter(names: Iterable[str]) -> Callable[[object], object]:
     return attrgetter(*found) if found else lambda _: ()
 
 
+class _Init:
+    """Stands for ``__init__`` until somebody asks for it."""
+
+    def __init__(self, made: Any) -> None:
+        self._made = made
+        follows = False
+        for each in fields(made):
+            if each.init and not each.kw_only:
+                must_be_given = each.default is MISSING and each.default_factory is MISSING
+                if must_be_given and follows:
+                    raise TypeError(f"{made.__qualname__}: non-default argument {each.name!r} follows default argument")
+                follows = not must_be_given
+
+    def __get__(self, value: object, kind: type | None = None) -> Callable[..., None]:
+        init = _init(self._made)
+        self._made.__init__ = init
+        bound: Callable[..., None] = init.__get__(value, kind)
+        return bound
+
+
 def _init(made: Any) -> Callable[..., None]:
-    """Its ``__init__``: the one function whose text depends on the fields, by which it is called."""
+    """The one function whose text depends on the fields, by which it is called."""
     parameters, lines = {False: ["self"], True: ["*"]}, ["pass"]
     # no field's name begins as these do: within a class Python changes such names
     known: dict[str, Any] = {"__name__": made.__module__, "__set": object.__setattr__, "__MISSING": MISSING}
@@ -81,10 +102,7 @@ def _init(made: Any) -> Callable[..., None]:
         if said:
             lines.append(f"__set(self, {each.name!r}, {said})")
     words = parameters[False] + (parameters[True] if len(parameters[True]) > 1 else [])
-    try:
-        exec(f"def __init__({', '.join(words)}):\n " + "\n ".join(lines), known)  # noqa: S102 - as dataclasses does
-    except SyntaxError as error:
-        raise TypeError(f"{made.__qualname__}: {error.msg}") from error
+    exec(f"def __init__({', '.join(words)}):\n " + "\n ".join(lines), known)  # noqa: S102 - as dataclasses does
     init: Callable[..., None] = known["__init__"]
     return init
 
