@@ -10,7 +10,7 @@ import pytest
 
 from mprouter.cli import later
 
-WANTED = [("inspect", "signature"), ("ipaddress", "ip_address"), ("traceback", "print_exc")]
+WANTED = [("inspect", "signature"), ("ipaddress", "ip_address"), ("traceback", "print_exc"), ("uuid", "uuid4")]
 
 
 def run(code: str) -> str:
@@ -50,6 +50,18 @@ def test_what_is_wanted_before_the_end_is_there_too(name: str, wanted: str) -> N
         print(found is late.{wanted}, early.{wanted} is found)
     """)
     assert said == "True True"
+
+
+def test_click_has_its_types_without_the_module_that_one_of_them_is_named_after() -> None:
+    said = run("""
+        from mprouter.cli import later
+        later.begin()
+        import click, sys
+        later.end()
+        before = "uuid" in sys.modules
+        print(before, repr(click.UUID("12345678123456781234567812345678")))
+    """)
+    assert said == "False UUID('12345678-1234-5678-1234-567812345678')"
 
 
 def test_code_of_others_meets_no_stand_in() -> None:

@@ -12,7 +12,10 @@ from types import ModuleType
 
 __all__ = ["NAMES", "begin", "end"]
 
-NAMES = ("inspect", "ipaddress", "traceback")
+NAMES = ("inspect", "ipaddress", "traceback", "uuid")
+
+_NAMED = ("uuid", "UUID")
+"""What click only names, in a type, while it is imported."""
 
 
 class _Later(ModuleType):
@@ -20,6 +23,8 @@ class _Later(ModuleType):
 
     def __getattr__(self, name: str) -> object:
         if sys.modules.get(self.__name__) is self:  # before ``end``, while nobody else is there
+            if (self.__name__, name) == _NAMED:
+                return object
             del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
 

@@ -7,9 +7,8 @@ How the calls are ordered and what becomes of their answers is the dispatch's; w
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Collection
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 from typing import Any, TypeVar, overload
 
 from mprouter.frozen import frozen
@@ -106,7 +105,7 @@ def from_python(target: object) -> Call:
 
     Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if it is none of them, is asynchronous, or needs other arguments.
     """
-    if inspect.isclass(target):
+    if isinstance(target, type):
         try:
             target = target()
         except Exception as error:
@@ -221,13 +220,15 @@ def _checked(answer: object) -> Answer:
     """Return *answer* if it is one. A bool is none: whether True means success is anybody's guess."""
     if answer is None or (isinstance(answer, int) and not isinstance(answer, bool)):
         return answer
-    if inspect.iscoroutine(answer):
+    if isinstance(answer, CoroutineType):
         answer.close()
     raise TypeError(f"a notifyee answers with a Status, its number or None, not with a {type(answer).__name__}")
 
 
 def _check(function: Callable[..., object], arguments: str) -> None:
     """Refuse a *function* that could not be called with *arguments* or whose body nobody would run."""
+    import inspect
+
     called = getattr(function, "__call__", function)  # noqa: B004 - of an object; a function's own is itself
     if any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (function, called)):
         raise _bad(function, "it is asynchronous, and a notifyee is called by a thread that waits for its answer")

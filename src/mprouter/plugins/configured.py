@@ -7,12 +7,14 @@ the target's business.
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from inspect import Parameter
 
 __all__ = ["PREFIX", "configured"]
 
@@ -28,7 +30,7 @@ def configured(target: Any, settings: Mapping[str, Any], *, match: Sequence[str]
     Raises ``WNetError`` (ERROR_BAD_CONFIGURATION), naming the key: one that the target does not know or that is
     missing, a value of another type than annotated, or what the class itself says of its settings.
     """
-    if not settings and not inspect.isclass(target):
+    if not settings and not isinstance(target, type):
         return target
     known = _arguments(target)
     if not settings and not known:  # a class that wants nothing; what it raises is not its settings' fault
@@ -36,7 +38,7 @@ def configured(target: Any, settings: Mapping[str, Any], *, match: Sequence[str]
     if match and "match" in known:
         settings = {"match": list(match), **settings}
     values = {key: _checked(key, value, known) for key, value in settings.items()}
-    if not inspect.isclass(target):
+    if not isinstance(target, type):
         return functools.partial(target, **values)
     for key, argument in known.items():
         if argument.default is argument.empty and key not in values:
@@ -49,9 +51,11 @@ def configured(target: Any, settings: Mapping[str, Any], *, match: Sequence[str]
         raise _bad(f"{target.__name__} refuses them: {type(error).__name__}: {error}") from error
 
 
-def _arguments(target: Any) -> dict[str, inspect.Parameter]:
+def _arguments(target: Any) -> dict[str, Parameter]:
     """What may be set: the keyword arguments of *target*, of a function without its first one, the event."""
-    if not inspect.isclass(target) and not inspect.isroutine(target):
+    import inspect
+
+    if not isinstance(target, type) and not inspect.isroutine(target):
         raise _bad(f"{type(target).__name__} is neither a class nor a function, so it has no settings")
     try:
         parameters = list(inspect.signature(target, eval_str=True).parameters.values())
@@ -59,19 +63,19 @@ def _arguments(target: Any) -> dict[str, inspect.Parameter]:
         parameters = list(inspect.signature(target).parameters.values())
     except (ValueError, TypeError) as error:  # written in C
         raise _bad(f"what {target.__name__} can be set to is not known") from error
-    if not inspect.isclass(target):
+    if not isinstance(target, type):
         del parameters[:1]
     by_key = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
     return {each.name: each for each in parameters if each.kind in by_key}
 
 
-def _checked(key: str, value: object, known: Mapping[str, inspect.Parameter]) -> object:
+def _checked(key: str, value: object, known: Mapping[str, Parameter]) -> object:
     if key not in known:
         raise _bad(f"unknown key {key}; known are {', '.join(known) or 'none'}")
     import msgspec
 
     wanted = known[key].annotation
-    if wanted is inspect.Parameter.empty or isinstance(wanted, str):
+    if wanted is known[key].empty or isinstance(wanted, str):
         return value
     try:
         return msgspec.convert(value, wanted)
