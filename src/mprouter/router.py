@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mprouter import faults, mountpoints, settings
 from mprouter.connection import Connection
@@ -1071,14 +1071,14 @@ class Router:
         """How each is; what its provider cannot be asked or cannot say counts as standing, so that nothing is lost."""
         found = self.registered_providers() if entries else []
         told: dict[int, State] = {}
-        at_once: dict[Standing, dict[int, Mounted]] = {}
+        at_once: dict[Standing, dict[int, Mapping[str, Any]]] = {}
         for entry in entries:
             try:
-                maker, mounted = self._maker(entry, found), _mounted(entry)
+                maker = self._maker(entry, found)
                 if maker.standing is None:
-                    told[entry.id] = maker.get().state(mounted)
+                    told[entry.id] = maker.get().state(_mounted(entry))
                 else:
-                    at_once.setdefault(maker.standing, {})[entry.id] = mounted
+                    at_once.setdefault(maker.standing, {})[entry.id] = entry.handle
             except WNetError as error:
                 log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
         for standing, those in at_once.items():

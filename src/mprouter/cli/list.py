@@ -88,15 +88,15 @@ def _state(connection: Connection) -> str:
 
 def _advice(connection: Connection) -> str | None:
     """How to mend what is not as it should be."""
+    if connection.state is not None and connection.state.value != "lost":
+        return None
     from shlex import quote
 
     name = quote(plain(connection.local_name or connection.remote_name))
     if connection.state is None:
         return f"{name} is not connected; to connect it: mpr restore {name}"
-    if connection.state.value == "lost":
-        again = f"mpr restore {name}" if connection.remembered else _connect(connection, connection.local_name)
-        return f"{name} is lost; to connect it again: {again}; to be rid of it: mpr disconnect {name}"
-    return None
+    again = f"mpr restore {name}" if connection.remembered else _connect(connection, connection.local_name)
+    return f"{name} is lost; to connect it again: {again}; to be rid of it: mpr disconnect {name}"
 
 
 def _connect(each: Connection | Waiting, local_name: str | None = None) -> str:

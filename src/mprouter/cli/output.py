@@ -47,12 +47,10 @@ def say_json(value: Any) -> None:
 def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print *rows* under their *headings*, aligned; a column with nothing in it is left out. Cells may be styled."""
     shown = [column for column in range(len(headings)) if any(row[column] for row in rows)]
-    widths = [max(_width(row[column]) for row in (headings, *rows)) for column in shown]
-    lines = []
-    for row in ([click.style(each, bold=True) for each in headings], *rows):
-        cells = [row[column] + " " * (width - _width(row[column])) for column, width in zip(shown, widths, strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    say("\n".join(lines))
+    styled = [click.style(each, bold=True) for each in headings]
+    columns = [[row[column] for row in (styled, *rows)] for column in shown]
+    aligned = [_aligned(cells) for cells in columns]
+    say("\n".join("  ".join(cells).rstrip() for cells in zip(*aligned, strict=True)))
 
 
 def counted(number: int, thing: str) -> str:
@@ -77,9 +75,17 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
+def _aligned(cells: Sequence[str]) -> list[str]:
+    """*cells*, each as wide as the widest."""
+    widths = [_width(cell) for cell in cells]
+    widest = max(widths)
+    return [cell + " " * (widest - width) for cell, width in zip(cells, widths, strict=True)]
+
+
 def _width(text: str) -> int:
     """How many columns of a terminal *text* takes."""
-    text = click.unstyle(text)
+    if "\033" in text:
+        text = click.unstyle(text)
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from mprouter.names import RemoteName
     from mprouter.plugins import target as targets
     from mprouter.providers.base import Provider
-    from mprouter.providers.mounted import Mounted, State, Waiting
+    from mprouter.providers.mounted import State, Waiting
     from mprouter.providers.native.provider import Native
 
     class Standing(Protocol):
         """What can be told of the connections of providers without loading these."""
 
-        def states(self, mounted: Sequence[Mounted]) -> list[State]:
+        def states(self, handles: Sequence[Mapping[str, Any]]) -> list[State]:
             """As ``Provider.state``, of several at once."""
 
         def waiting(self) -> list[Waiting]:

@@ -6,28 +6,30 @@ Neither rclone nor any network has to be loaded for that, so that connections ar
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mprouter import mountinfo
 from mprouter.processes import started_at
 from mprouter.providers.mounted import State
-from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.mounts import KIND
 from mprouter.providers.rclone.unsent import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mprouter.providers.mounted import Mounted
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["states", "waiting"]
 
 
-def states(mounted: Sequence[Mounted]) -> list[State]:
-    """What became of each (``NPGetConnection``): the kernel is asked once for all of them."""
+def states(handles: Sequence[Mapping[str, Any]]) -> list[State]:
+    """What became of each (``NPGetConnection``): the kernel is asked once for all of them.
+
+    handles: as ``Handle.written`` made them; one in which anything is missing is a lost one's.
+    """
     start, kinds = cache(started_at), mountinfo.kinds()
 
-    def is_connected(handle: Handle) -> bool:
-        return start(handle.pid) == handle.started and kinds.get(str(handle.mountpoint)) == KIND
+    def is_connected(handle: Mapping[str, Any]) -> bool:
+        return (
+            start(handle.get("pid", 0)) == handle.get("started", -1) and kinds.get(handle.get("mountpoint", "")) == KIND
+        )
 
-    return [State.CONNECTED if is_connected(Handle.read(each)) else State.LOST for each in mounted]
+    return [State.CONNECTED if is_connected(each) else State.LOST for each in handles]

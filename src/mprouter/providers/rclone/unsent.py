@@ -57,7 +57,7 @@ class Unsent:
     size: int
 
 
-def unsent(meta: Path) -> list[Unsent]:
+def unsent(meta: str | Path) -> list[Unsent]:
     """The unsent files whose descriptions are below the directory *meta*, those still open among them."""
     return [Unsent(str(file.relative_to(meta)), _size(file)) for file in _dirty(meta)]
 
@@ -114,7 +114,7 @@ def waiting() -> list[Waiting]:
     cache, found = places.state_dir() / "cache", []
     described, damaged = (_directories(cache / kind) for kind in ("vfsMeta", "damaged"))
     for name in sorted(described | damaged):
-        files = unsent(cache / "vfsMeta" / name) if name in described else []
+        files = unsent(f"{cache}/vfsMeta/{name}") if name in described else []
         aside = tuple(sorted(map(Path, _files(cache / "damaged" / name)))) if name in damaged else ()
         if files or aside:
             pending = Pending(len(files), sum(each.size for each in files))
@@ -236,7 +236,7 @@ def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> list[P
     return stuck
 
 
-def _dirty(meta: Path) -> Iterator[Path]:
+def _dirty(meta: str | Path) -> Iterator[Path]:
     """The descriptions of dirty files, and those that are not whole: one that is being written is not for a moment."""
     for file in map(Path, _files(meta)):
         with suppress(FileNotFoundError):
@@ -261,15 +261,12 @@ def _directories(path: Path) -> set[str]:
         return {each.name for each in found if each.is_dir()}
 
 
-def _files(path: str | Path) -> Iterator[str]:
+def _files(path: str | Path) -> list[str]:
     """The files below a directory. ``os.walk`` takes twice as long, for each of very many file systems."""
-    try:
-        with os.scandir(path) as found:
-            entries = list(found)
-    except OSError:  # it has just gone
-        return
-    for each in entries:
-        if each.is_dir(follow_symlinks=False):
-            yield from _files(each.path)
-        else:
-            yield each.path
+    files: list[str] = []
+    directories = [os.fspath(path)]
+    while directories:
+        with suppress(OSError), os.scandir(directories.pop()) as found:  # else it has just gone
+            for each in found:
+                (directories if each.is_dir(follow_symlinks=False) else files).append(each.path)
+    return files
