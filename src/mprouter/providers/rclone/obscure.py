@@ -13,10 +13,10 @@ password is obscured here, the same password always to the same text as long as 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import Self
 
 from mprouter.credentials import Secret
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 __all__ = ["KNOWN", "Obscurer"]
@@ -27,12 +27,13 @@ KNOWN = "0" * 1024
 """The text to have rclone obscure; as long, in bytes, as a password may be."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Obscurer:
     """Obscures passwords with one initialisation vector and its key stream."""
 
     vector: bytes
     stream: bytes
+    __repr__ = object.__repr__  # which shows neither
 
     @classmethod
     def of(cls, obscured: str) -> Self:
