@@ -13,15 +13,17 @@ import signal
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mprouter import faults, places
-from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.processes import parent, started_at, wait_until
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.credentials import Secret
 
 __all__ = [
     "AGENT_SOCKET",

@@ -13,11 +13,13 @@ password is obscured here, the same password always to the same text as long as 
 from __future__ import annotations
 
 import base64
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from mprouter.credentials import Secret
 
 __all__ = ["KNOWN", "Obscurer"]
 
