@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from mprouter.notify.dispatch import (
     operate,
 )
 from mprouter.notify.model import Answer, Event, Registration, Told
+from mprouter.notify.python import notifyee, registration_of
 
 OK, RETRY, CANCEL = Status.WN_SUCCESS, Status.WN_RETRY, Status.WN_CANCEL
 FAILED = Status.ERROR_BAD_NETPATH
@@ -587,6 +590,24 @@ def test_n17_an_operation_that_fails_leaves_nobody_on_the_stack(play: Play) -> N
     assert nesting() == ()
 
 
+def test_n17_a_thread_with_a_copy_of_the_context_is_nested_while_the_notifyee_is_told(play: Play) -> None:
+    """As with ``asyncio.to_thread``: the notifyee waits for it, and would have to be told by it."""
+    copies = []
+
+    def dial(info: NotifyInfo, event: Event) -> None:
+        del info, event
+        copies.append(copy_context())
+        with ThreadPoolExecutor() as pool:
+            pool.submit(copies[0].run, operate, ADD, cast, lambda: ADD).result(30)
+
+    cast = [Registration("dialler", dial, required=True)]
+    play.add("a")
+    cast += play.cast
+    operate(ADD, cast, lambda: ADD)
+    assert play.log == ["pre a", "post a 0"] * 2
+    assert copies[0].run(nesting) == ()  # nobody is told any more
+
+
 # -- threads ---------------------------------------------------------------------------------------------------
 
 
@@ -639,6 +660,20 @@ def test_n18_a_thread_safe_one_is_called_by_several() -> None:
         together.wait(30)
 
     cast = [Registration("a", call, thread_safe=True, required=True)]
+    assert in_threads(*[lambda: operate(ADD, cast, lambda: ADD)] * 2) == []
+
+
+def test_n18_a_thread_safe_function_is_called_by_several() -> None:
+    together = threading.Barrier(2)
+
+    @notifyee(thread_safe=True)
+    def told(event: Event) -> Iterator[None]:
+        del event
+        together.wait(30)
+        yield
+        together.wait(30)
+
+    cast = [registration_of(told, required=True)]
     assert in_threads(*[lambda: operate(ADD, cast, lambda: ADD)] * 2) == []
 
 

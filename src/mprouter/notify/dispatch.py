@@ -46,7 +46,9 @@ NESTING_VARIABLE = "MPROUTER_NESTING"
 
 log = logging.getLogger("mprouter.notify")
 
-_stack: ContextVar[tuple[str, ...] | None] = ContextVar("mprouter-notifyees-being-told", default=None)
+_under_way: ContextVar[_Operation | None] = ContextVar("mprouter-operation", default=None)
+"""The innermost one, which knows whom it is telling. Setting this anew for each notifyee would cost a fourth more."""
+
 _inherited: tuple[str, ...] = ()
 
 PRE, POST = Phase.PRE, Phase.POST
@@ -86,7 +88,7 @@ class Journal(Protocol):
         """
 
 
-def operate(  # noqa: C901 - it is told in the order in which it happens
+def operate(  # noqa: C901, PLR0912 - it is told in the order in which it happens
     event: Event,
     registrations: Iterable[Registration],
     attempt: Callable[[], Event],
@@ -104,8 +106,8 @@ def operate(  # noqa: C901 - it is told in the order in which it happens
     Raises the ``WNetError`` of the attempt, of a veto (N9, N13) or of a required notifyee (N10). Any other
     exception of the attempt, Ctrl-C among them, is raised again after the posts (N19).
     """
-    outer = _stack.get()
-    stack = _inherited if outer is None else outer
+    outer = _under_way.get()
+    stack = _inherited if outer is None else outer.nesting()
     if len(stack) >= MAX_DEPTH:
         raise WNetError(
             Status.ERROR_NESTING_NOT_ALLOWED,
@@ -115,6 +117,7 @@ def operate(  # noqa: C901 - it is told in the order in which it happens
     notifyees = [each for each in registrations if each.id not in stack] if stack else [*registrations]
     operation = _Operation(notifyees, stack, record, journal)
     told, status = event, CANCEL  # by the posts, if Ctrl-C strikes here (N19)
+    _under_way.set(operation)
     try:
         operation.tell_before(event, SUCCESS, range(len(notifyees)))
         while True:
@@ -146,10 +149,12 @@ def operate(  # noqa: C901 - it is told in the order in which it happens
                 journal.outcome(None)
             operation.tell_before(event, RETRY, again)
     except KeyboardInterrupt:
-        _stack.set(outer)  # where a loop begins again it may strike past a ``finally``, from Python 3.13 on
+        operation.telling = None  # where a loop begins again it may strike past a ``finally``, from Python 3.13 on
         if operation.contexts:  # whoever left one has its post (N19)
             operation.tell_after(told, status)
         raise
+    finally:
+        _under_way.set(outer)
 
 
 def tell_owed(
@@ -172,13 +177,18 @@ def tell_owed(
     operation.attempt = attempt
     operation.contexts = {place: context for place, (_, context) in enumerate(notifyees)}
     operation.recovered = recovered
-    operation.tell_after(event, status)
+    outer = _under_way.get()
+    _under_way.set(operation)
+    try:
+        operation.tell_after(event, status)
+    finally:
+        _under_way.set(outer)
 
 
 def nesting() -> tuple[str, ...]:
     """The ids of the notifyees that are being told right now, outermost first, across processes (N17)."""
-    stack = _stack.get()
-    return _inherited if stack is None else stack
+    operation = _under_way.get()
+    return _inherited if operation is None else operation.nesting()
 
 
 def inherit(stack: str) -> None:
@@ -201,15 +211,18 @@ class _Operation:
 
     The two loops that tell are long for the sake of speed: what is usual, a function or generator that has nothing to
     say, costs little more than itself. They take and leave the turns without a call, and know by its type the kind of
-    notifyee that needs no ``NotifyInfo``; what is unusual they leave to ``pre`` and ``post``, which do all of it.
+    notifyee that needs no ``NotifyInfo``; what is unusual they leave to ``pre`` and ``post``, which do all of it. So
+    does a thread-safe one go to whose turn another thread has just taken: there nobody waits for it.
+
+    telling: who is being told now. Whatever runs in a copy of the context meanwhile is nested in it, too (N17).
 
     CPython lets Ctrl-C strike where something is called or a loop begins again, not between two simple statements. On
     that rests that no turn stays taken, and that a post is made once: just before it, its context leaves ``contexts``.
     """
 
     __slots__ = (
-        *("attempt", "cancelled", "contexts", "journal", "may_retry", "notifyees", "outer"),
-        *("record", "recovered", "stack", "thread"),
+        *("attempt", "cancelled", "contexts", "journal", "may_retry", "notifyees"),
+        *("record", "recovered", "stack", "telling", "thread"),
     )
 
     def __init__(
@@ -221,7 +234,7 @@ class _Operation:
     ) -> None:
         self.notifyees = notifyees
         self.stack = stack
-        self.outer = _stack.get()
+        self.telling: Registration | None = None
         self.thread = get_ident()
         self.record = record
         self.journal = journal
@@ -231,19 +244,22 @@ class _Operation:
         self.contexts: dict[int, Any] = {}
         self.cancelled: WNetError | None = None
 
-    def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:  # noqa: C901, PLR0912, PLR0915
+    def nesting(self) -> tuple[str, ...]:
+        """In what an operation is nested that is begun now (N17)."""
+        telling = self.telling
+        return self.stack if telling is None else (*self.stack, telling.id)
+
+    def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:  # noqa: C901, PLR0912
         """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
         notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
-        thread, tell = self.thread, _stack.set
-        usual = None if self.stack or faults.hook is not None else Function
-        started = 0.0
+        thread, usual, started = self.thread, Function if faults.hook is None else None, 0.0
         try:
             for place in places:
                 registration = notifyees[place]
                 call, turn = registration.call, registration.turn
                 if record is not None:
                     started = perf_counter()
-                if type(call) is not usual or registration.thread_safe:
+                if type(call) is not usual:
                     self.pre(event, status, place, started)
                     continue
                 try:
@@ -254,7 +270,7 @@ class _Operation:
                 rest = found = None
                 try:
                     turn.owner = thread
-                    tell(registration.alone)
+                    self.telling = registration
                     if journal is not None:
                         journal.write()
                     found = call.function(event)
@@ -281,7 +297,7 @@ class _Operation:
                 elif record is not None:
                     self.note(event, PRE, status, place, SUCCESS, None, started)
         finally:
-            _stack.set(self.outer)
+            self.telling = None
 
     def pre(self, event: Event, status: Status, place: int, started: float, rest: Call | None = None) -> None:
         """The pre of any notifyee. rest: what is left to do of it, if it has begun."""
@@ -328,9 +344,7 @@ class _Operation:
         self.cancelled = None
         self.may_retry = may_retry and status is not SUCCESS
         notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
-        thread, tell = self.thread, _stack.set
-        usual = None if self.stack or faults.hook is not None else Function
-        started = 0.0
+        thread, usual, started = self.thread, Function if faults.hook is None else None, 0.0
         owed = [*reversed(contexts)]  # they are in the order of their places
         if journal is not None:
             journal.outcome(status)
@@ -340,7 +354,7 @@ class _Operation:
                 call, turn, context = registration.call, registration.turn, contexts[place]
                 if record is not None:
                     started = perf_counter()
-                if type(call) is not usual or registration.thread_safe:
+                if type(call) is not usual:
                     if self.post(event, status, place, context, started):
                         break
                     continue
@@ -353,7 +367,7 @@ class _Operation:
                 rest = None
                 try:
                     turn.owner = thread
-                    tell(registration.alone)
+                    self.telling = registration
                     if journal is not None:
                         journal.write()
                     del contexts[place]
@@ -384,7 +398,7 @@ class _Operation:
                 self.tell_after(event, status)
             raise
         finally:
-            _stack.set(self.outer)
+            self.telling = None
 
     def post(  # noqa: PLR0917
         self,
@@ -430,7 +444,7 @@ class _Operation:
         status = info.status
         answer = CANCEL
         try:
-            _stack.set((*self.stack, registration.id))
+            self.telling = registration
             taken = not registration.thread_safe and turn.take(owed=info.phase is POST or rest is not None)
             try:
                 if journal is not None:

@@ -145,12 +145,9 @@ class Registration:
     turn: Turn = field(default_factory=Turn, repr=False)
     id: str = field(init=False, repr=False)
     """``source/name``: what tells it from a registration of the same name elsewhere."""
-    alone: tuple[str] = field(init=False, repr=False)
-    """Who is being told while it is told and the operation is not nested (N17): its id."""
 
     def __post_init__(self) -> None:
         self.id = f"{self.source}/{self.name}"
-        self.alone = (self.id,)
 
     @property
     def rank(self) -> tuple[int, int, str]:
