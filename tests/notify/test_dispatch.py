@@ -27,6 +27,7 @@ from mprouter.notify.dispatch import (
     MAX_DEPTH,
     MAX_RETRIES,
     inherit,
+    nested,
     nesting,
     nesting_environment,
     operate,
@@ -600,12 +601,27 @@ def test_n17_a_thread_with_a_copy_of_the_context_is_nested_while_the_notifyee_is
         with ThreadPoolExecutor() as pool:
             pool.submit(copies[0].run, operate, ADD, cast, lambda: ADD).result(30)
 
-    cast = [Registration("dialler", dial, required=True)]
     play.add("a")
-    cast += play.cast
+    cast = [Registration("dialler", dial, required=True), *play.cast]
     operate(ADD, cast, lambda: ADD)
     assert play.log == ["pre a", "post a 0"] * 2
     assert copies[0].run(nesting) == ()  # nobody is told any more
+
+
+def test_n17_a_thread_of_the_notifyee_s_own_is_nested_for_as_long_as_it_runs(play: Play) -> None:
+    work: list[Callable[[], None]] = []
+
+    def dial(info: NotifyInfo, event: Event) -> None:
+        del info, event
+        work.append(nested(lambda: operate(ADD, cast, lambda: ADD)))
+
+    play.add("a")
+    cast = [Registration("dialler", dial, required=True), *play.cast]
+    operate(ADD, cast, lambda: ADD)
+    assert in_threads(work[0], work[0]) == []
+    assert len(work) == 1
+    assert sorted(play.log) == ["post a 0"] * 3 + ["pre a"] * 3
+    assert nesting() == ()
 
 
 # -- threads ---------------------------------------------------------------------------------------------------

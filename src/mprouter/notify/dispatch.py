@@ -15,7 +15,7 @@ from functools import partial
 from threading import get_ident
 from time import perf_counter
 from types import GeneratorType
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from mprouter import faults
 from mprouter.notify.model import Call, Event, NotifyInfo, Phase, Registration, Told
@@ -29,6 +29,7 @@ __all__ = [
     "NESTING_VARIABLE",
     "Journal",
     "inherit",
+    "nested",
     "nesting",
     "nesting_environment",
     "operate",
@@ -45,6 +46,9 @@ NESTING_VARIABLE = "MPROUTER_NESTING"
 """Carries ``nesting()`` as JSON into the processes that notifyees start, whose own ``mpr connect`` is nested too."""
 
 log = logging.getLogger("mprouter.notify")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _under_way: ContextVar[_Operation | None] = ContextVar("mprouter-operation", default=None)
 """The innermost one, which knows whom it is telling. Setting this anew for each notifyee would cost a fourth more."""
@@ -189,6 +193,24 @@ def nesting() -> tuple[str, ...]:
     """The ids of the notifyees that are being told right now, outermost first, across processes (N17)."""
     operation = _under_way.get()
     return _inherited if operation is None else operation.nesting()
+
+
+def nested(function: Callable[P, T]) -> Callable[P, T]:
+    """*function* for a thread of the notifyee that is being told: what it connects, now or later, is nested (N17).
+
+    A copy of the context does that only for as long as the notifyee is being told.
+    """
+    here = _Operation([], nesting(), None, None)
+
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        outer = _under_way.get()
+        _under_way.set(here)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _under_way.set(outer)
+
+    return run
 
 
 def inherit(stack: str) -> None:
