@@ -358,7 +358,31 @@ def test_n19_wherever_ctrl_c_strikes_who_is_at_its_yield_has_one_post_and_no_tur
         struck.check()
         if not ctrl_c.is_pressed:
             break
-    assert places > 20
+    assert places > 15
+
+
+def test_n17_wherever_ctrl_c_strikes_a_nested_operation_the_outer_one_is_nested_as_before() -> None:
+    pressed = True
+    for places in itertools.count():
+        seen: list[tuple[str, ...]] = []
+
+        def early(event: Event, seen: list[tuple[str, ...]] = seen) -> Telling:
+            del event
+            yield
+            seen.append(nesting())
+
+        def dialler(event: Event, places: int = places) -> None:
+            nonlocal pressed
+            with suppress(KeyboardInterrupt), CtrlC(places, IN_MEMORY) as ctrl_c:
+                operate(event, [], lambda: event)
+            pressed = ctrl_c.is_pressed
+
+        cast = [Registration(each.__name__, from_python(each)) for each in (early, dialler)]
+        operate(ADD, cast, lambda: ADD)
+        assert seen == [("code/early",)]
+        if not pressed:
+            break
+    assert places > 5
 
 
 @pytest.mark.parametrize("how", HOW)

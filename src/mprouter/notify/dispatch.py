@@ -121,8 +121,8 @@ def operate(  # noqa: C901, PLR0912 - it is told in the order in which it happen
     notifyees = [each for each in registrations if each.id not in stack] if stack else [*registrations]
     operation = _Operation(notifyees, stack, record, journal)
     told, status = event, CANCEL  # by the posts, if Ctrl-C strikes here (N19)
-    _under_way.set(operation)
     try:
+        _under_way.set(operation)
         operation.tell_before(event, SUCCESS, range(len(notifyees)))
         while True:
             failure: WNetError | None = None
@@ -182,8 +182,8 @@ def tell_owed(
     operation.contexts = {place: context for place, (_, context) in enumerate(notifyees)}
     operation.recovered = recovered
     outer = _under_way.get()
-    _under_way.set(operation)
     try:
+        _under_way.set(operation)
         operation.tell_after(event, status)
     finally:
         _under_way.set(outer)
@@ -198,14 +198,15 @@ def nesting() -> tuple[str, ...]:
 def nested(function: Callable[P, T]) -> Callable[P, T]:
     """*function* for a thread of the notifyee that is being told: what it connects, now or later, is nested (N17).
 
-    A copy of the context does that only for as long as the notifyee is being told.
+    A copy of the context does that only while the notifyee is being told: of what is connected in it afterwards the
+    notifyee is told again, and whoever is being told just then is not.
     """
     here = _Operation([], nesting(), None, None)
 
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         outer = _under_way.get()
-        _under_way.set(here)
         try:
+            _under_way.set(here)
             return function(*args, **kwargs)
         finally:
             _under_way.set(outer)
