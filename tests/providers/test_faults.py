@@ -21,6 +21,7 @@ from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers import sftp, smb, webdav
+from servers.busy import busy
 from servers.daemon import Fresh, Server, end, wait_for
 from servers.relay import Relay, relay
 from servers.sftp import SftpServer
@@ -123,6 +124,19 @@ def test_c6_a_server_killed_in_the_middle_of_a_write(own: tuple[Server, Share], 
     connections.disconnect(mounted)
     assert checksum(share.root / "film") == wanted
     assert files(share.root) == ["film"]
+
+
+def test_a_web_server_that_is_busy_for_a_while_is_asked_again(
+    own_webdav: tuple[Server, Share], connections: Connections
+) -> None:
+    server, share = own_webdav
+    share.put("film", "shown")
+    with busy(server.host, server.port, 11) as front:
+        url = f"dav://{server.user}@{server.host}:{front.port}/share"
+        mounted = connections.connect(replace(share, url=url))
+        assert (mounted.mountpoint / "film").read_text() == "shown"
+        assert front.refused == 11
+        connections.disconnect(mounted)
 
 
 def test_c6_a_server_killed_in_the_middle_of_an_upload(own: tuple[Server, Share], connections: Connections) -> None:

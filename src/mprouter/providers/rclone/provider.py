@@ -116,11 +116,12 @@ class RcloneProvider(ABC):
 
     name: as ``--provider`` gives it. title: the protocol, for a person. backend: rclone's name for it. schemes: of the
     remote names that it claims. options: what ``-o`` may set, beside the common ones. failures: what this network's
-    errors mean, before the common ones. retries: how often rclone itself tries to open a session. case_insensitive:
-    file names are. silence: how long a server may be silent in the middle of something, None for ``daemon.SILENCE``.
-    adopts: the names of its file systems in rclone change with the password, so that what was left unsent has to be
-    looked for. services: the kinds of DNS-SD by which its servers announce themselves, each with the scheme of a URL.
-    net_type: its WNNC_NET_*, 0 = none of them. glance: settings of rclone's backend for a session that only looks.
+    errors mean, before the common ones. retries: how often rclone itself tries to open a session, and any request of
+    HTTP. case_insensitive: file names are. silence: how long a server may be silent in the middle of something, None
+    for ``daemon.SILENCE``. adopts: the names of its file systems in rclone change with the password, so that what was
+    left unsent has to be looked for. services: the kinds of DNS-SD by which its servers announce themselves, each with
+    the scheme of a URL. net_type: its WNNC_NET_*, 0 = none of them. glance: settings of rclone's backend for a session
+    that only looks.
     """
 
     name: str

@@ -22,8 +22,8 @@ _UNC_TIMEOUT = 3.0
 """Seconds for each of the two ports that a UNC name may mean: it was tried as SMB before."""
 
 _PAUSE = "1ms"
-"""Between two requests, at least. rclone's own 10 ms would let a hundred files a second through at most; nothing at all
-would have it try again at once after a failure, for which it waits a multiple of this."""
+"""Between two requests, at least; after a failure it is doubled each time. rclone's own 10 ms would let a hundred files
+a second through at most."""
 
 
 class WebDav(RcloneProvider):
@@ -37,6 +37,7 @@ class WebDav(RcloneProvider):
     title = "WebDAV"
     backend = "webdav"
     schemes = frozenset({"dav", "davs", "unc"})
+    retries = 13  # with which a server that is busy has four seconds, as with rclone's own pause and tries
     silence = "5m"  # some put a large file together before they answer
     services: ClassVar[Mapping[str, str]] = {"_webdav._tcp": "dav", "_webdavs._tcp": "davs"}
     net_type = 0x002E0000  # WNNC_NET_DAV, as of Windows' own WebDAV client
