@@ -61,13 +61,16 @@ def deliver(
     moved: object = None
     deadline = monotonic() + stall
     pause = 0.005
+    has_heard = False  # rclone, of all that was closed
     while True:
         queue = daemon.call("vfs/queue", fs=fs).get("queue") or []
         for item in queue:
             _expedite(daemon, fs, item, seen)
         failed = [item for item in queue if _has_failed(item, seen)]
         queued = [Unsent(item["name"], item["size"]) for item in queue]
-        pending = queued + _not_queued(meta, {each.path for each in queued}, is_open)
+        unheard = [] if queued and has_heard else _not_queued(meta, {each.path for each in queued}, is_open)
+        has_heard = not unheard
+        pending = queued + unheard
         if not pending:
             return
         if progress is not None:
@@ -147,7 +150,7 @@ def _undelivered(
     daemon: Daemon, pending: list[Unsent], failed: str | None, kind: type[WNetError] = WNetError
 ) -> WNetError:
     names = sorted(each.path for each in pending)
-    reason = _logged_reason(daemon.log, failed or names[0])
+    reason = _logged_reason(daemon.log, [failed] if failed else names)
     why = f": {reason}" if reason else "" if failed else ": the server takes nothing"
     return kind(
         Status.ERROR_WRITE_FAULT,
@@ -157,10 +160,10 @@ def _undelivered(
     )
 
 
-def _logged_reason(log: Path, name: str) -> str | None:
-    """Why the upload of *name* last failed, as rclone's log tells it: the queue does not."""
+def _logged_reason(log: Path, names: Collection[str]) -> str | None:
+    """Why an upload of one of *names* last failed, as rclone's log tells it: the queue does not."""
     with log.open(errors="replace") as file:
         lines = deque(file, 500)
-    line = re.compile(rf"ERROR : {re.escape(name)}: vfs cache: failed to upload try #\d+, will retry in \S+: (.*)")
-    reasons = [found[1] for each in lines if (found := line.search(each))]
+    line = re.compile(r"ERROR : (.*): vfs cache: failed to upload try #\d+, will retry in \S+: (.*)")
+    reasons = [found[2] for each in lines if (found := line.search(each)) and found[1] in names]
     return reasons[-1].removeprefix("vfs cache: failed to transfer file from cache to remote: ") if reasons else None
