@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from threading import Barrier
 from typing import Any, ClassVar
 
 import pytest
@@ -79,6 +82,32 @@ def test_defaults_are_each_value_s_own() -> None:
     assert Place("h").seen is not Place("h").seen
 
 
+def test_its_signature_is_known_before_there_is_a_value() -> None:
+    @frozen
+    class Fresh:
+        host: str
+        options: dict[str, str] = field(default_factory=dict)
+        port: int = field(default=22, kw_only=True)
+
+    found = inspect.signature(Fresh).parameters
+    assert list(found) == ["host", "options", "port"]
+    assert found["host"].default is inspect.Parameter.empty
+    assert (found["port"].default, found["port"].kind) == (22, inspect.Parameter.KEYWORD_ONLY)
+
+
+def test_threads_may_race_for_the_first_value() -> None:
+    for _ in range(50):
+        kind: Any = frozen(type("Fresh", (), {"__annotations__": {"host": str}}))
+        at_once = Barrier(4)
+
+        def make(kind: Any = kind, at_once: Barrier = at_once) -> Any:
+            at_once.wait(30)
+            return kind("h").host
+
+        with ThreadPoolExecutor(4) as threads:
+            assert {each.result(30) for each in [threads.submit(make) for _ in range(4)]} == {"h"}
+
+
 @EITHER
 def test_a_field_that_nobody_gives_a_value_has_none(made: Maker) -> None:
     @made
@@ -95,13 +124,14 @@ def test_a_field_that_nobody_gives_a_value_has_none(made: Maker) -> None:
 def test_a_field_may_be_named_as_its_maker_s_own_things_are(made: Maker) -> None:
     @made
     class Odd:
-        _set: int
+        self: int
+        _set: int = 0
         _MISSING: int = 1
         _make_parts: int = 2
         parts: list[int] = field(default_factory=list)
 
     odd: Any = Odd
-    assert asdict(odd(0)) == {"_set": 0, "_MISSING": 1, "_make_parts": 2, "parts": []}
+    assert asdict(odd(5)) == {"self": 5, "_set": 0, "_MISSING": 1, "_make_parts": 2, "parts": []}
 
 
 def test_it_compares_by_its_fields() -> None:

@@ -85,7 +85,7 @@ class _Init:
 
 def _init(made: Any) -> Callable[..., None]:
     """The one function whose text depends on the fields, by which it is called."""
-    parameters, lines = {False: ["self"], True: ["*"]}, ["pass"]
+    parameters, lines = {False: ["__self"], True: ["*"]}, ["pass"]
     # no field's name begins as these do: within a class Python changes such names
     known: dict[str, Any] = {"__name__": made.__module__, "__set": object.__setattr__, "__MISSING": MISSING}
     for each in fields(made):
@@ -100,7 +100,7 @@ def _init(made: Any) -> Callable[..., None]:
             parameters[bool(each.kw_only)].append(each.name + default)
             said = f"{said} if {each.name} is __MISSING else {each.name}" if default == "=__MISSING" else each.name
         if said:
-            lines.append(f"__set(self, {each.name!r}, {said})")
+            lines.append(f"__set(__self, {each.name!r}, {said})")
     words = parameters[False] + (parameters[True] if len(parameters[True]) > 1 else [])
     exec(f"def __init__({', '.join(words)}):\n " + "\n ".join(lines), known)  # noqa: S102 - as dataclasses does
     init: Callable[..., None] = known["__init__"]
