@@ -27,7 +27,8 @@ def states(handles: Sequence[Mapping[str, Any]]) -> list[State]:
     """
     start, kinds = cache(started_at), mountinfo.kinds()
 
-    def is_connected(handle: Mapping[str, Any]) -> bool:
+    def is_connected(handle: Mapping[str, Any] | None) -> bool:
+        handle = handle or {}
         return (
             start(handle.get("pid", 0)) == handle.get("started", -1) and kinds.get(handle.get("mountpoint", "")) == KIND
         )

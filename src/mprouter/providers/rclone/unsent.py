@@ -266,7 +266,11 @@ def _files(path: str | Path) -> list[str]:
     files: list[str] = []
     directories = [os.fspath(path)]
     while directories:
-        with suppress(OSError), os.scandir(directories.pop()) as found:  # else it has just gone
-            for each in found:
-                (directories if each.is_dir(follow_symlinks=False) else files).append(each.path)
+        try:
+            with os.scandir(directories.pop()) as found:
+                entries = list(found)
+        except OSError:  # it has just gone
+            continue
+        for each in entries:
+            (directories if each.is_dir(follow_symlinks=False) else files).append(each.path)
     return files
