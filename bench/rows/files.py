@@ -13,9 +13,8 @@ from time import perf_counter
 
 from ground import Ground
 from harness import ROUNDS, Case, Goal, Kind
-from peers import Mounter, Share, commands, mounters, share
+from peers import NETWORKS, Mounter, Share, commands, mounters, share
 
-NETWORKS = ("sftp", "smb")
 LISTED, READ = 10_000, 1_000
 CONTENT = bytes(4096)
 GOALS = [Goal(1.0, at_least=True)]
