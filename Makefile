@@ -19,7 +19,7 @@ test: ## Check format, lint and types, then run the tests against real servers o
 	@echo "== tests: pytest"
 	@$(ROOT) $(BIN)/pytest -n 2
 
-bench: ## Measure against what people use today: all (40 minutes), or ROW=name; takes root, or sudo that asks for no password
+bench: ## Measure against what people use today: all (20 to 40 minutes), or ROW=name; takes root, or sudo that asks for no password
 	$(if $(filter undefined,$(origin ROW)),,$(if $(strip $(ROW)),,$(error ROW is empty: name a row, or leave it out for all of them)))
 	@tools/setup bench
 	@$(ROOT) $(BIN)/python bench/run.py $(ROW)

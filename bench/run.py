@@ -131,7 +131,7 @@ def main() -> int:
     free = [each for each in ROWS if each not in WITH_SERVERS]
     parser = argparse.ArgumentParser(
         description="Measure ours beside what people use today.",
-        epilog=f"All rows take about 40 minutes. Any user may run {', '.join(free)}; the others log a user in to real"
+        epilog=f"All rows take 20 to 40 minutes. Any user may run {', '.join(free)}; the others log a user in to real"
         " SSH, SMB and WebDAV servers on loopback, which takes root.",
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(ROWS)}; all without any")
@@ -144,7 +144,7 @@ def main() -> int:
             f" root: use make bench, as root or where sudo asks for no password. Without: bench/run.py {' '.join(free)}"
         )
     if len(rows) == len(ROWS):
-        console.print("All rows: about 40 minutes. Ctrl-C ends it, and shows what was measured until then.")
+        console.print("All rows: 20 to 40 minutes. Ctrl-C ends it, and shows what was measured until then.")
     return Run().rows(rows)
 
 
