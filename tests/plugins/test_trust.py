@@ -567,7 +567,7 @@ def test_variables_of_the_caller_lead_to_nothing_that_is_not_trusted(
 @contextmanager
 def exchanged(path: Path, *others: Path) -> Iterator[None]:
     """Meanwhile *path* is now the one and now another of *others*, as fast as they can be renamed."""
-    stop = threading.Event()
+    begun, stop = threading.Event(), threading.Event()
 
     def exchange() -> None:
         for number, other in enumerate(cycle(others)):
@@ -576,10 +576,12 @@ def exchanged(path: Path, *others: Path) -> Iterator[None]:
             new = path.with_name(f".{number % 2}")
             os.link(other, new)
             new.replace(path)
+            begun.set()
 
     thread = threading.Thread(target=exchange)
     thread.start()
     try:
+        assert begun.wait(30)
         yield
     finally:
         stop.set()
@@ -602,7 +604,7 @@ def test_a_file_that_is_exchanged_between_check_and_use_is_not_run(
     refusal = OTHER_CONTENT if pinned else DENIED
     wanted = 5 if kind == "native" else 60  # a host is started for each
     with exchanged(path, good, planted):
-        while len(answers) < 2000 and not (answers.count(OK) >= wanted and answers.count(refusal) >= wanted):
+        while len(answers) < 20_000 and not (answers.count(OK) >= wanted and answers.count(refusal) >= wanted):
             registration = read(file, "user")
             answers += [each.answer for each in tell([registration])][:1]
             if registration.close is not None:

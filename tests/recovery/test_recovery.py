@@ -165,7 +165,7 @@ def test_n19_a_command_that_never_ends_is_ended_by_recovery(world: World, slow: 
         connecting.wait()
         assert "cat" in commands(world)
         world.mpr("recover")
-        assert "cat" not in commands(world)
+        wait_for(lambda: "cat" not in commands(world), "the end of the command's own child")
     assert slow.with_name("told-slow").read_text().split("\n")[:2] == ["pre begun", "post begun"]
     world.check()
 
