@@ -69,11 +69,26 @@ def end(pids: Iterable[int]) -> None:
         for handle in handles:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, sign)
+                signal.pidfd_send_signal(handle, signal.SIGCONT)  # it may be stopped, and would not notice
         with suppress(TimeoutError):  # a pidfd can be read from as soon as its process has ended
             wait_for(lambda: len(select.select(handles, [], [], 0.1)[0]) == len(handles), "the end of processes", 5)
             break
     for handle in handles:
         os.close(handle)
+
+
+def _freeze(pid: int) -> None:
+    """Stop a process, and return when it has stopped, or is gone."""
+
+    def is_frozen() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "TtZX"
+        except OSError:
+            return True
+
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(is_frozen, f"process {pid} to stop")
 
 
 class Daemon:
@@ -126,10 +141,10 @@ class Daemon:
         if self._process is None:
             return
         tree = [self._process.pid]
-        children = list(processes())
         for pid in tree:  # grows while it is walked
-            tree += [child for child, parent in children if parent == pid]
-        end({*tree, *(pid for pid, _ in children if self._mark and self._mark in _words(pid))})
+            _freeze(pid)  # a child that it begins meanwhile would go on serving whoever has just connected
+            tree += [child for child, parent in processes() if parent == pid]
+        end({*tree, *(pid for pid, _ in processes() if self._mark and self._mark in _words(pid))})
         self._process.wait()
         self._process = None
 
