@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,12 @@ from mprouter import ConnectFlag, NetResource, Status, WNetError
 from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, Provider, State
 from mprouter.testing import ProviderContract
+
+
+@pytest.fixture(autouse=True)
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what a bad provider leaves behind, which the contract leaves to be seen."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 class Shelf:
