@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mprouter import ConnectFlag, Connection, Router, Status, WNetError
+from mprouter import ConnectFlag, Connection, Router, Status, WNetError, mountinfo
 
 EXPECTED = {
     Status.ERROR_ALREADY_ASSIGNED,  # another process has the letter
@@ -58,13 +58,14 @@ def operate(router: Router, given: dict[str, Any], dice: random.Random, name: st
 
 
 def write(connection: Connection, name: str, share: int) -> None:
-    """Write a file there, if the connection has not gone meanwhile: then this would be a directory like any other."""
+    """Write a file there, if the connection has not gone meanwhile: this may be a mere directory then, or another."""
     try:
         directory = os.open(connection.path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return
     try:
-        if os.fstat(directory).st_dev == connection.path.parent.stat().st_dev:
+        device = os.minor(os.fstat(directory).st_dev)
+        if (device, connection.remote_name) not in [(each.device, each.source) for each in mountinfo.mounted()]:
             return
         file = os.open(name, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=directory)
         try:
