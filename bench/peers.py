@@ -23,7 +23,7 @@ from ground import MPR, Ground
 from harness import Role
 from mprouter import Connection, Router
 from mprouter.providers.rclone import daemon
-from servers.daemon import Server, processes, wait_for
+from servers.daemon import Server, listens, processes, wait_for
 
 __all__ = [
     "NETWORKS",
@@ -370,7 +370,7 @@ def gvfs_session(ground: Ground, share: Share | None = None) -> dict[str, str] |
     }
     address = environment["DBUS_SESSION_BUS_ADDRESS"]
     ground.start(["dbus-daemon", "--session", "--nofork", f"--address={address}"], environment)
-    wait_for((home / "bus").exists, "the session's bus")  # which starts gvfsd when it is asked for, and that the other
+    wait_for(lambda: listens(home / "bus"), "the session's bus")  # it starts gvfsd when asked, and that the other
     ground.at_end(lambda: _unmount(home / "gvfs", lazily=True))
     return environment
 

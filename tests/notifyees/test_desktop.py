@@ -19,7 +19,7 @@ from mprouter.notifyees import desktop
 from mprouter.notifyees.desktop import Desktop
 from mprouter.testing import RecordingRouter
 from sandbox import Command, Places
-from servers.daemon import Daemon, wait_for
+from servers.daemon import Daemon, listens, wait_for
 
 NAME = r"\\files\projects"
 
@@ -71,7 +71,7 @@ def bus(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     daemon = Daemon(["dbus-daemon", f"--config-file={config}", "--nofork"], ports=[], log=places.base / "bus.log")
     daemon.start()
     try:
-        wait_for(path.is_socket, lambda: f"the bus\n{daemon.log()}")
+        wait_for(lambda: listens(path), lambda: f"the bus\n{daemon.log()}")
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={path}")
         yield f"unix:path={path}"
     finally:

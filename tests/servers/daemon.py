@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from servers.account import Account
 
-__all__ = ["Daemon", "Fresh", "Server", "ServerT", "end", "free_port", "processes", "wait_for"]
+__all__ = ["Daemon", "Fresh", "Server", "ServerT", "end", "free_port", "listens", "processes", "wait_for"]
 
 
 def wait_for(condition: Callable[[], object], what: Callable[[], str] | str, seconds: float = 20.0) -> None:
@@ -40,6 +40,14 @@ def free_port(host: str = "127.0.0.1") -> int:
             probe.bind((host, port))
             return port
     raise OSError(f"no free port on {host}")
+
+
+def listens(path: Path) -> bool:
+    """Whether a Unix socket is there that takes connections: it is there a moment before it does."""
+    with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+        probe.connect(str(path))
+        return True
+    return False
 
 
 def processes() -> Iterator[tuple[int, int]]:
