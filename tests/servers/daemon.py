@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from mprouter.processes import fields, parent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -54,8 +56,7 @@ def processes() -> Iterator[tuple[int, int]]:
     """The id of every process, each with its parent's."""
     for directory in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
-            after_name = (directory / "stat").read_text(errors="replace").rpartition(")")[2]
-            yield int(directory.name), int(after_name.split()[1])
+            yield int(directory.name), parent(int(directory.name))
 
 
 def _words(pid: int) -> list[str]:
@@ -90,7 +91,7 @@ def _freeze(pid: int) -> None:
 
     def is_frozen() -> bool:
         try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "TtZX"
+            return fields(pid)[0] in {b"T", b"t", b"Z", b"X"}
         except OSError:
             return True
 
@@ -151,7 +152,7 @@ class Daemon:
         tree = [self._process.pid]
         for pid in tree:  # grows while it is walked
             _freeze(pid)  # a child that it begins meanwhile would go on serving whoever has just connected
-            tree += [child for child, parent in processes() if parent == pid]
+            tree += [child for child, its_parent in processes() if its_parent == pid]
         end({*tree, *(pid for pid, _ in processes() if self._mark and self._mark in _words(pid))})
         self._process.wait()
         self._process = None
