@@ -1,14 +1,12 @@
-"""What all commands have in common: arguments explained, examples, warnings, and how a command ends."""
+"""What all commands have in common for click: arguments explained, examples, and how a command ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from mprouter.cli import later
 from mprouter.cli.options import Option, option
 from mprouter.cli.output import OutputLost, say
 
@@ -105,10 +103,9 @@ class Command(Explained):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it. Whatever it raises becomes one line, or a JSON object, and an exit code."""
-        later.end()
-        with ExitStack() as stack:
-            stack.enter_context(_messages(debug=ctx.meta.get(_VERBOSE, False)))
-            stack.enter_context(_signals())
+        from mprouter.cli.running import running
+
+        with running(debug=ctx.meta.get(_VERBOSE, False)):
             try:
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -145,67 +142,3 @@ class Family(Explained, click.Group):
         """In the order in which they stand in the file."""
         del ctx
         return list(self.commands)
-
-
-@contextmanager
-def _messages(*, debug: bool) -> Iterator[None]:
-    """The project's warnings as lines on standard error; with *debug* everything that it logs."""
-    import logging
-
-    from mprouter.cli.output import plain
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            click.echo(f"mpr: {record.levelname.lower()}: {plain(record.getMessage())}", err=True)
-            if record.exc_info:
-                click.echo(logging.Formatter().formatException(record.exc_info), err=True)
-
-    logger = logging.getLogger("mprouter")
-    lines, level, propagate = Lines(), logger.level, logger.propagate
-    logger.addHandler(lines)
-    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(lines)
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP end the command in good order, so that who is owed a post gets it (N19).
-
-    A second one ends it at once. What it leaves is in the journal, and the next command settles it.
-    """
-    import os
-    import signal
-    import threading
-
-    number_of_signals = 0
-
-    def end(number: int, _: object) -> None:
-        from mprouter.cli.failure import Ended
-
-        nonlocal number_of_signals
-        number_of_signals += 1
-        if number_of_signals > 1:
-            words = b"mpr: interrupted again: ended at once; the next command settles what is left\n"
-            with suppress(OSError):
-                os.write(2, words)
-            os._exit(128 + number)
-        raise Ended(number)
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            usual = {signal.SIG_DFL, signal.default_int_handler}
-            if number is not None and signal.getsignal(number) in usual:  # nohup, say, stays respected
-                before[number] = signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

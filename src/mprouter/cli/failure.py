@@ -7,9 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-import click
-
-from mprouter.cli.output import OutputLost, is_terminal, plain, say_json
+from mprouter.cli.output import OutputLost, is_terminal, plain, say_error, say_json
 from mprouter.status import Status, WNetError, subject_of
 
 __all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "interrupted", "tell"]
@@ -37,7 +35,7 @@ def tell(error: BaseException, *, json: bool, failed: int = 1) -> int:
     if isinstance(error, KeyboardInterrupt):
         number = error.number if isinstance(error, Ended) else signal.SIGINT
         if is_terminal(sys.stderr):
-            click.echo(err=True)  # the line that shows ^C, or a question, ends here
+            say_error()  # the line that shows ^C, or a question, ends here
         told = interrupted(error)
         line = (subject_of(told.name) if told.name else "") + str(told.strerror)
         _tell(line, told, json=json, outcome=_left_by(error)[0])
@@ -73,12 +71,12 @@ def as_json(error: WNetError) -> dict[str, str | int | None]:
 
 def _tell(line: str, error: WNetError, *, json: bool, **more: str | None) -> None:
     if not json:
-        click.echo(f"mpr: {plain(line)}", err=True)
+        say_error(f"mpr: {plain(line)}")
         return
     try:
         say_json(as_json(error) | more)
     except OutputLost:
-        click.echo(f"mpr: {plain(line)}", err=True)
+        say_error(f"mpr: {plain(line)}")
 
 
 def _unexpected(error: BaseException) -> WNetError:

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import click
-
 from mprouter.terminal import plain
 
-__all__ = ["OutputLost", "counted", "is_terminal", "plain", "say", "say_json", "say_table", "size"]
+__all__ = [
+    "BOLD",
+    "DIM",
+    "GREEN",
+    "RED",
+    "OutputLost",
+    "counted",
+    "is_terminal",
+    "plain",
+    "say",
+    "say_error",
+    "say_json",
+    "say_table",
+    "size",
+    "styled",
+]
+
+BOLD, DIM, RED, GREEN = 1, 2, 31, 32
+"""Styles of a terminal: parameters of SGR (ECMA-48)."""
 
 
 class OutputLost(Exception):
@@ -29,12 +46,35 @@ class OutputLost(Exception):
 def say(text: str | bytes, *, is_line: bool = True) -> None:
     """Print *text* on standard output, as a line unless it is none or bytes. Raises ``OutputLost``."""
     try:
-        click.echo(text, nl=is_line and isinstance(text, str), color=False if os.environ.get("NO_COLOR") else None)
+        _print(f"{text}\n" if is_line and isinstance(text, str) else text, sys.stdout)
     except OSError as error:
         with suppress(OSError, ValueError):  # else Python complains at its end that the rest was not written
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         words = f"standard output cannot be written: {error.strerror}"
         raise OutputLost(words, reader_gone=isinstance(error, BrokenPipeError)) from error
+
+
+def say_error(line: str = "") -> None:
+    """Print *line* on standard error. Raises ``OSError``."""
+    _print(f"{line}\n", sys.stderr)
+
+
+def _print(text: str | bytes, stream: Any) -> None:
+    """Write *text* to *stream*, at once; without styles unless that is a terminal. ``click.echo`` does the same."""
+    if stream is None:  # it was closed before this process began
+        return
+    if isinstance(text, bytes):
+        stream.flush()
+        stream = stream.buffer
+    elif "\033" in text and not _shows_styles(stream):
+        text = _unstyled(text)
+    stream.write(text)
+    stream.flush()
+
+
+def styled(text: str, *styles: int) -> str:
+    """*text* in these styles, such as ``BOLD``; ``say`` leaves them out where they would not show."""
+    return "".join(f"\033[{each}m" for each in styles) + f"{text}\033[0m"
 
 
 def say_json(value: Any) -> None:
@@ -47,8 +87,8 @@ def say_json(value: Any) -> None:
 def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print *rows* under their *headings*, aligned; a column with nothing in it is left out. Cells may be styled."""
     shown = [column for column in range(len(headings)) if any(row[column] for row in rows)]
-    styled = [click.style(each, bold=True) for each in headings]
-    columns = [[row[column] for row in (styled, *rows)] for column in shown]
+    bold = [styled(each, BOLD) for each in headings]
+    columns = [[row[column] for row in (bold, *rows)] for column in shown]
     aligned = [_aligned(cells) for cells in columns]
     say("\n".join("  ".join(cells).rstrip() for cells in zip(*aligned, strict=True)))
 
@@ -75,6 +115,14 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
+def _shows_styles(stream: Any) -> bool:
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def _unstyled(text: str) -> str:
+    return re.sub(r"\033\[[0-9;]*m", "", text)
+
+
 def _aligned(cells: Sequence[str]) -> list[str]:
     """*cells*, each as wide as the widest."""
     widths = [_width(cell) for cell in cells]
@@ -85,7 +133,7 @@ def _aligned(cells: Sequence[str]) -> list[str]:
 def _width(text: str) -> int:
     """How many columns of a terminal *text* takes."""
     if "\033" in text:
-        text = click.unstyle(text)
+        text = _unstyled(text)
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
