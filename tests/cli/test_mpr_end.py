@@ -91,9 +91,18 @@ def test_ctrl_c_while_threads_are_waited_for_is_told_as_elsewhere(others: str) -
 
 
 @pytest.mark.parametrize(
-    "module", ["mprouter.names", "click", "mprouter.cli.program", "mprouter.cli.connect", "mprouter.router"]
+    ("module", "words"),
+    [
+        ("mprouter.names", []),
+        ("mprouter.cli.everyday", []),
+        ("mprouter.cli.running", []),
+        ("mprouter.router", []),
+        ("click", ["--verbose"]),
+        ("mprouter.cli.program", ["--verbose"]),
+        ("mprouter.cli.connect", ["--verbose"]),
+    ],
 )
-def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, places: Places) -> None:
+def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, words: list[str], places: Places) -> None:
     ran = run(
         "import signal\n"
         "class Finder:\n"
@@ -102,7 +111,7 @@ def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, place
         "            sys.meta_path.remove(self)\n"
         "            signal.raise_signal(signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())",
-        *("connect", f"file://{places.home}", "Z:"),
+        *("connect", f"file://{places.home}", "Z:", *words),
         places=places,
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "mpr: interrupted\n")

@@ -1,9 +1,11 @@
 """The command ``mpr``: arguments in, one call of the router, words or JSON out.
 
-One file per command or family of commands. ``program.py`` knows their names, ``command.py`` what they have in common:
-how they fail and warn, ``options.py`` what their options have. ``later.py`` and ``ahead.py`` make them start sooner,
-``ending.py`` ends the process. ``mpr net`` has more files: ``net_use.py``, ``net_grammar.py``,
-``net_messages.py`` and ``command_line.py``. What is decided about connections is decided in the router.
+One file per command or family of commands. ``program.py`` knows their names, ``command.py`` and ``options.py`` what
+they have in common for click, ``running.py``, ``output.py`` and ``failure.py`` what they have in common when they run.
+``everyday.py``, ``later.py`` and ``ahead.py`` make them start sooner, ``ending.py`` ends the process. ``mpr list`` and
+``mpr connect`` have a second file, ``listing.py`` and ``connecting.py``, which does without click. ``mpr net`` has more
+of them: ``net_use.py``, ``net_grammar.py``, ``net_messages.py`` and ``command_line.py``. What is decided about
+connections is decided in the router.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ def _run() -> NoReturn:
     from mprouter.cli import later
 
     gc.set_threshold(100_000)  # nearly all that a command makes is in use until its end: there is little to collect
-    if "_MPR_COMPLETE" not in os.environ:
+    is_completing = "_MPR_COMPLETE" in os.environ
+    if not is_completing:
         later.begin()
     words = sys.argv[1:]
     if os.path.basename(sys.argv[0]).lower() in {"net", "net.exe"}:  # noqa: PTH119 - a link of that name; see `mpr net`
@@ -47,13 +50,26 @@ def _run() -> NoReturn:
         from mprouter.cli import ahead
 
         ahead.begin(words[1:])
-    from mprouter.cli.program import program
+    from mprouter.cli import ending, everyday
 
-    if sys.stdout is not None:  # a name that this terminal cannot show is no reason to fail
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    _admit_any_name()
     try:
-        program.main(words, prog_name="mpr")
-    except SystemExit as ended:
-        from mprouter.cli import ending
+        if is_completing or (code := everyday.run(words)) is None:
+            from mprouter.cli.program import program
 
+            program.main(words, prog_name="mpr")
+    except SystemExit as ended:
         ending.leave(ended.code)
+    ending.leave(code)
+
+
+def _admit_any_name() -> None:
+    """A name that a terminal cannot show is no reason to fail; and where ASCII is all that is said, UTF-8 is meant."""
+    import codecs
+    import sys
+
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        if stream.encoding != "utf-8" and codecs.lookup(stream.encoding).name == "ascii":
+            stream.reconfigure(encoding="utf-8")
+        if stream.errors != "backslashreplace":  # as it is on standard error
+            stream.reconfigure(errors="backslashreplace")

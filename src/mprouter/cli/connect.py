@@ -1,37 +1,40 @@
-"""``mpr connect``: arguments and standard input become one call of ``Router.connect``."""
+"""``mpr connect`` as click knows it; what it does stands in ``connecting.py``."""
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import is_terminal, say, say_json
-
-if TYPE_CHECKING:
-    from mprouter.resource import ConnectFlag
 
 __all__ = ["command"]
+
+T = TypeVar("T")
 
 
 def _user(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     del ctx, parameter
-    if value is not None and (not value or ":" in value):
-        # not repeated: what stands after the colon may be a password
-        raise click.BadParameter("a user name is not empty and has no colon; the password is asked for.")
-    return value
+    from mprouter.cli import connecting
+
+    return None if value is None else _good(connecting.user_name, value)
 
 
 def _options(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     del ctx, parameter
-    pairs = [value.partition("=") for value in values]
-    if not all(key and equals for key, equals, _ in pairs):
-        raise click.BadParameter("this is not of the form KEY=VALUE.")
-    return {key.strip(): value for key, _, value in pairs}
+    from mprouter.cli import connecting
+
+    return _good(connecting.options, values)
+
+
+def _good(read: Callable[[Any], T], value: object) -> T:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command(
@@ -101,40 +104,18 @@ def command(
     A password is never an argument. It comes from the keyring, the credentials file, ~/.netrc, or standard input with
     --password-stdin; on a terminal you are asked for it. SSH keys and agents need none.
     """
-    from mprouter.cli import connection, passwords
-    from mprouter.router import Router
+    from mprouter.cli import connecting, passwords
 
-    password = passwords.from_stdin() if password_stdin else None
-    if persist and local is None:
-        click.echo("mpr: warning: without a local name it cannot be remembered", err=True)
-    flags = _flags(save_password=save_password, temporary=temporary, current_media=current_media)
-    with Router() as router:
-        made = router.connect(
-            remote,
-            local,
-            user=user,
-            password=password,
-            provider=provider,
-            persist=persist,
-            flags=flags,
-            options=options,
-        )
-    if as_json:
-        say_json(connection.as_json(made))
-    else:
-        say(connection.as_line(made))
-
-
-def _flags(*, save_password: bool, temporary: bool, current_media: bool) -> ConnectFlag:
-    from mprouter.resource import ConnectFlag
-
-    flags = ConnectFlag(0)
-    if is_terminal(sys.stdin) and is_terminal(sys.stderr):
-        flags |= ConnectFlag.INTERACTIVE | ConnectFlag.COMMANDLINE
-    if save_password:
-        flags |= ConnectFlag.CMD_SAVECRED
-    if temporary:
-        flags |= ConnectFlag.TEMPORARY
-    if current_media:
-        flags |= ConnectFlag.CURRENT_MEDIA
-    return flags
+    connecting.connect(
+        remote,
+        local,
+        user=user,
+        password=passwords.from_stdin() if password_stdin else None,
+        save_password=save_password,
+        persist=persist,
+        temporary=temporary,
+        provider=provider,
+        options=options,
+        current_media=current_media,
+        as_json=as_json,
+    )

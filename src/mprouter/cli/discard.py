@@ -39,7 +39,7 @@ def command(ctx: click.Context, *, resource: str, user: str | None, yes: bool, a
     from this machine. The files are named before. Nothing brings them back. What a connection uses is left alone;
     'mpr disconnect NAME --later' takes that away.
     """
-    from mprouter.cli.list import waiting_as_json
+    from mprouter.cli.listing import waiting_as_json
     from mprouter.router import Router
 
     if not yes and (as_json or not is_terminal(sys.stdin)):
