@@ -215,7 +215,7 @@ def is_drive(local: str) -> bool:
 
 def looks_local(text: str) -> bool:
     """Whether *text*, valid or not, is meant as a local name: a drive, a device, or a path in the file system."""
-    return bool(re.match(r"[A-Za-z]:(?:[/\\]|\Z)|/(?![/\\])|[.~]", text) or _DEVICE.fullmatch(text))
+    return bool(re.match(r"[A-Za-z]:(?:[/\\]|\Z)|/(?![/\\])|[.~]", text) or re.fullmatch(_DEVICE, text))
 
 
 # -- refusing ------------------------------------------------------------------------------------------------------
@@ -243,8 +243,8 @@ def _check_characters(text: str) -> str:
     return text
 
 
-_URL_PORT = re.compile(r"[0-9]{1,5}(?:/|\Z)")
-_URL_AUTHORITY = re.compile(r"/*(?:[^:@%/]*@)?(?:\[[0-9A-Fa-f:.]*(?:%25[\w.~-]*)?\]|[^:%/]*)")
+_URL_PORT = r"[0-9]{1,5}(?:/|\Z)"
+_URL_AUTHORITY = r"/*(?:[^:@%/]*@)?(?:\[[0-9A-Fa-f:.]*(?:%25[\w.~-]*)?\]|[^:%/]*)"
 
 
 def _shown(text: str) -> str:
@@ -256,7 +256,7 @@ def _shown(text: str) -> str:
         text = re.sub(r"(?s):.*@", ":***@", text)
     elif re.match(r"(?i)rclone:", text):
         remote = text[7:].partition(":")[0]
-        text = text if _RCLONE_REMOTE.fullmatch(remote) else "rclone:***"
+        text = text if re.fullmatch(_RCLONE_REMOTE, remote) else "rclone:***"
     elif not looks_local(text) and re.search(r"[:@=,].", text):
         text = "***"
     text = re.sub(_FORBIDDEN, lambda match: f"\\u{ord(match[0]):04x}", text)
@@ -265,10 +265,10 @@ def _shown(text: str) -> str:
 
 def _without_password(after: str) -> str:
     """*after*, what follows ``://`` in a URL, well-formed or not, with the possible password as ``***``."""
-    match = _URL_AUTHORITY.match(after)
+    match = re.match(_URL_AUTHORITY, after)
     end = match.end() if match else 0
     mark, rest = after[end : end + 1], after[end + 1 :]
-    if mark not in {":", "%"} or (mark == ":" and _URL_PORT.match(rest)):
+    if mark not in {":", "%"} or (mark == ":" and re.match(_URL_PORT, rest)):
         return after
     last = max(rest.rfind("@"), rest.rfind("%40"))
     return after[: end + 1] + "***" + (rest[last:] if last >= 0 else "".join(rest.partition("/")[1:]))
@@ -568,14 +568,14 @@ def _undo_percent(text: str) -> str:
 
 # -- rclone's remotes ----------------------------------------------------------------------------------------------
 
-_RCLONE_REMOTE = re.compile(r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?")
+_RCLONE_REMOTE = r"[\w.+@]+(?:[ -][\w.+@ -]*[\w.+@-])?"
 """The names that rclone allows in its configuration (configNameRe in fs/fspath): what is not one would be a connection
 string, with which a request could have rclone do anything."""
 
 
 def _parse_rclone(text: str, rest: str) -> RemoteName:
     remote, colon, path = rest.partition(":")
-    if not _RCLONE_REMOTE.fullmatch(remote):
+    if not re.fullmatch(_RCLONE_REMOTE, remote):
         _refuse(
             "this is not the name of a remote in rclone's configuration",
             "connection strings are not accepted: make a remote with rclone config",
@@ -754,19 +754,19 @@ def _undo_percent_of_glob(glob: str) -> str:
     return re.sub(r"(?:%[0-9A-Fa-f]{2})+", literal, glob)
 
 
-_GLOB = re.compile(r"(?P<any>\*+)|(?P<one>\?)|\[(?P<no>!?)(?P<set>[^\]:/]+)\]|(?P<self>.)", re.DOTALL)
+_GLOB = r"(?s)(?P<any>\*+)|(?P<one>\?)|\[(?P<no>!?)(?P<set>[^\]:/]+)\]|(?P<self>.)"
 
 
 def _regex(glob: str) -> str:
     """The regular expression for *glob*; it does not come back to a ``*`` once past it, so no glob takes for ever."""
     parts = [""]
-    for token in _GLOB.finditer(glob):
+    for token in re.finditer(_GLOB, glob):
         if token["any"]:
             parts.append("")
         elif token["one"]:
             parts[-1] += "."
         elif token["set"]:
-            parts[-1] += f"[{'^' if token['no'] else ''}{_RANGE.sub(_range, token['set'])}]"
+            parts[-1] += f"[{'^' if token['no'] else ''}{re.sub(_RANGE, _range, token['set'])}]"
         else:
             parts[-1] += re.escape(token["self"])
     first, *others = parts
@@ -776,7 +776,7 @@ def _regex(glob: str) -> str:
     return f"(?s:{first}{''.join(f'(?>.*?{each})' for each in others)}.*{last})"
 
 
-_RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
+_RANGE = r"(?s)(.)-(.)|(.)"
 
 
 def _range(match: re.Match[str]) -> str:
@@ -786,7 +786,7 @@ def _range(match: re.Match[str]) -> str:
 
 # -- local names ---------------------------------------------------------------------------------------------------
 
-_DEVICE = re.compile(r"(?i)(?:LPT|COM)[0-9¹²³]:?|(?:PRN|AUX|NUL|CON):?")
+_DEVICE = r"(?i)(?:LPT|COM)[0-9¹²³]:?|(?:PRN|AUX|NUL|CON):?"
 
 
 def _parse_local(text: str) -> str:
@@ -800,7 +800,7 @@ def _parse_local(text: str) -> str:
         if drive not in DRIVE_LETTERS:
             _refuse("this letter cannot be redirected", "the letters are D: to Z:")
         return drive
-    if _DEVICE.fullmatch(text):
+    if re.fullmatch(_DEVICE, text):
         _refuse("only directories can be connected, not printers and ports", "give a drive letter such as Z:")
     if re.match(r"[\\/]{2}", text) or "://" in text:
         _refuse(

@@ -10,12 +10,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple
+
+from mprouter.frozen import frozen
 
 __all__ = ["EntryPoint", "entry_points", "mentioning"]
 
 
-class EntryPoint(NamedTuple):
+@frozen
+class EntryPoint:
     """An entry point. name: unique here, with the package's before it if another one has that name too.
 
     target: as a drop-in file would have it. value: as the package has it.

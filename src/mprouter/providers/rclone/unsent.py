@@ -46,7 +46,7 @@ ROOM = 1 << 20
 """Bytes that must be free on the cache's disk: an rclone that cannot describe an unsent file deletes it."""
 
 
-_NO_ROOM = re.compile("no space left|remaining disk space|quota exceeded", re.IGNORECASE)
+_NO_ROOM = "(?i)no space left|remaining disk space|quota exceeded"
 
 
 @frozen
@@ -227,7 +227,7 @@ def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> list[P
         try:
             mend(meta, data, cache / "damaged" / new, server, each.path)
         except (Refused, OSError) as error:
-            if _NO_ROOM.search(str(error)) is None:
+            if re.search(_NO_ROOM, str(error)) is None:
                 raise
             stuck.append(meta / each.path)
             log.warning(
