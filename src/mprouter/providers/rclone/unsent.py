@@ -112,14 +112,18 @@ def options_of(fs: str) -> dict[str, str]:
 def waiting() -> list[Waiting]:
     """All that is unsent, of living and dead file systems, and what ``adopt`` had to put aside."""
     cache, found = places.state_dir() / "cache", []
-    described, damaged = (_directories(cache / kind) for kind in ("vfsMeta", "damaged"))
-    for name in sorted(described | damaged):
-        files = unsent(f"{cache}/vfsMeta/{name}") if name in described else []
+    pending: dict[str, list[Unsent]] = {}
+    for each in unsent(f"{cache}/vfsMeta"):  # one look at them all: there may be a thousand, and hardly any has a file
+        name, _, path = each.path.partition("/")
+        pending.setdefault(name, []).append(Unsent(path, each.size))
+    damaged = _directories(cache / "damaged")
+    for name in sorted({*pending, *damaged}):
+        files = pending.get(name, [])
         aside = tuple(sorted(map(Path, _files(cache / "damaged" / name)))) if name in damaged else ()
         if files or aside:
-            pending = Pending(len(files), sum(each.size for each in files))
             names = tuple(sorted(each.path for each in files))
-            found.append(Waiting(pending=pending, aside=aside, names=names, **_noted(name)))
+            sent_later = Pending(len(files), sum(each.size for each in files))
+            found.append(Waiting(pending=sent_later, aside=aside, names=names, **_noted(name)))
     return found
 
 
@@ -267,8 +271,7 @@ def _files(path: str | Path) -> list[str]:
     directories = [os.fspath(path)]
     while directories:
         try:
-            with os.scandir(directories.pop()) as found:
-                entries = list(found)
+            entries = [*os.scandir(directories.pop())]  # to its depths first: the kernel finds those sooner
         except OSError:  # it has just gone
             continue
         for each in entries:
