@@ -68,11 +68,11 @@ def test_help_loads_no_provider_no_store_and_no_rich(arguments: list[str]) -> No
         "mprouter.cli.program",
         "mprouter.cli.command",
         "mprouter.cli.ending",
-        "mprouter.cli.everyday",
         "mprouter.cli.later",
         "mprouter.cli.options",
         "mprouter.cli.output",
         *(["mprouter.cli.command_line"] if arguments[:2] == ["net", "use"] else []),
+        *(["mprouter.cli.everyday"] if arguments[0] in {"connect", "list"} else []),
         *(["mprouter.cli.ahead", "mprouter.cli.connecting"] if arguments[0] == "connect" else []),
         *(f"mprouter.cli.{name}" for name in (arguments[0], "complete") if len(arguments) > 1),
     }

@@ -50,16 +50,21 @@ def _run() -> NoReturn:
         from mprouter.cli import ahead
 
         ahead.begin(words[1:])
-    from mprouter.cli import ending, everyday
-
     _admit_any_name()
-    try:
-        if is_completing or (code := everyday.run(words)) is None:
-            from mprouter.cli.program import program
+    code: str | int | None = None
+    if words[:1] in (["list"], ["connect"]) and not is_completing:
+        from mprouter.cli import everyday
 
+        code = everyday.run(words)
+    if code is None:
+        from mprouter.cli.program import program
+
+        try:
             program.main(words, prog_name="mpr")
-    except SystemExit as ended:
-        ending.leave(ended.code)
+        except SystemExit as ended:
+            code = ended.code
+    from mprouter.cli import ending
+
     ending.leave(code)
 
 
