@@ -1,4 +1,4 @@
-"""The everyday forms of ``mpr list`` and ``mpr connect``, which are read without click: that is a fifth of a list.
+"""The everyday forms of ``mpr list`` and ``mpr connect``, which are read without click: it is an eighth of a list.
 
 In such a form each word is an argument, one of the options below, or what follows one of those that want a word. All
 else, help and every mistake among it, is left to click, which would read the same of these (``list.py``,
