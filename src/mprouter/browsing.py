@@ -14,9 +14,10 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from mprouter.frozen import frozen
-from mprouter.names import parse_remote
+from mprouter.names import parse_container, parse_remote
 from mprouter.providers.base import Capability, Enumerating, Provider
-from mprouter.providers.order import INSIGNIFICANT
+from mprouter.providers.claims import claimants
+from mprouter.providers.order import INSIGNIFICANT, first_significant
 from mprouter.resource import DisplayType, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status, WNetError
 
@@ -61,8 +62,9 @@ def inside(
 ) -> Iterator[NetResource]:
     """What *container* contains, from the first provider that knows it (R1 to R4).
 
-    Raises ``WNetError`` when the first is asked for: ERROR_BAD_PROVIDER, ERROR_NOT_CONTAINER, or what the first
-    provider that said something significant said.
+    Raises ``WNetError`` when the first is asked for: ERROR_BAD_PROVIDER, ERROR_NOT_CONTAINER, what the first provider
+    that said something significant said, else the first that knows names of this form; ERROR_NO_NET_OR_BAD_PATH if none
+    does.
     """
     asked = dict(_browsable(providers, Capability.ENUMERATE_GLOBAL))
     wanted: NetResource | None = container
@@ -81,9 +83,9 @@ def inside(
             _say_incomplete(refusals[-1])
         if told or len(refusals) == known:
             return
-    if refusals:
-        raise next((each for each in refusals if each.status not in INSIGNIFICANT), refusals[0])
-    raise WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=container.remote_name)
+    if container.provider is not None and refusals:
+        raise refusals[0]
+    raise first_significant(refusals) or _nobody_has(providers, str(container.remote_name), refusals)
 
 
 def context(providers: Sequence[Provider], type: ResourceType) -> Iterator[NetResource]:  # noqa: A002 - as above
@@ -162,6 +164,16 @@ class _Question:
         error.filename = error.filename or (self.container.remote_name if self.container else None)
         log.info("the network provider %s cannot be browsed: %s", self.provider, error)
         return error
+
+
+def _nobody_has(providers: Sequence[Provider], name: str, refusals: Sequence[WNetError]) -> WNetError:
+    """What is told if all *refusals* say "not mine" (R3): that of the first who knows the form of *name*, if any."""
+    try:
+        owners = {each.name for each, failure in claimants(providers, parse_container(name)) if failure is None}
+    except WNetError as error:  # it is no name at all
+        return error
+    nobody = WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name, hint="see mpr provider list")
+    return next((each for each in refusals if each.provider in owners), nobody)
 
 
 def _say_incomplete(error: WNetError) -> None:

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mprouter import Router, browsing
+from mprouter import Router, browsing, settings
 from mprouter.cli import browse as browse_command
 from mprouter.cli.net_view import view
 from mprouter.cli.program import program
@@ -126,6 +126,22 @@ def test_what_cannot_be_browsed_is_an_error(places: Places) -> None:
     result = CliRunner().invoke(program, ["browse", r"\\127.0.0.44"])
     assert result.exit_code == 1
     assert "ERROR_BAD_NETPATH, 53" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sftp://files/", "sftp://files/: no network provider accepts this name (ERROR_NO_NET_OR_BAD_PATH, 1203)"),
+        ("gopher://files/", "gopher://files/: no network provider accepts this name (ERROR_NO_NET_OR_BAD_PATH, 1203)"),
+        ("nonsense", "nonsense: no network here has names of this form (ERROR_NO_NET_OR_BAD_PATH, 1203)"),
+    ],
+)
+def test_r3_a_name_that_none_of_those_who_are_asked_knows_is_nobody_s(places: Places, name: str, words: str) -> None:
+    del places
+    settings.set_disabled_providers(["sftp"])
+    result = CliRunner().invoke(program, ["browse", name])
+    assert result.exit_code == 1
+    assert words in result.stderr
 
 
 def test_net_view_has_the_layout_of_windows(
