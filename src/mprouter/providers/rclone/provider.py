@@ -221,7 +221,7 @@ class RcloneProvider(ABC):
 
         Each resource has a name of its own, since rclone's caches of a directory and of one below it would overlap.
         """
-        from hashlib import sha256
+        from mprouter.digest import sha256
 
         who = (self.name, target.host, target.port, logon.user, target.settings.get("endpoint"), target.root)
         token = sha256(repr((who, target.read_only)).encode()).hexdigest()[:12]

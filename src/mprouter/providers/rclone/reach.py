@@ -35,7 +35,8 @@ _TELLING = (
 def resolve(host: str, port: int) -> list[tuple[int, Any]]:
     """The addresses of *host*, each with its family. Raises ``WNetError`` (WSAHOST_NOT_FOUND)."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        plain = host.encode() if host.isascii() else host  # as text it would have IDNA loaded
+        found = socket.getaddrinfo(plain, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         unsure = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
         raise WNetError(

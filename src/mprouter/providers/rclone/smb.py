@@ -84,7 +84,7 @@ class Smb(RcloneProvider):
         del target
         user = request.credentials.user or request.name.user
         guest = _logon(user, None) if user else Logon(None, {"user": "guest"}, is_guest=True)
-        yield from by_password(request, _logon, default=local_user(), guest=guest)
+        yield from by_password(request, _logon, default=user or local_user(), guest=guest)
 
     def look(self, name: RemoteName) -> Sequence[Seen]:
         """The shares of a server, those aside whose names end in $, with what it says of them; or directories."""

@@ -111,7 +111,7 @@ class WebDav(RcloneProvider):
         yield from by_password(
             request,
             lambda user, password: Logon(user, {"user": user}, obscured={"pass": password}, password=password),
-            default=local_user(),
+            default=named or local_user(),
             guest=guest,
         )
 
