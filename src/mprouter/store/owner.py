@@ -46,7 +46,7 @@ def started(pid: int) -> str:
     """Boot and clock tick at which the process started; "" if it is gone or the system does not tell."""
     ticks = started_at(pid)
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
     except OSError:
         return ""
     return "" if ticks is None else f"{boot.strip()}/{ticks}"
