@@ -587,9 +587,11 @@ class Router:
                 "CONNECT_UPDATE_PROFILE and CONNECT_TEMPORARY exclude each other",
                 name=name.given,
             )
-        providers = self.providers()
         if resource.provider is not None:
             providers = [self._named(resource.provider)]
+        else:
+            asked = [each for each in self.registered_providers() if each.takes_part]
+            providers = [each.get() for each in asked if each.may_have(name)] or [each.get() for each in asked]
         if options or name.is_foreign:
             said = list(claimants(providers, name))
             owners = [each for each, failure in said if failure is None]

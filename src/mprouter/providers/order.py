@@ -6,6 +6,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
+from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -14,21 +15,30 @@ if TYPE_CHECKING:
     from mprouter.names import RemoteName
     from mprouter.providers.base import Provider
 
-__all__ = ["BUILTIN", "INSIGNIFICANT", "builtin_provider", "builtin_providers", "first_significant", "route"]
+__all__ = ["BUILTIN", "INSIGNIFICANT", "Builtin", "builtin_provider", "builtin_providers", "first_significant", "route"]
+
+
+@frozen
+class Builtin:
+    """A network of this package. target: its file in ``rclone/`` and the class there. schemes: of its remote names."""
+
+    target: str
+    schemes: frozenset[str]
+
 
 BUILTIN = {
-    "smb": "smb:Smb",
-    "webdav": "webdav:WebDav",
-    "sftp": "sftp:Sftp",
-    "ftp": "ftp:Ftp",
-    "s3": "s3:S3",
-    "file": "local:Local",
-    "rclone": "remote:Remote",
+    "smb": Builtin("smb:Smb", frozenset({"unc", "smb"})),
+    "webdav": Builtin("webdav:WebDav", frozenset({"dav", "davs", "unc"})),
+    "sftp": Builtin("sftp:Sftp", frozenset({"sftp"})),
+    "ftp": Builtin("ftp:Ftp", frozenset({"ftp", "ftps"})),
+    "s3": Builtin("s3:S3", frozenset({"s3"})),
+    "file": Builtin("local:Local", frozenset({"file"})),
+    "rclone": Builtin("remote:Remote", frozenset({"rclone"})),
 }
-"""The networks that this package brings, in the order in which they are tried unless settings say otherwise.
+"""All of them, in the order in which they are tried unless settings say otherwise; whose a name is shows here (R2).
 
-SMB stands before WebDAV, as on Windows, since both may have a UNC name. Each with its file in ``rclone/`` and the class
-there, so that a command which connects nothing loads none of them.
+SMB stands before WebDAV, as on Windows, since both may have a UNC name. A command loads none but those that may have
+its name.
 """
 
 INSIGNIFICANT = frozenset(
@@ -54,7 +64,7 @@ def builtin_providers() -> list[Provider]:
 
 def builtin_provider(name: str) -> Provider:
     """The one of this name, loaded."""
-    module, _, kind = BUILTIN[name].partition(":")
+    module, _, kind = BUILTIN[name].target.partition(":")
     made: Provider = getattr(import_module(f"mprouter.providers.rclone.{module}"), kind)()
     return made
 

@@ -84,7 +84,8 @@ class Registered:
     name: that of its file or entry point, which is the provider's here, whatever it calls itself. source: "built-in",
     "code", "system", "user" or "entry-point". get: the provider, loaded at the first call; raises ``WNetError``, each
     time the same. order: smaller is tried earlier. target, file: as registered. enabled: whether it is asked. problem:
-    why it cannot be. standing: where what became of its connections can be asked without loading it.
+    why it cannot be. standing: where what became of its connections can be asked without loading it. schemes: those of
+    the names that it claims, if that is known without loading it.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Registered:
     enabled: bool = True
     problem: Problem | None = None
     standing: Standing | None = field(default=None, repr=False)
+    schemes: frozenset[str] | None = None
 
     @property
     def id(self) -> str:
@@ -106,6 +108,10 @@ class Registered:
     def takes_part(self) -> bool:
         """Whether it is asked."""
         return self.enabled and self.problem is None
+
+    def may_have(self, name: RemoteName) -> bool:
+        """Whether it has to be asked whether *name* is its own (R2)."""
+        return self.schemes is None or name.scheme in self.schemes
 
     def waiting(self) -> Callable[[], list[Waiting]] | None:
         """What tells of data that waits to be sent (``Caching``), one for all who share it; None: it keeps none."""
@@ -129,8 +135,15 @@ def builtin() -> list[Registered]:
     from mprouter.providers.rclone import standing
 
     return [
-        Registered(name, "built-in", cache(partial(builtin_provider, name)), FIRST_BUILTIN + place, standing=standing)
-        for place, name in enumerate(BUILTIN)
+        Registered(
+            name,
+            "built-in",
+            cache(partial(builtin_provider, name)),
+            FIRST_BUILTIN + place,
+            standing=standing,
+            schemes=each.schemes,
+        )
+        for place, (name, each) in enumerate(BUILTIN.items())
     ]
 
 

@@ -34,7 +34,6 @@ class Ftp(RcloneProvider):
     name = "ftp"
     title = "FTP"
     backend = "ftp"
-    schemes = frozenset({"ftp", "ftps"})
     retries = 1  # servers count wrong passwords
     services: ClassVar[Mapping[str, str]] = {"_ftp._tcp": "ftp"}
     options: ClassVar[Mapping[str, Option]] = {

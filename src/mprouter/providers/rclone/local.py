@@ -26,7 +26,6 @@ class Local(RcloneProvider):
     name = "file"
     title = "the local file system"
     backend = "local"
-    schemes = frozenset({"file"})
 
     def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
         """The directory, which must not be above or below the place where it is to appear."""

@@ -33,6 +33,7 @@ from mprouter.providers.base import (
     ResourceInformation,
     State,
 )
+from mprouter.providers.order import BUILTIN
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.discard import discard
@@ -114,8 +115,8 @@ Probe = Callable[[Daemon, Target, Logon, str], None]
 class RcloneProvider(ABC):
     """A network provider on rclone. Subclasses set the class attributes and override what their network needs.
 
-    name: as ``--provider`` gives it. title: the protocol, for a person. backend: rclone's name for it. schemes: of the
-    remote names that it claims. options: what ``-o`` may set, beside the common ones. failures: what this network's
+    name: as ``--provider`` gives it; its remote names stand in ``order.BUILTIN``. title: the protocol, for a person.
+    backend: rclone's name for it. options: what ``-o`` may set, beside the common ones. failures: what this network's
     errors mean, before the common ones. retries: how often rclone itself tries to open a session, and any request of
     HTTP. case_insensitive: file names are. silence: how long a server may be silent in the middle of something, None
     for ``daemon.SILENCE``. adopts: the names of its file systems in rclone change with the password, so that what was
@@ -127,7 +128,6 @@ class RcloneProvider(ABC):
     name: str
     title: ClassVar[str]
     backend: ClassVar[str]
-    schemes: ClassVar[frozenset[str]]
     options: ClassVar[Mapping[str, Option]] = {}
     failures: ClassVar[Sequence[Failure]] = ()
     retries: ClassVar[int] = 10
@@ -232,7 +232,7 @@ class RcloneProvider(ABC):
 
     def claims(self, name: RemoteName) -> bool:
         """Whether *name* is this network's (R2)."""
-        return name.scheme in self.schemes
+        return name.scheme in BUILTIN[self.name].schemes
 
     def check_options(self, name: RemoteName, options: Mapping[str, str]) -> None:
         """Raise ``WNetError`` ERROR_INVALID_PARAMETER for an option or a value that this network does not have."""

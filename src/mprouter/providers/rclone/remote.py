@@ -29,7 +29,6 @@ class Remote(RcloneProvider):
     name = "rclone"
     title = "rclone"
     backend = ""
-    schemes = frozenset({"rclone"})
     adopts = False
     failures = (
         Failure(

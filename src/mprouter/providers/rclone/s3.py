@@ -38,7 +38,6 @@ class S3(RcloneProvider):
     name = "s3"
     title = "S3"
     backend = "s3"
-    schemes = frozenset({"s3"})
     silence = "5m"  # some put a large file together before they answer
     options: ClassVar[Mapping[str, Option]] = {
         "endpoint": Option("the server, where it is not Amazon's: https://host:port", _endpoint),

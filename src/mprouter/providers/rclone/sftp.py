@@ -47,7 +47,6 @@ class Sftp(RcloneProvider):
     name = "sftp"
     title = "SFTP"
     backend = "sftp"
-    schemes = frozenset({"sftp"})
     retries = 1  # OpenSSH counts attempts against whoever makes many
     services: ClassVar[Mapping[str, str]] = {"_sftp-ssh._tcp": "sftp"}
     options: ClassVar[Mapping[str, Option]] = {

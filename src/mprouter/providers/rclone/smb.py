@@ -33,7 +33,6 @@ class Smb(RcloneProvider):
     name = "smb"
     title = "SMB"
     backend = "smb"
-    schemes = frozenset({"unc", "smb"})
     retries = 1  # Windows locks an account after a few wrong passwords
     case_insensitive = True
     services: ClassVar[Mapping[str, str]] = {"_smb._tcp": "smb"}

@@ -36,7 +36,6 @@ class WebDav(RcloneProvider):
     name = "webdav"
     title = "WebDAV"
     backend = "webdav"
-    schemes = frozenset({"dav", "davs", "unc"})
     retries = 13  # with which a server that is busy has four seconds, as with rclone's own pause and tries
     silence = "5m"  # some put a large file together before they answer
     services: ClassVar[Mapping[str, str]] = {"_webdav._tcp": "dav", "_webdavs._tcp": "davs"}
