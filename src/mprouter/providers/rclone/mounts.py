@@ -98,7 +98,7 @@ def fusermount() -> str | None:
     for name in ("fusermount3", "fusermount"):
         for directory in os.get_exec_path():  # as shutil.which, without loading what shutil does
             path = Path(directory, name)
-            if path.is_file() and os.access(path, os.X_OK):
+            if os.access(path, os.X_OK) and path.is_file():  # in this order: the user may not enter all directories
                 return str(path)
     return None
 
