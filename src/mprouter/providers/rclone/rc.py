@@ -7,6 +7,7 @@ are, and what they mean, is known by those who make them.
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from mprouter.status import Status, WNetError
 
-__all__ = ["SOCKET_PATH_LIMIT", "Refused", "answers", "call"]
+__all__ = ["SOCKET_PATH_LIMIT", "Refused", "answers", "call", "version"]
 
 SOCKET_PATH_LIMIT = 107
 """The longest path of a Unix socket on Linux, in bytes."""
@@ -38,25 +39,42 @@ def call(path: Path, method: str, parameters: Mapping[str, Any], timeout: float)
     timeout: seconds for the answer. Raises ``Refused``, and ``WNetError``: ERROR_TIMEOUT, or ERROR_PROCESS_ABORTED if
     no rclone is there or it ended meanwhile.
     """
+    return _exchange(path, method, parameters, timeout)[1]
+
+
+def version(path: Path) -> tuple[int, int]:
+    """Major and minor of the rclone behind the socket *path*. Raises as ``call``.
+
+    It is in the head of every answer. Asked for it, rclone has a script of the system find out which system this is.
+    """
+    head, _ = _exchange(path, _NOTHING, {}, 10)
+    if match := re.search(rb"(?im)^server: rclone/v(\d+)\.(\d+)", head):
+        return int(match[1]), int(match[2])
+    major, minor, *_ = call(path, "core/version", {}, 10)["decomposed"]
+    return major, minor
+
+
+def _exchange(path: Path, method: str, parameters: Mapping[str, Any], timeout: float) -> tuple[bytes, dict[str, Any]]:
+    """The head of the answer, and what it says."""
     body = json.dumps(parameters).encode()
-    head = f"POST /{method} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    request = f"POST /{method} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
         with _connected(path, timeout) as connection:
-            connection.sendall(head.encode() + body)
+            connection.sendall(request.encode() + body)
             reply = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     except TimeoutError:
         raise _silence(path, method, timeout) from None
     except OSError as error:
         raise WNetError(Status.ERROR_PROCESS_ABORTED, f"rclone cannot be reached: {error.strerror}") from error
-    head_end = reply.find(b"\r\n\r\n")
+    head, _, said = reply.partition(b"\r\n\r\n")
     try:
-        answer: dict[str, Any] = json.loads(reply[head_end + 4 :])
-        code = int(reply.split(maxsplit=2)[1])
+        answer: dict[str, Any] = json.loads(said)
+        code = int(head.split(maxsplit=2)[1])
     except (ValueError, IndexError):
         raise WNetError(Status.ERROR_PROCESS_ABORTED, "rclone ended in the middle of an answer") from None
     if code != 200:
         raise Refused(method, str(answer.get("error", "")))
-    return answer
+    return head, answer
 
 
 def answers(path: Path) -> int | None:
