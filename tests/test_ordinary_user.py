@@ -62,3 +62,12 @@ def test_a_required_notifyee_that_others_can_change_lets_nothing_be_connected(or
     ordinary_user.run("chmod", "g-w", home / "hook")
     assert ordinary_user.mpr("connect", f"file://{home}/data", "Z:").returncode == 0
     assert ordinary_user.mpr("disconnect", "Z:").returncode == 0
+
+
+def test_c6_a_cache_that_cannot_be_looked_into_is_not_an_empty_one(ordinary_user: OrdinaryUser) -> None:
+    ordinary_user.run("mkdir", "-p", ordinary_user.places.state / "cache")
+    (ordinary_user.places.state / "cache" / "vfsMeta").mkdir(mode=0o700)  # root's, as sudo may leave it
+    for words in (["list"], ["list", "--unsent"], ["list", "--unsent", "--json"]):
+        ran = ordinary_user.mpr(*words)
+        assert ran.returncode == 1
+        assert "vfsMeta" in ran.stdout + ran.stderr

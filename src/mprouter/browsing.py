@@ -169,11 +169,14 @@ class _Question:
 def _nobody_has(providers: Sequence[Provider], name: str, refusals: Sequence[WNetError]) -> WNetError:
     """What is told if all *refusals* say "not mine" (R3): that of the first who knows the form of *name*, if any."""
     try:
-        owners = {each.name for each, failure in claimants(providers, parse_container(name)) if failure is None}
+        said = claimants(providers, parse_container(name), able=Capability(0))
+        owners = [each.name for each, failure in said if failure is None]
     except WNetError as error:  # it is no name at all
         return error
-    nobody = WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name, hint="see mpr provider list")
-    return next((each for each in refusals if each.provider in owners), nobody)
+    if not owners:
+        return WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name, hint="see mpr provider list")
+    mute = WNetError(Status.ERROR_BAD_NET_NAME, f"it is a name of {owners[0]}, which cannot be browsed", name=name)
+    return next((each for each in refusals if each.provider in owners), mute)
 
 
 def _say_incomplete(error: WNetError) -> None:

@@ -45,6 +45,7 @@ FOR_CLICK = [
     ["connect"],
     ["connect", "//server/share", "Z:", "Y:"],
     ["connect", "//server/share", ""],
+    ["connect", "//server/share", "Z:", "--persist", "--temporary"],
     ["connect", "//server/share", "-"],
     ["connect", "--", "//server/share"],
     ["connect", "//server/share", "--password-stdin"],

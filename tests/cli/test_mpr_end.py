@@ -119,6 +119,21 @@ def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, words
     assert list(places.drives.iterdir()) == []
 
 
+def test_ctrl_c_while_that_is_loaded_which_tells_of_it_is_told_too(places: Places) -> None:
+    ran = run(
+        "import signal\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'mprouter.status':\n"
+        "            sys.meta_path.remove(self)\n"
+        "            signal.raise_signal(signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Finder())",
+        "list",
+        places=places,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (143, "", "mpr: interrupted\n")
+
+
 def test_ctrl_c_while_words_are_read_is_told_as_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> list[str]:
         raise KeyboardInterrupt

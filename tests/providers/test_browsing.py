@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mprouter import browsing
+from foreign import Foreign
+from mprouter import Router, browsing, settings
 from mprouter.credentials import Secret
 from mprouter.names import parse_remote
 from mprouter.providers.base import (
@@ -390,3 +392,27 @@ def test_the_performance_of_what_is_not_connected_is_not_told(tmp_path: Path) ->
     with pytest.raises(WNetError) as caught:
         Smb().performance_of(Mounted(parse_remote(r"\\nas\photos"), tmp_path, {}))
     assert caught.value.status is Status.ERROR_NOT_CONNECTED
+
+
+@pytest.mark.parametrize(
+    ("able", "status"),
+    [
+        (Capability.ENUMERATE_GLOBAL, Status.ERROR_BAD_NETPATH),
+        (Capability.ADD_CONNECTION, Status.ERROR_BAD_NET_NAME),
+    ],
+    ids=["that can only be browsed", "that can only be connected"],
+)
+def test_r3_the_answer_of_a_provider_that_has_such_names_is_told(
+    able: Capability, status: Status, places: Places
+) -> None:
+    class Catalog(Foreign):
+        def enumerate(self, *_: Any) -> Iterator[NetResource]:
+            raise WNetError(Status.ERROR_BAD_NETPATH)
+
+    del places  # they are in the environment
+    settings.set_disabled_providers(["file"])
+    with Router() as router:
+        router.add_provider(Catalog(capabilities=able))
+        with pytest.raises(WNetError) as refused:
+            list(router.enumerate(ResourceScope.GLOBALNET, container=NetResource("file:///catalog")))
+    assert refused.value.status is status

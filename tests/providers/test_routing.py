@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from mprouter import Router, settings
 from mprouter.credentials import Credentials
 from mprouter.names import RemoteName, parse_remote
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, Provider, State
 from mprouter.providers.order import builtin_providers, route
 from mprouter.providers.registration import arranged, builtin
 from mprouter.status import Status, WNetError
+from sandbox import Places
 
 NAME = parse_remote(r"\\files\projects")
 
@@ -192,3 +194,11 @@ def test_r2_each_name_is_claimed_by_its_networks(name: str, claimants: list[str]
     parsed = parse_remote(name)
     providers: list[Provider] = builtin_providers()
     assert [each.name for each in providers if each.claims(parsed)] == claimants
+
+
+def test_r3_a_name_of_a_network_that_is_disabled_is_nobody_s(places: Places) -> None:
+    del places
+    settings.set_disabled_providers(["sftp"])
+    with Router() as router, pytest.raises(WNetError) as refused:
+        router.connect("sftp://files/")
+    assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH

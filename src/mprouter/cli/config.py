@@ -16,7 +16,7 @@ __all__ = ["command"]
     cls=Command,
     examples=[
         ("gcc -shared -fPIC $(mpr config --cflags) hook.c -o hook.so", "Build a native notifyee."),
-        ('cat "$(mpr config --includedir)/npapi.h"', "Read the header that it includes."),
+        ("mpr config --cflags --json", "The same for a program that calls the compiler."),
     ],
 )
 @option("--cflags", is_flag=True, help="Print what the compiler needs to find and read the headers.")

@@ -104,6 +104,8 @@ def command(
     A password is never an argument. It comes from the keyring, the credentials file, ~/.netrc, or standard input with
     --password-stdin; on a terminal you are asked for it. SSH keys and agents need none.
     """
+    if persist and temporary:
+        raise click.UsageError("--persist and --temporary exclude each other.")
     from mprouter.cli import connecting, passwords
 
     connecting.connect(

@@ -74,7 +74,7 @@ def _connect(words: Sequence[str]) -> dict[str, Any]:
     from mprouter.cli import connecting
 
     arguments, flags, given = _sorted(words, _CONNECT, _CONNECT_WITH)
-    if not 1 <= len(arguments) <= 2:
+    if not 1 <= len(arguments) <= 2 or flags >= {"persist", "temporary"}:
         raise ValueError
     values: dict[str, Any] = {**dict(zip(("remote", "local"), arguments, strict=False)), **dict.fromkeys(flags, True)}
     if "user" in given:

@@ -8,22 +8,15 @@ import sys
 from pathlib import Path
 
 from mprouter.cli.output import OutputLost, is_terminal, plain, say_error, say_json
+from mprouter.cli.running import Ended
 from mprouter.status import Status, WNetError, subject_of
 
-__all__ = ["DEBUG_VARIABLE", "Ended", "as_json", "interrupted", "tell"]
+__all__ = ["DEBUG_VARIABLE", "as_json", "interrupted", "tell"]
 
 DEBUG_VARIABLE = "MPROUTER_DEBUG"
 """Set to anything, it has the traceback of an unexpected error shown."""
 
 _SIGPIPE = 13
-
-
-class Ended(KeyboardInterrupt):
-    """The signal *number* asks the command to end, as Ctrl-C does."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 def tell(error: BaseException, *, json: bool, failed: int = 1) -> int:

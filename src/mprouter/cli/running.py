@@ -8,7 +8,15 @@ from contextlib import contextmanager, suppress
 from mprouter.cli import later
 from mprouter.cli.output import plain, say_error
 
-__all__ = ["running"]
+__all__ = ["Ended", "running"]
+
+
+class Ended(KeyboardInterrupt):
+    """The signal *number* asks the command to end, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextmanager
@@ -55,9 +63,7 @@ def _signals() -> Iterator[None]:
 
     number_of_signals = 0
 
-    def end(number: int, _: object) -> None:
-        from mprouter.cli.failure import Ended
-
+    def end(number: int, _: object) -> None:  # which loads nothing: it may strike whatever is just being loaded
         nonlocal number_of_signals
         number_of_signals += 1
         if number_of_signals > 1:

@@ -6,7 +6,6 @@ something here: whether one does is seen from the files first.
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -52,14 +51,14 @@ def mentioning(group: str) -> Iterator[str]:
     wanted = group.encode()
     for directory in dict.fromkeys(sys.path):
         try:
-            changed = os.stat(directory or ".").st_mtime_ns  # noqa: PTH116 - short of pathlib
-            said = _said(directory or ".", changed)
+            entries = os.scandir(directory or ".")
         except NotADirectoryError:  # a zip file
             yield ""
+            continue
         except OSError:
             continue
-        else:
-            yield from (name for name, text in said if wanted in text)
+        with entries:
+            yield from (name for name, said in _said(entries) if wanted in said)
 
 
 _STANDARD = "_frozen_importlib_external"
@@ -69,15 +68,9 @@ def _type(finder: object) -> type:
     return finder if isinstance(finder, type) else type(finder)
 
 
-@functools.lru_cache(maxsize=32)
-def _said(directory: str, changed: int) -> list[tuple[str, bytes]]:
-    """The entry points of the packages in *directory*, read again when it has *changed*."""
-    del changed
-    found = []
-    with os.scandir(directory) as entries:
-        for each in entries:
-            if each.name.endswith((".dist-info", ".egg-info", ".egg")):
-                inside = "EGG-INFO/entry_points.txt" if each.name.endswith(".egg") else "entry_points.txt"
-                with suppress(OSError), open(f"{each.path}/{inside}", "rb") as file:  # noqa: PTH123 - short of pathlib
-                    found.append((each.name, file.read()))
-    return found
+def _said(entries: Iterator[os.DirEntry[str]]) -> Iterator[tuple[str, bytes]]:
+    for each in entries:
+        if each.name.endswith((".dist-info", ".egg-info", ".egg")):
+            inside = "EGG-INFO/entry_points.txt" if each.name.endswith(".egg") else "entry_points.txt"
+            with suppress(OSError), open(f"{each.path}/{inside}", "rb") as file:  # noqa: PTH123 - short of pathlib
+                yield each.name, file.read()

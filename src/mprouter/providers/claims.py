@@ -26,8 +26,10 @@ __all__ = ["claimants"]
 log = logging.getLogger("mprouter.providers")
 
 
-def claimants(providers: Sequence[Provider], name: RemoteName) -> Iterator[tuple[Provider, WNetError | None]]:
-    """Those of *providers* that can connect and claim *name*, in order; and those that failed to say so, with why.
+def claimants(
+    providers: Sequence[Provider], name: RemoteName, *, able: Capability = Capability.ADD_CONNECTION
+) -> Iterator[tuple[Provider, WNetError | None]]:
+    """Those of *providers* that claim *name* and are *able*, in order; and those that failed to say so, with why.
 
     A provider is asked no earlier than it has to be, but for strangers, who may have been asked in vain.
     """
@@ -36,7 +38,7 @@ def claimants(providers: Sequence[Provider], name: RemoteName) -> Iterator[tuple
         for each in providers:
             try:
                 claimed = asking.answer(each) if isinstance(each, Guarded) else each.claims(name)
-                if claimed and each.capabilities & Capability.ADD_CONNECTION:  # last: for that a library is loaded
+                if claimed and each.capabilities & able == able:  # last: for that a library is loaded
                     yield each, None
             except Exception as error:  # noqa: BLE001 - it does not end the cycle (R4)
                 yield each, mishap(error, each.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -241,10 +242,11 @@ def _end(rclone: Daemon, handle: Handle) -> None:
 
 def in_use(opened: Sequence[mounts.Opener]) -> WNetError:
     """What is said to whoever disconnects while these have files open (C6)."""
+    opened = [each for each in opened if each.pid != os.getpid()] or opened  # it has the shell's current directory
     files = sorted({each.path or "the directory itself" for each in opened})
     programs = sorted({f"{each.command} ({each.pid})" for each in opened})
     return WNetError(
         Status.ERROR_OPEN_FILES,
         f"{first_of(files, 3)}: open in {first_of(programs, 3)}" if opened else "a program has files open there",
-        hint="close them, or disconnect with --force",
+        hint="close them, and leave the directory, or disconnect with --force",
     )

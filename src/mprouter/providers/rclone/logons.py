@@ -56,8 +56,9 @@ def by_password(
         yield guest
     if request.conversation is None or not user:
         return
-    for _ in range(ASKED):
-        typed = request.conversation.ask_password(f"Password of {user} for {request.name.given}")
+    question = f"Password of {user} for {request.name.given}"
+    for number in range(ASKED):
+        typed = request.conversation.ask_password(f"It is not accepted. {question}" if number else question)
         if typed is None:
             return
         yield logon(user, Secret(typed))

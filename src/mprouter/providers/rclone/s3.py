@@ -56,6 +56,12 @@ class S3(RcloneProvider):
             "{user} is not accepted",
         ),
         Failure("AccessDenied|StatusCode: 403", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
+        Failure(
+            r"lookup (\S+?):? .*no such host",
+            Status.WSAHOST_NOT_FOUND,
+            "the host name {said} is not known",
+            "is the network up? for another server than Amazon's: -o endpoint=https://HOST:PORT",
+        ),
         Failure("InvalidBucketName", Status.ERROR_BAD_NET_NAME, "{share} is not the name of a bucket"),
     )
 

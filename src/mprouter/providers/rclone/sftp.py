@@ -168,11 +168,13 @@ def ask(request: AddRequest, ssh: SshHost, file: Path) -> tuple[HostKey, ...]:
         return tuple(keys)
     import shlex
 
+    elsewhere = [] if file == hostkeys.default_files()[0] else ["--known-hosts", str(file)]
+    accept = shlex.join(["mpr", "hostkey", "accept", request.name.given, keys[0].fingerprint, *elsewhere])
     raise WNetError(
         Status.ERROR_MUTUAL_AUTH_FAILED,
         f"the SSH server {ssh.host} is not known; it has the host keys "
         + ", ".join(f"{each.fingerprint} ({each.type})" for each in keys),
-        hint=f"if that is right: mpr hostkey accept {shlex.quote(request.name.given)} {keys[0].fingerprint}",
+        hint=f"if that is right: {accept}",
     )
 
 

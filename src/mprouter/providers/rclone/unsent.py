@@ -272,7 +272,7 @@ def _files(path: str | Path) -> list[str]:
     while directories:
         try:
             entries = [*os.scandir(directories.pop())]  # to its depths first: the kernel finds those sooner
-        except OSError:  # it has just gone
+        except (FileNotFoundError, NotADirectoryError):  # it has just gone
             continue
         for each in entries:
             (directories if each.is_dir(follow_symlinks=False) else files).append(each.path)
