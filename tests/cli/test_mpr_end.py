@@ -119,14 +119,17 @@ def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, words
     assert list(places.drives.iterdir()) == []
 
 
-def test_ctrl_c_while_that_is_loaded_which_tells_of_it_is_told_too(places: Places) -> None:
+def test_a_signal_while_that_is_loaded_which_tells_of_it_is_told_too(places: Places) -> None:
     ran = run(
         "import signal\n"
+        "from importlib.machinery import PathFinder\n"
         "class Finder:\n"
-        "    def find_spec(self, name, *_):\n"
+        "    def find_spec(self, name, path, *_):\n"
         "        if name == 'mprouter.status':\n"
         "            sys.meta_path.remove(self)\n"
-        "            signal.raise_signal(signal.SIGTERM)\n"
+        "            spec = PathFinder.find_spec(name, path)\n"
+        "            spec.loader.exec_module = lambda _: signal.raise_signal(signal.SIGTERM)\n"
+        "            return spec\n"
         "sys.meta_path.insert(0, Finder())",
         "list",
         places=places,
