@@ -12,7 +12,6 @@ from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, word
 from mprouter.providers.rclone.provider import RcloneProvider, Target
-from mprouter.providers.rclone.reach import reach
 from mprouter.resource import ResourceType
 from mprouter.status import Status, WNetError
 
@@ -69,10 +68,6 @@ class Smb(RcloneProvider):
         """The share and the directory in it."""
         name = request.name
         host, port = str(name.host), name.port or 445
-        try:
-            reach(host, port).close()
-        except WNetError as error:
-            raise _perhaps_not_mine(error, name.scheme) from error
         settings = {"host": f"[{host}]" if ":" in host else host, "port": str(port)}
         if "domain" in options:
             settings["domain"] = options["domain"]
