@@ -112,7 +112,7 @@ def operate(  # noqa: C901, PLR0912 - it is told in the order in which it happen
     """
     outer = _under_way.get()
     stack = _inherited if outer is None else outer.nesting()
-    if len(stack) >= MAX_DEPTH:
+    if stack and len(stack) >= MAX_DEPTH:
         raise WNetError(
             Status.ERROR_NESTING_NOT_ALLOWED,
             f"connections made inside notifications are nested more than {MAX_DEPTH} deep",
@@ -123,7 +123,7 @@ def operate(  # noqa: C901, PLR0912 - it is told in the order in which it happen
     told, status = event, CANCEL  # by the posts, if Ctrl-C strikes here (N19)
     try:
         _under_way.set(operation)
-        operation.tell_before(event, SUCCESS, range(len(notifyees)))
+        operation.tell_before(event, SUCCESS, enumerate(notifyees))
         while True:
             failure: WNetError | None = None
             try:
@@ -151,7 +151,7 @@ def operate(  # noqa: C901, PLR0912 - it is told in the order in which it happen
             operation.attempt += 1
             if journal is not None:
                 journal.outcome(None)
-            operation.tell_before(event, RETRY, again)
+            operation.tell_before(event, RETRY, [(place, notifyees[place]) for place in again])
     except KeyboardInterrupt:
         operation.telling = None  # where a loop begins again it may strike past a ``finally``, from Python 3.13 on
         if operation.contexts:  # whoever left one has its post (N19)
@@ -272,13 +272,12 @@ class _Operation:
         telling = self.telling
         return self.stack if telling is None else (*self.stack, telling.id)
 
-    def tell_before(self, event: Event, status: Status, places: Iterable[int]) -> None:  # noqa: C901, PLR0912
-        """The pre of the notifyees at *places*. Raises the veto of one (N9, N10), after the posts then due."""
-        notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
+    def tell_before(self, event: Event, status: Status, wanted: Iterable[tuple[int, Registration]]) -> None:  # noqa: C901, PLR0912
+        """The pre of those *wanted*, with their places. Raises the veto of one (N9, N10), after the posts then due."""
+        contexts, journal, record = self.contexts, self.journal, self.record
         thread, usual, started = self.thread, Function if faults.hook is None else None, 0.0
         try:
-            for place in places:
-                registration = notifyees[place]
+            for place, registration in wanted:
                 call, turn = registration.call, registration.turn
                 if record is not None:
                     started = perf_counter()
