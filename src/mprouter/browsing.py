@@ -17,7 +17,7 @@ from mprouter.frozen import frozen
 from mprouter.names import parse_container, parse_remote
 from mprouter.providers.base import Capability, Enumerating, Provider
 from mprouter.providers.claims import claimants
-from mprouter.providers.order import INSIGNIFICANT, first_significant
+from mprouter.providers.order import INSIGNIFICANT, first_significant, unclaimed
 from mprouter.resource import DisplayType, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status, WNetError
 
@@ -83,7 +83,7 @@ def inside(
             _say_incomplete(refusals[-1])
         if told or len(refusals) == known:
             return
-    if container.provider is not None and refusals:
+    if container.provider is not None:
         raise refusals[0]
     raise first_significant(refusals) or _nobody_has(providers, str(container.remote_name), refusals)
 
@@ -174,7 +174,7 @@ def _nobody_has(providers: Sequence[Provider], name: str, refusals: Sequence[WNe
     except WNetError as error:  # it is no name at all
         return error
     if not owners:
-        return WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name, hint="see mpr provider list")
+        return unclaimed(name)
     mute = WNetError(Status.ERROR_BAD_NET_NAME, f"it is a name of {owners[0]}, which cannot be browsed", name=name)
     return next((each for each in refusals if each.provider in owners), mute)
 

@@ -591,7 +591,8 @@ class Router:
             providers = [self._named(resource.provider)]
         else:
             asked = [each for each in self.registered_providers() if each.takes_part]
-            providers = [each.get() for each in asked if each.may_have(name)] or [each.get() for each in asked]
+            # where none may have it all are asked, which is told otherwise than that there is no provider
+            providers = [each.get() for each in asked if each.may_have(name)] or self.providers()
         if options or name.is_foreign:
             said = list(claimants(providers, name))
             owners = [each for each, failure in said if failure is None]

@@ -6,9 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from mprouter.cli.output import plain
+from mprouter.cli.output import BOLD, RED, plain, styled
 from mprouter.notify.audit import Audited
 from mprouter.status import Status
 
@@ -24,7 +22,7 @@ def lines(findings: Iterable[Audited]) -> Iterator[str]:
         registration = each.registration
         state = "enabled" if registration.enabled else "disabled"
         yield (
-            click.style(plain(registration.id), bold=True)
+            styled(plain(registration.id), BOLD)
             + f"  {state}, order {registration.order}"
             + (", required" if registration.required else "")
         )
@@ -38,7 +36,7 @@ def lines(findings: Iterable[Audited]) -> Iterator[str]:
         yield f"  last    {_last(each.last)}"
         for problem in each.problems:
             line = f"line {problem.line}: " if problem.line else ""
-            yield click.style(f"  WRONG   {line}{plain(problem.message)}", fg="red")
+            yield styled(f"  WRONG   {line}{plain(problem.message)}", RED)
 
 
 def _last(event: EventRecord | None) -> str:

@@ -9,7 +9,7 @@ import click
 
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import plain, say, say_json, say_table
+from mprouter.cli.output import plain, say, say_error, say_json, say_table
 
 if TYPE_CHECKING:
     from mprouter.resource import NetResource
@@ -86,7 +86,7 @@ def gathered(told: Iterator[NetResource]) -> list[NetResource]:
                 if len(found) == MOST
                 else f"the telling takes longer than {LONG:g} seconds"
             )
-            click.echo(f"mpr: warning: {why}: the first {len(found)} are shown", err=True)
+            say_error(f"mpr: warning: {why}: the first {len(found)} are shown")
             break
         found.append(each)
     return found

@@ -13,7 +13,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import counted, is_terminal, plain, say, say_json, size
+from mprouter.cli.output import counted, is_terminal, plain, say, say_error, say_json, size
 from mprouter.status import subject_of
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class _All:
             result = {**failure.as_json(error)}
         if not self._as_json:
             with self._waiting.paused():
-                click.echo(line, err=True) if error else say(line)
+                say_error(line) if error else say(line)
         results[name] = {**result, "name": name, "forgotten": False}
 
 
@@ -241,7 +241,7 @@ class Waiting(AbstractContextManager["Waiting"]):
             elif time.monotonic() >= self._next.get(name, 0.0):
                 self._next[name] = time.monotonic() + _EVERY
                 line = f"{subject_of(plain(name))}waiting for {files} ({size(pending.bytes)}) to reach the server"
-                click.echo(f"mpr: {line}", err=True)
+                say_error(f"mpr: {line}")
 
     def _show_bar(self, name: str, text: str, left: int) -> None:
         if self._bars is None:

@@ -9,7 +9,7 @@ import click
 
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import plain, say, say_json
+from mprouter.cli.output import BLUE, BOLD, GREEN, RED, YELLOW, plain, say, say_json, styled
 
 if TYPE_CHECKING:
     from mprouter.doctor import Examination
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+_COLOURS = {"error": RED, "warning": YELLOW, "note": BLUE}
 
 
 @click.command(
@@ -52,26 +52,26 @@ def command(ctx: click.Context, fix: bool, as_json: bool) -> None:
 
 def _lines(found: Examination) -> Iterator[str]:
     for each in found.mended:
-        yield f"{click.style('mended', fg='green')}   {plain(each.what)}"
+        yield f"{styled('mended', GREEN)}   {plain(each.what)}"
     for each, reason in found.failed:
-        yield f"{click.style('not mended', fg='red')}   {plain(each.what)}: {plain(reason)}"
+        yield f"{styled('not mended', RED)}   {plain(each.what)}: {plain(reason)}"
     if found.mended or found.failed:
         yield ""
     width = max(len(each.subject) for each in found.checked)
     for checked in found.checked:
         if not checked.findings:
-            yield f"{checked.subject:{width}}  {click.style('ok', fg='green')}"
+            yield f"{checked.subject:{width}}  {styled('ok', GREEN)}"
         for each in checked.findings:
             yield f"{checked.subject:{width}}  {_styled(each)} {plain(each.what)}"
             yield f"{'':{width}}    {each.meaning}"
             if each.mend:
-                yield f"{'':{width}}    {click.style('mend:', bold=True)} {plain(each.mend)}"
+                yield f"{'':{width}}    {styled('mend:', BOLD)} {plain(each.mend)}"
     yield ""
     yield _summary(found)
 
 
 def _styled(finding: Finding) -> str:
-    return click.style(f"{finding.severity.value.upper()}", fg=_COLOURS[finding.severity.value], bold=True)
+    return styled(finding.severity.value.upper(), _COLOURS[finding.severity.value], BOLD)
 
 
 def _summary(found: Examination) -> str:

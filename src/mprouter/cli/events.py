@@ -11,7 +11,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.options import option
-from mprouter.cli.output import OutputLost, is_terminal, say
+from mprouter.cli.output import OutputLost, is_terminal, say, say_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ def _follow(store: Store, after: int, name: str | None, *, as_json: bool) -> Non
                 _wait()
     except KeyboardInterrupt:
         if is_terminal(sys.stderr):
-            click.echo(err=True)  # the line that shows ^C ends here
+            say_error()  # the line that shows ^C ends here
 
 
 def _watch(directory: Path) -> None:

@@ -12,7 +12,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Family
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import plain, say, say_json, say_table
+from mprouter.cli.output import BOLD, RED, plain, say, say_json, say_table, styled
 
 if TYPE_CHECKING:
     from mprouter.names import RemoteName
@@ -137,4 +137,4 @@ def _standing(key: HostKey, known: list[HostKey]) -> tuple[str, str]:
 
 
 def _styled(state: str) -> str:
-    return click.style(state, fg="red", bold=True) if state.isupper() else state
+    return styled(state, RED, BOLD) if state.isupper() else state

@@ -11,7 +11,7 @@ import click
 
 from mprouter.cli import complete
 from mprouter.cli.command import Command, Family
-from mprouter.cli.output import say
+from mprouter.cli.output import say, say_error
 
 __all__ = ["command"]
 
@@ -103,7 +103,7 @@ def use(ctx: click.Context, words: tuple[str, ...]) -> None:
         net_messages.tell(error)
         failed = True
     except NoAnswer:
-        click.echo("No valid response was provided.\n", err=True)
+        say_error("No valid response was provided.\n")
         failed = True
     if failed:
         ctx.exit(_FAILED)
@@ -158,13 +158,13 @@ def helpmsg(ctx: click.Context, words: tuple[str, ...]) -> None:
         say(f"\n{message(Status(number))}\n")
     else:
         unknown = f"\n{number} is not a valid Windows network message number.\n"
-        click.echo(f"{unknown}\nMore help is available by typing NET HELPMSG 3871.\n", err=True)
+        say_error(f"{unknown}\nMore help is available by typing NET HELPMSG 3871.\n")
         ctx.exit(_FAILED)
 
 
 def _misused(ctx: click.Context, why: str) -> None:
     """Say what is wrong and the syntax, and end."""
-    click.echo(f"mpr: {why}\n\n{_syntax(ctx)}", err=True)
+    say_error(f"mpr: {why}\n\n{_syntax(ctx)}")
     ctx.exit(_MISUSED)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
-from mprouter.cli.output import plain
+from mprouter.cli.output import plain, say_error
 from mprouter.status import Status, WNetError
 from mprouter.system_messages import message
 
@@ -47,9 +45,9 @@ def tell(error: WNetError) -> None:
     error.hint = _hint(error)
     reason = f"{message(status)}\n{plain(error)}\n"
     if 2100 <= status < 3000 or 3500 <= status < 6000:  # the numbers of the network's own texts
-        click.echo(f"{reason}\nMore help is available by typing NET HELPMSG {int(status)}.\n", err=True)
+        say_error(f"{reason}\nMore help is available by typing NET HELPMSG {int(status)}.\n")
     else:
-        click.echo(f"System error {int(status)} has occurred.\n\n{reason}", err=True)
+        say_error(f"System error {int(status)} has occurred.\n\n{reason}")
 
 
 def _hint(error: WNetError) -> str | None:

@@ -12,13 +12,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import click
-
 from mprouter import settings
 from mprouter.cli import net_messages
 from mprouter.cli.disconnect import Waiting
 from mprouter.cli.net_grammar import PROMPT, Words
-from mprouter.cli.output import is_terminal, plain, say
+from mprouter.cli.output import is_terminal, plain, say, say_error
 from mprouter.names import RemoteName, looks_local, parse_local, parse_remote
 from mprouter.providers.base import State
 from mprouter.resource import ConnectFlag
@@ -199,10 +197,9 @@ class _Person(Terminal):
 
 def _connect(words: Words, remote: str, router: Router) -> None:
     if words.password not in {None, PROMPT}:
-        click.echo(
+        say_error(
             "mpr: warning: a password on the command line stays in the shell's history, and could be read by others "
-            "until it was wiped; * in its place asks for it",
-            err=True,
+            "until it was wiped; * in its place asks for it"
         )
     name = parse_remote(remote)
     if words.persistent is not None:

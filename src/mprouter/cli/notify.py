@@ -9,7 +9,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Family
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import plain, say, say_json, say_table
+from mprouter.cli.output import BOLD, DIM, GREEN, RED, plain, say, say_error, say_json, say_table, styled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def add(
     )
     problem = registration.check(registration.read(path, "system" if system else "user"))
     if problem is not None and not as_json:
-        click.echo(f"mpr: warning: {plain(name)} cannot be used yet: {plain(problem.message)}", err=True)
+        say_error(f"mpr: warning: {plain(name)} cannot be used yet: {plain(problem.message)}")
     _say_done(name, path, "is told from now on", as_json=as_json, problem=problem)
 
 
@@ -138,7 +138,7 @@ def show(as_json: bool) -> None:
     )
     for each in found:
         if problem := problems[each.id]:
-            say(click.style(f"{_place(each, problem)}: {plain(problem.message)}", fg="red"))
+            say(styled(f"{_place(each, problem)}: {plain(problem.message)}", RED))
 
 
 @command.command("remove", arguments=_NAME, examples=[("mpr notify remove vpn", "It is told of nothing any longer.")])
@@ -241,12 +241,12 @@ def test(ctx: click.Context, name: str, remote: str, as_json: bool) -> None:
     registration = _usable(name)
     if not rehearsal.is_told_of(registration, remote):
         patterns = ", ".join(map(plain, registration.patterns))
-        click.echo(f"mpr: warning: it would not be told of {plain(remote)}, for it matches only {patterns}", err=True)
+        say_error(f"mpr: warning: it would not be told of {plain(remote)}, for it matches only {patterns}")
     calls = []
     for title, heard in rehearsal.rehearse(registration, remote):
         calls += [{"case": title, **_told_as_json(each.told), "printed": each.printed} for each in heard]
         if not as_json:
-            say(click.style(title, bold=True))
+            say(styled(title, BOLD))
             for each in heard:
                 say(f"  {timeline.call_line(each.told)}")
                 for line in each.printed.splitlines():
@@ -286,9 +286,9 @@ def _say_done(name: str, path: Path, what: str, *, as_json: bool, problem: Probl
 
 def _row(registration: Registration, problem: Problem | None) -> list[str]:
     if problem:
-        state = click.style("BROKEN", fg="red", bold=True)
+        state = styled("BROKEN", RED, BOLD)
     else:
-        state = click.style("enabled", fg="green") if registration.enabled else click.style("disabled", dim=True)
+        state = styled("enabled", GREEN) if registration.enabled else styled("disabled", DIM)
     return [
         str(registration.order),
         plain(registration.name),

@@ -12,10 +12,12 @@ from typing import Any
 from mprouter.terminal import plain
 
 __all__ = [
+    "BLUE",
     "BOLD",
     "DIM",
     "GREEN",
     "RED",
+    "YELLOW",
     "OutputLost",
     "counted",
     "is_terminal",
@@ -28,7 +30,7 @@ __all__ = [
     "styled",
 ]
 
-BOLD, DIM, RED, GREEN = 1, 2, 31, 32
+BOLD, DIM, RED, GREEN, YELLOW, BLUE = 1, 2, 31, 32, 33, 34
 """Styles of a terminal: parameters of SGR (ECMA-48)."""
 
 

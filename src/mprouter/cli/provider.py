@@ -11,7 +11,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Family
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import plain, say, say_json, say_table
+from mprouter.cli.output import BOLD, DIM, GREEN, RED, YELLOW, plain, say, say_error, say_json, say_table, styled
 
 if TYPE_CHECKING:
     from mprouter.attending import Attended
@@ -61,7 +61,7 @@ def show(as_json: bool) -> None:
         say_table(["PROVIDER", "FROM", "STATE", "TARGET", "ABLE TO"], [_row(each, wrong[each.id]) for each in found])
         for each in found:
             for words in wrong[each.id]:
-                say(click.style(plain(words if each.problem else f"{each.name}: {words}"), fg="red"))
+                say(styled(plain(words if each.problem else f"{each.name}: {words}"), RED))
 
 
 def _able(registered: Registered) -> list[str]:
@@ -76,13 +76,13 @@ def _able(registered: Registered) -> list[str]:
 
 def _row(registered: Registered, wrong: list[str]) -> list[str]:
     if not registered.enabled:
-        state = click.style("disabled", dim=True)
+        state = styled("disabled", DIM)
     elif registered.problem:
-        state = click.style("BROKEN", fg="red", bold=True)
+        state = styled("BROKEN", RED, BOLD)
     elif wrong:
-        state = click.style("FLAWED", fg="yellow", bold=True)
+        state = styled("FLAWED", YELLOW, BOLD)
     else:
-        state = click.style("enabled", fg="green")
+        state = styled("enabled", GREEN)
     able = ", ".join(each.lower().replace("_", " ") for each in _able(registered))
     return [plain(registered.name), registered.source, state, plain(registered.target or ""), able]
 
@@ -248,7 +248,7 @@ def _start(script: str, provider: str) -> None:
         words = shlex.split(script)
         os.posix_spawnp(words[0], words, os.environ, file_actions=[nothing_to_read, what_it_prints], setsid=True)
     except (OSError, ValueError, IndexError) as error:
-        click.echo(f"mpr: warning: the logon script of {plain(provider)} cannot be run: {plain(error)}", err=True)
+        say_error(f"mpr: warning: the logon script of {plain(provider)} cannot be run: {plain(error)}")
 
 
 def _say_told(told: Sequence[Attended], what: str, *, as_json: bool) -> None:
@@ -264,7 +264,7 @@ def _say_told(told: Sequence[Attended], what: str, *, as_json: bool) -> None:
         if each.error is None:
             say(f"{plain(each.provider)} has been told")
         else:
-            click.echo(f"mpr: {plain(each.provider)}: {plain(each.error)}", err=True)
+            say_error(f"mpr: {plain(each.provider)}: {plain(each.error)}")
     if any(each.error for each in told):
         click.get_current_context().exit(1)
 

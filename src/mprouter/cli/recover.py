@@ -8,7 +8,7 @@ import click
 
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option
-from mprouter.cli.output import plain, say, say_json
+from mprouter.cli.output import plain, say, say_error, say_json
 from mprouter.status import subject_of
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def _say(recovered: Recovered) -> None:
         from shlex import quote
 
         name = plain(each.local_name or each.remote_name)
-        click.echo(f"mpr: {subject_of(name)}{happened}; it cannot be settled yet: {plain(each.error)}", err=True)
-        click.echo(f"mpr: if it never can: mpr disconnect {quote(name)} --force", err=True)
+        say_error(f"mpr: {subject_of(name)}{happened}; it cannot be settled yet: {plain(each.error)}")
+        say_error(f"mpr: if it never can: mpr disconnect {quote(name)} --force")
         return
     say("  ".join(plain(name) for name in (each.local_name, each.remote_name) if name))
     line = f"    {happened}; {each.outcome}"

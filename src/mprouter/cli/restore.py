@@ -12,7 +12,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import is_terminal, plain, say, say_json
+from mprouter.cli.output import is_terminal, plain, say, say_error, say_json
 from mprouter.frozen import frozen
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class _Shown(AbstractContextManager["_Shown"]):
             self._spin(step)
         elif step.error is not None and self._reasons.get(step.local_name) != (reason := plain(step.error.strerror)):
             self._reasons[step.local_name] = reason
-            click.echo(f"mpr: {plain(step.local_name)} waits for the network: {reason}", err=True)
+            say_error(f"mpr: {plain(step.local_name)} waits for the network: {reason}")
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -160,7 +160,7 @@ class _Shown(AbstractContextManager["_Shown"]):
             if step.connection is not None:
                 say(connection.as_line(step.connection))
             else:
-                click.echo(f"mpr: {plain(step.local_name)} is not restored: {plain(step.error)}", err=True)
+                say_error(f"mpr: {plain(step.local_name)} is not restored: {plain(step.error)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

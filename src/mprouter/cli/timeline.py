@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import click
-
-from mprouter.cli.output import plain
+from mprouter.cli.output import BOLD, GREEN, RED, YELLOW, plain, styled
 from mprouter.status import Status
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def _heading(event: EventRecord) -> str:
     names = [event.local_name] if event.local_name else []
     names += [event.remote_name] if event.remote_name else []
     force = "  (force)" if event.force else ""
-    return click.style(f"{moment}  {event.operation}  {'  '.join(map(plain, names))}{force}", bold=True)
+    return styled(f"{moment}  {event.operation}  {'  '.join(map(plain, names))}{force}", BOLD)
 
 
 def _recorded(event: EventRecord, width: int) -> str:
@@ -90,5 +88,5 @@ def _clock(event: EventRecord) -> str:
 
 def _styled(status: Status) -> str:
     if status in {Status.WN_SUCCESS, Status.WN_RETRY}:
-        return click.style(status.name, fg="green" if not status else "yellow")
-    return click.style(status.name, fg="red")
+        return styled(status.name, YELLOW if status else GREEN)
+    return styled(status.name, RED)

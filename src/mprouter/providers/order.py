@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from mprouter.names import RemoteName
     from mprouter.providers.base import Provider
 
-__all__ = ["BUILTIN", "INSIGNIFICANT", "Builtin", "builtin_provider", "builtin_providers", "first_significant", "route"]
+__all__ = [
+    "BUILTIN",
+    "INSIGNIFICANT",
+    "Builtin",
+    "builtin_provider",
+    "builtin_providers",
+    "first_significant",
+    "route",
+    "unclaimed",
+]
 
 
 @frozen
@@ -74,6 +83,11 @@ def first_significant(refusals: Iterable[WNetError]) -> WNetError | None:
     return next((each for each in refusals if each.status not in INSIGNIFICANT), None)
 
 
+def unclaimed(name: str) -> WNetError:
+    """The error for *name*, which no provider claims (R3)."""
+    return WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name, hint="see mpr provider list")
+
+
 def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Provider], T]) -> tuple[Provider, T]:
     """Try *providers* in order until one accepts; the one that did, and what *attempt* returned (R1).
 
@@ -106,7 +120,7 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
         raise significant
     if refusals:
         raise _none_has(name, refusals)
-    raise WNetError(Status.ERROR_NO_NET_OR_BAD_PATH, name=name.given, hint="see mpr provider list")
+    raise unclaimed(name.given)
 
 
 def _warn_of(answers: Iterable[WNetError], provider: Provider) -> None:

@@ -350,9 +350,7 @@ def _spawn(command: list[str], runtime: Path) -> int:
 
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     environment.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
-    environment["GOGC"] = (
-        "off"  # until ``_known``: there is no garbage while it starts, and looking takes a third of that
-    )
+    environment["GOGC"] = "off"  # until ``_known``: it has no garbage yet, and looking takes a third of its start
     environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
     if own_scope := apart():
         environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]  # where systemd is found

@@ -94,14 +94,11 @@ def offered(host: str, port: int) -> list[HostKey]:
     keys = sorted(
         (HostKey(kind, key) for _, kind, key in lines), key=lambda each: (each.type != "ssh-ed25519", each.type)
     )
-    if not keys and (not ran.stderr or "timed out" in ran.stderr):
-        raise WNetError(Status.ERROR_TIMEOUT, f"{host} says nothing on port {port}", provider_text=ran.stderr.strip())
     if not keys:
-        raise WNetError(
-            Status.ERROR_UNEXP_NET_ERR,
-            f"what answers on port {port} of {host} does not speak SSH",
-            provider_text=ran.stderr.strip()[-500:],
-        )
+        status, why = Status.ERROR_UNEXP_NET_ERR, f"what answers on port {port} of {host} does not speak SSH"
+        if not ran.stderr or "timed out" in ran.stderr:
+            status, why = Status.ERROR_TIMEOUT, f"{host} says nothing on port {port}"
+        raise WNetError(status, why, provider_text=ran.stderr.strip()[-500:])
     return keys
 
 

@@ -104,7 +104,12 @@ class Smb(RcloneProvider):
 
     def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
         """For a UNC name a server that does not speak SMB is none of this network's."""
-        return _perhaps_not_mine(super().failed(text, target, logon), target.name.scheme)
+        error = super().failed(text, target, logon)
+        if target.name.scheme != "unc" or error.status not in _NOT_SMB:
+            return error
+        return WNetError(
+            Status.ERROR_BAD_NETPATH, f"no SMB server is there: {error.strerror}", provider_text=error.provider_text
+        )
 
 
 def _logon(user: str, password: Secret | None) -> Logon:
@@ -114,11 +119,3 @@ def _logon(user: str, password: Secret | None) -> Logon:
     if password is None:
         return Logon(user, settings, is_guest=True)
     return Logon(user, settings, obscured={"pass": password}, password=password)
-
-
-def _perhaps_not_mine(error: WNetError, scheme: str) -> WNetError:
-    if scheme != "unc" or error.status not in _NOT_SMB:
-        return error
-    return WNetError(
-        Status.ERROR_BAD_NETPATH, f"no SMB server is there: {error.strerror}", provider_text=error.provider_text
-    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 
 from mprouter.finding import Check, Finding, Kind, Severity
+from mprouter.processes import which
 from mprouter.providers.base import Mounted
 
 __all__ = ["diagnose", "missing"]
@@ -23,7 +23,7 @@ MISSING = Kind(
 
 def missing() -> Iterator[tuple[str, str]]:
     """The programs that are not there, each with its package."""
-    return ((program, package) for program, package in PROGRAMS.items() if shutil.which(program) is None)
+    return ((program, package) for program, package in PROGRAMS.items() if which(program) is None)
 
 
 def diagnose(known: Callable[[], Sequence[Mounted]]) -> Sequence[Check]:
