@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import count
 
 import pytest
 
 from mprouter.providers.base import Pending, State
+from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
 from servers import sftp
@@ -106,6 +108,29 @@ def test_c6_what_was_open_when_forced_is_sent_by_the_next_connection(
         file.flush()
         disconnect(mounted, force=True)
     again = connect(sftp_share)
+    wait_for((sftp_share.root / "open").exists, "the file on the server")
+    disconnect(again)
+    assert (sftp_share.root / "open").read_text() == "closed too late"
+
+
+def test_c6_what_is_closed_while_the_next_connection_begins_is_sent_by_it(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = connect(sftp_share)
+    file = (mounted.mountpoint / "open").open("w")
+    file.write("closed too late")
+    disconnect(mounted, force=True)
+    look, looks = mounts.served_by, count(1)
+
+    def closed_at_the_fifth_look(pid: int) -> int:
+        served = look(pid)
+        if next(looks) == 5:
+            file.close()
+        return served
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mounts, "served_by", closed_at_the_fifth_look)
+        again = connect(sftp_share)
     wait_for((sftp_share.root / "open").exists, "the file on the server")
     disconnect(again)
     assert (sftp_share.root / "open").read_text() == "closed too late"

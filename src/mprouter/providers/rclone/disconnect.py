@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
 from mprouter import faults
 from mprouter.names import RemoteName
@@ -232,9 +231,7 @@ def _mount_again(rclone: Daemon, handle: Handle, name: RemoteName) -> None:
 def _end(rclone: Daemon, handle: Handle) -> None:
     """Have rclone end the file system too, unless another connection uses it, and drop its copies."""
     with suppress(Refused, OSError), mounting():
-        deadline = monotonic() + 2
-        while is_detached(rclone, handle.fs) and monotonic() < deadline:
-            pass  # rclone has not noticed yet that the mount is gone
+        is_detached(rclone, handle.fs)  # until rclone has noticed that the mount is gone
         end_idle(rclone, lambda fs: fs == handle.fs)
         if handle.fs not in rclone.call("vfs/list")["vfses"]:
             clear(rclone.cache, handle.fs)

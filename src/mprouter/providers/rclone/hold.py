@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from mprouter import places
@@ -30,6 +30,9 @@ from mprouter.providers.rclone.rc import Refused
 __all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
 log = logging.getLogger("mprouter.providers")
+
+NOTICED = 1.0
+"""Seconds within which rclone, even on a busy machine, has noticed that a mount of its is gone that nobody uses."""
 
 COUNTS_ALL = (1, 76)
 """The first version of rclone that counts off mounts that were taken away from outside."""
@@ -88,17 +91,20 @@ def places_of(daemon: Daemon, fs: str) -> list[Path]:
 def is_detached(daemon: Daemon, fs: str) -> bool:
     """Whether *fs* may have a mount that is no longer in the tree of files: somebody has files open on it.
 
-    What is closed there may never reach the queue of uploads, so that nothing else should share its file system.
+    What is closed there may never reach the queue of uploads, so that nothing else should share its file system. It
+    takes ``NOTICED`` to be sure: what was closed just now would else wait for another connection than the next.
     """
-    for _ in range(3):  # others may be about to mount or unmount something
+    deadline = monotonic() + NOTICED
+    while True:
         mountpoints = _mountpoints(daemon)
         lost = any(each == fs and not mounts.is_mounted(place) for place, each in mountpoints.items())
         # rclone forgets a mount when another is made in its place
         forgotten = mounts.served_by(daemon.pid) > len(mountpoints) and fs in daemon.call("vfs/list")["vfses"]
         if not lost and not forgotten:
             return False
+        if monotonic() > deadline:
+            return True
         sleep(0.005)
-    return True
 
 
 def end_idle(daemon: Daemon, is_meant: Callable[[str], bool]) -> None:
