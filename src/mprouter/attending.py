@@ -5,10 +5,10 @@ Who logs on and when is not known here: see ``Router.logged_on`` and ``Router.pa
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.providers.base import Attending, Capability, LogonInfo, PasswordChange, Provider
 from mprouter.providers.guard import mishap
 from mprouter.status import Status, WNetError
@@ -18,7 +18,7 @@ __all__ = ["PERSON", "SERVICE", "Attended", "logged_on", "password_changed"]
 PERSON, SERVICE = "WinSta_0", "SvcCtl"
 """The station of a person who logs on, and of a service that runs as a user."""
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 
 @frozen

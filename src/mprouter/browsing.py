@@ -6,7 +6,6 @@ provider; the rest is here.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Queue
@@ -14,6 +13,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.names import parse_container, parse_remote
 from mprouter.providers.base import Capability, Enumerating, Provider
 from mprouter.providers.claims import claimants
@@ -36,7 +36,7 @@ AHEAD = 1000
 RECENT = 26
 """How many resources that were connected lately are told, as many as Windows has letters."""
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 
 def networks(providers: Sequence[Provider]) -> list[NetResource]:

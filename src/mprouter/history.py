@@ -5,7 +5,6 @@ Changes of the journal are collected, and written in one commit before the next 
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import time
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mprouter import faults
+from mprouter.log import Log
 from mprouter.notify.context import frozen
 from mprouter.notify.model import AddConnect, CancelConnect, Event, Told
 from mprouter.resource import ConnectFlag, DisplayType, NetResource, ResourceScope, ResourceType, ResourceUsage
@@ -23,7 +23,7 @@ from mprouter.store import EventRecord, Operation, Owed, Store, owner
 
 __all__ = ["History", "event_of", "is_under_way"]
 
-log = logging.getLogger("mprouter")
+log = Log("mprouter")
 
 _under_way: set[str] = set()
 """The operations of this process; one that is in the journal and not here was cut off, though its process lives on."""

@@ -136,7 +136,8 @@ class RemoteName:
         return None
 
 
-_USER = r"(?i)^(\s*[A-Za-z][\w+.-]*:[/\\]*|\s*[/\\]+sshfs[.a-z]*[/\\]+)[^/\\]*@"
+_USER = r"^([^/\\]*:[/\\]*|\s*[/\\]+[^/\\]+[/\\]+)[^/\\]*@"
+"""In a name that has one, with what stands before it; short, since it is compiled in every command."""
 
 
 def parse_remote(text: str) -> RemoteName:

@@ -7,7 +7,6 @@ Of several processes that recover at once, one does it and the others wait.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import time
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from mprouter import faults, mountpoints
 from mprouter.frozen import frozen
 from mprouter.history import History, event_of, is_under_way
+from mprouter.log import Log
 from mprouter.names import parse_remote
 from mprouter.notify.context import thawed
 from mprouter.notify.dispatch import nesting, tell_owed
@@ -39,7 +39,7 @@ PATIENCE = 30.0
 KEPT = 90 * 86400.0
 """Seconds for which a post is owed to a notifyee that was registered by a program's own code, until that runs again."""
 
-log = logging.getLogger("mprouter")
+log = Log("mprouter")
 
 
 @frozen

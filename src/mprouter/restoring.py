@@ -7,7 +7,6 @@ question at a time and Ctrl-C reaches whatever is being waited for.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 
 from mprouter.connection import Connection
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.providers.base import Conversation, Provider
 from mprouter.status import Status, WNetError
 from mprouter.store import Remembered
@@ -62,7 +62,7 @@ All else is an answer, and would be the same the next time: a wrong password, a 
 try a password again may even lock the account.
 """
 
-log = logging.getLogger("mprouter.router")
+log = Log("mprouter.router")
 
 
 class Stage(Enum):

@@ -8,7 +8,6 @@ What only an operation needs is imported by its steps, so that a list is there a
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mprouter import faults, mountpoints, settings
 from mprouter.connection import Connection
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, nobodys, parse_local, parse_remote
 from mprouter.providers.mounted import Mounted, State
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Router"]
 
-log = logging.getLogger("mprouter")
+log = Log("mprouter")
 
 
 @frozen

@@ -5,7 +5,6 @@ Their text, their files, and what systemd says of them. Systemd may not run here
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -13,11 +12,12 @@ from enum import Enum
 from pathlib import Path
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.status import Status, WNetError
 
 __all__ = ["MARK", "Kind", "Standing", "Unit", "install", "program", "remove", "standing", "user_id"]
 
-log = logging.getLogger("mprouter.service")
+log = Log("mprouter.service")
 
 MARK = "# Written by 'mpr service install'."
 """How the file of a unit begins that is ours to change."""

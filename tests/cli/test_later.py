@@ -10,7 +10,7 @@ import pytest
 
 from mprouter.cli import later
 
-WANTED = [("inspect", "signature"), ("ipaddress", "ip_address"), ("traceback", "print_exc"), ("uuid", "uuid4")]
+WANTED = [("inspect", "signature"), ("ipaddress", "ip_address"), ("uuid", "uuid4")]
 
 
 def run(code: str) -> str:

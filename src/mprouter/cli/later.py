@@ -1,7 +1,7 @@
-"""Modules that click, dataclasses, logging and ``urllib.parse`` import for what a command hardly ever does.
+"""Modules that click, dataclasses and ``urllib.parse`` import for what a command hardly ever does.
 
 They are loaded when it does: together they are a tenth of what a short command takes. Others stand for them where those
-four have imported them; whoever imports them after ``end`` gets them as ever.
+three have imported them; whoever imports them after ``end`` gets them as ever.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import ModuleType
 
 __all__ = ["NAMES", "begin", "end"]
 
-NAMES = ("inspect", "ipaddress", "traceback", "uuid")
+NAMES = ("inspect", "ipaddress", "uuid")
 
 _NAMED = ("uuid", "UUID")
 """What click only names, in a type, while it is imported."""
@@ -39,7 +39,6 @@ def begin() -> None:
 def end() -> None:
     """Let those have theirs for whom this is done, and nobody else."""
     import dataclasses  # noqa: F401
-    import logging  # noqa: F401
     import pathlib  # noqa: F401
 
     for name in NAMES:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
+from mprouter import log
 from mprouter.cli import later
 from mprouter.cli.output import plain, say_error
 
@@ -30,6 +32,23 @@ def running(*, debug: bool = False) -> Iterator[None]:
 @contextmanager
 def _messages(*, debug: bool) -> Iterator[None]:
     """The project's warnings as lines on standard error; with *debug* everything that it logs."""
+    with ExitStack() as prepared:
+
+        def prepare() -> None:
+            prepared.enter_context(_lines(debug=debug))
+
+        if debug or "logging" in sys.modules:
+            prepare()
+        else:
+            log.unprepared.append(prepare)
+        try:
+            yield
+        finally:
+            log.unprepared.clear()
+
+
+@contextmanager
+def _lines(*, debug: bool) -> Iterator[None]:
     import logging
 
     class Lines(logging.Handler):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mprouter.credentials import netrc_file, system_keyring, toml_file
 from mprouter.credentials.secret import Found, Secret
+from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Credentials", "Replaced", "forget", "save"]
 
-log = logging.getLogger("mprouter.credentials")
+log = Log("mprouter.credentials")
 
 
 class Credentials:
@@ -79,8 +80,8 @@ class Credentials:
         if not self.save:
             return None
         if self._worked is None:
-            level = logging.WARNING if self.handed_out else logging.INFO
-            log.log(level, "no password is saved for %s: none was needed, or its provider does not tell", name.given)
+            say = log.warning if self.handed_out else log.info
+            say("no password is saved for %s: none was needed, or its provider does not tell", name.given)
             return None
         user, password = self._worked[0] or system_keyring.default_user(), self._worked[1]
         before = None
@@ -93,7 +94,8 @@ class Credentials:
         return f"Credentials(user={self.user!r}, password={self.password!r}, save={self.save!r})"
 
 
-class Replaced(NamedTuple):
+@frozen
+class Replaced:
     """A password that was stored for *user*, and took the place of another one."""
 
     user: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mprouter.credentials import private_file
 from mprouter.credentials.secret import Found, Secret
+from mprouter.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ __all__ = ["find"]
 
 SCHEMES = frozenset({"ftp", "ftps", "dav", "davs", "sftp", "smb", "unc"})
 
-log = logging.getLogger("mprouter.credentials")
+log = Log("mprouter.credentials")
 
 
 def find(name: RemoteName, user: str | None) -> Iterator[Found]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 import sys
 from pathlib import Path
@@ -44,7 +43,7 @@ def refuse_if_shared(found: os.stat_result, path: Path) -> None:
             Status.ERROR_ACCESS_DENIED,
             f"holds passwords but belongs to user {found.st_uid}, not to user {os.getuid()}, so it is not used",
             name=str(path),
-            hint=f"chown {os.getuid()} {shlex.quote(str(path))}",
+            hint=_command(f"chown {os.getuid()}", path),
         )
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
@@ -52,8 +51,15 @@ def refuse_if_shared(found: os.stat_result, path: Path) -> None:
             Status.ERROR_ACCESS_DENIED,
             f"holds passwords but others have access to it (mode {mode:04o}), so it is not used",
             name=str(path),
-            hint=f"chmod 600 {shlex.quote(str(path))}",
+            hint=_command("chmod 600", path),
         )
+
+
+def _command(words: str, path: Path) -> str:
+    """For a shell."""
+    import shlex
+
+    return f"{words} {shlex.quote(str(path))}"
 
 
 def write(path: Path, text: str) -> None:

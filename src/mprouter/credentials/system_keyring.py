@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import sys
 import threading
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mprouter.credentials.secret import Found, Secret
 from mprouter.credentials.server import server_of
+from mprouter.log import Log
 from mprouter.plugins import packages
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["TIMEOUT", "default_user", "find", "forget", "save", "service", "unus
 TIMEOUT = 20.0
 """Seconds for the keyring's answer; enough for a person to unlock it."""
 
-log = logging.getLogger("mprouter.credentials")
+log = Log("mprouter.credentials")
 
 T = TypeVar("T")
 

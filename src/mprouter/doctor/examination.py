@@ -12,11 +12,14 @@ from mprouter.doctor import providers as provider_checks
 from mprouter.errand import Errand, Unfinished
 from mprouter.finding import Check, Finding, Kind, Severity
 from mprouter.frozen import frozen
+from mprouter.log import Log
 
 if TYPE_CHECKING:
     from mprouter.providers.base import Mounted, Provider
 
 __all__ = ["LIMIT", "Checked", "Examination", "examine"]
+
+log = Log("mprouter.doctor")
 
 LIMIT = 60.0
 """Seconds that all checks together may take; usual is one."""
@@ -162,9 +165,7 @@ def _outcome(check: Check, errand: Errand[tuple[Finding, ...]], deadline: float)
 
 
 def _failure(subject: str, error: Exception) -> Finding:
-    import logging
-
-    logging.getLogger("mprouter.doctor").debug("the check of %s failed", subject, exc_info=error)
+    log.debug("the check of %s failed", subject, exc_info=error)
     # only the system's words and ours: those of others may hold anything
     words = f"{error}" if isinstance(error, (OSError, RuntimeError)) else type(error).__name__
     return FAILED.found(f"the check of {subject} failed: {words}")

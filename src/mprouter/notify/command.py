@@ -7,7 +7,6 @@ with all that it started when its time is up. POSIX.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.notify.dispatch import nesting_environment
 from mprouter.notify.model import AddConnect, Event, NotifyInfo, Phase
 from mprouter.status import Status, WNetError
@@ -36,7 +36,7 @@ MAX_OUTPUT = 1 << 20
 MAX_VARIABLE = 1 << 16
 """The longest context, as JSON, that is also given as a variable; the system's limit is twice that."""
 
-log = logging.getLogger("mprouter.notify")
+log = Log("mprouter.notify")
 
 _EXIT_RETRY, _EXIT_CANCEL = 75, 77  # EX_TEMPFAIL and EX_NOPERM of sysexits.h
 _LOOK_AGAIN = 0.05  # seconds: a program that ended may have left its output to one that goes on

@@ -7,7 +7,6 @@ each kind of notifyee is reached is that kind's own file.
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
@@ -18,6 +17,7 @@ from types import GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from mprouter import faults
+from mprouter.log import Log
 from mprouter.notify.model import Call, Event, NotifyInfo, Phase, Registration, Told
 from mprouter.notify.python import Function
 from mprouter.notify.turn import waiting
@@ -45,7 +45,7 @@ MAX_DEPTH = 8
 NESTING_VARIABLE = "MPROUTER_NESTING"
 """Carries ``nesting()`` as JSON into the processes that notifyees start, whose own ``mpr connect`` is nested too."""
 
-log = logging.getLogger("mprouter.notify")
+log = Log("mprouter.notify")
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mprouter.log import Log
 from mprouter.notify.context import Elsewhere, frozen
 from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import CancelConnect, Event, NotifyInfo, Phase
@@ -30,7 +30,7 @@ TIMEOUT = 30.0
 
 PRE, RETRY = Phase.PRE, Status.WN_RETRY
 
-log = logging.getLogger("mprouter.notify")
+log = Log("mprouter.notify")
 
 
 class Isolated(Hosting["_Host"]):

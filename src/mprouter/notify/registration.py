@@ -6,7 +6,6 @@ file is read and written stands in ``drop_in.py``, what a target is and how it i
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from mprouter import places
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.notify.command import TIMEOUT, from_command
 from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import Answer, Event, NotifyInfo, Registration
@@ -36,7 +36,7 @@ DIRECTORY = "notifyees.d"
 ENTRY_POINTS = "mprouter.notifyees"
 """The entry-point group by which a Python package registers notifyees."""
 
-log = logging.getLogger("mprouter.notify")
+log = Log("mprouter.notify")
 
 _settling = threading.RLock()
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import html
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from mprouter.log import Log
 from mprouter.notify.model import AddConnect, CancelConnect, Event, NotifyInfo, Phase
 from mprouter.notify.python import notifyee
 from mprouter.status import Status
 
 __all__ = ["Desktop"]
 
-log = logging.getLogger("mprouter.notify")
+log = Log("mprouter.notify")
 
 _PATIENCE = 2.0  # seconds that the desktop may hold up a connection
 

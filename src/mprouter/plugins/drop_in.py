@@ -5,7 +5,6 @@ What its keys mean for the notifyee or network provider that it registers is the
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import stat
@@ -19,6 +18,7 @@ from typing import Any
 
 from mprouter import places
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.plugins import trust
 from mprouter.plugins.problem import Problem
 from mprouter.status import Status, WNetError
@@ -43,7 +43,7 @@ __all__ = [
     "written_beside",
 ]
 
-log = logging.getLogger("mprouter")
+log = Log("mprouter")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 """What a file may be called, before ``.toml``."""

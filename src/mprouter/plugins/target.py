@@ -91,7 +91,7 @@ def _python(text: str) -> PythonObject:
     raise _bad(f"{module!r} is neither a module's name nor an absolute path")
 
 
-_VARIABLE = re.compile(r"\$\$|%%|\$\{(\w+)\}|\$([A-Za-z_]\w*)|%([A-Za-z_][\w()]*)%", re.ASCII)
+_VARIABLE = r"(?a)\$\$|%%|\$\{(\w+)\}|\$([A-Za-z_]\w*)|%([A-Za-z_][\w()]*)%"
 
 
 def expand(text: str, variables: Mapping[str, str] = os.environ) -> str:
@@ -108,7 +108,7 @@ def expand(text: str, variables: Mapping[str, str] = os.environ) -> str:
             raise _bad(f"the variable {name} is not set")
         return variables[name]
 
-    return _VARIABLE.sub(value, text)
+    return re.sub(_VARIABLE, value, text)
 
 
 def load(target: PythonObject, *, checked: bool = True, sha256: str | None = None) -> object:

@@ -6,11 +6,11 @@ whoever is waiting for the answers: so a request costs one hand-over, and not on
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from mprouter.log import Log
 from mprouter.providers import guard
 from mprouter.providers.base import Capability, Provider
 from mprouter.providers.guard import Guarded, mishap
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["claimants"]
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 
 def claimants(

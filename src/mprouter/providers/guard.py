@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mprouter.credentials import Secret
 from mprouter.errand import Errand, Unfinished
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.providers.base import (
     Added,
     AddRequest,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "Guarded", "guarded", "mishap", "problem_of", "problem_of_added"]
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 PATIENCE = 5.0
 """Seconds for what a provider has to say at once; then it hangs, and is passed by until that call has come back."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ INSIGNIFICANT = frozenset(
 
 T = TypeVar("T")
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 
 def builtin_providers() -> list[Provider]:

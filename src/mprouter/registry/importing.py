@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import stat
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mprouter import settings
+from mprouter.log import Log
 from mprouter.plugins import drop_in
 from mprouter.providers.base import Provider
 from mprouter.registry import reg_file
@@ -25,7 +25,7 @@ from mprouter.store import Store
 
 __all__ = ["carry_out", "prepare"]
 
-log = logging.getLogger("mprouter.registry")
+log = Log("mprouter.registry")
 
 
 def prepare(file: Path | None, store: Store, providers: Sequence[Provider], *, system: bool = False) -> Plan:

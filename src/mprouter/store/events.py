@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.store import sealed
 from mprouter.store.model import EventRecord
 
@@ -24,7 +24,7 @@ MAX_TEXT = 8192
 TRIM_AT_ONCE = 500
 """How many old events go at once, so that nobody waits long for them."""
 
-log = logging.getLogger("mprouter.store")
+log = Log("mprouter.store")
 
 
 @frozen

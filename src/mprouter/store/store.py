@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from contextlib import ExitStack, contextmanager
@@ -10,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mprouter import places, settings
+from mprouter.log import Log
 from mprouter.status import Status, WNetError
 from mprouter.store import connections, journal, owner, profile, sealed
 from mprouter.store import events as record
@@ -30,7 +30,7 @@ FILE_NAME = "mprouter.db"
 
 T = TypeVar("T")
 
-log = logging.getLogger("mprouter.store")
+log = Log("mprouter.store")
 
 
 class Store:
@@ -410,9 +410,8 @@ class Store:
                 raise
             with self._database.writing(durable=durable) as db:
                 done = change(db)
-            log.log(
-                logging.DEBUG if self._is_damage_told else logging.WARNING, "what happens is not recorded: %s", damage
-            )
+            say = log.debug if self._is_damage_told else log.warning
+            say("what happens is not recorded: %s", damage)
             self._is_damage_told = True
         return done
 

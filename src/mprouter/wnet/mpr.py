@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import logging
 from collections.abc import Callable, Sequence
 from ctypes import POINTER, c_int, c_uint16, c_uint32, c_void_p, memmove, sizeof, string_at
 from functools import partial
@@ -29,6 +28,7 @@ from typing import Any
 
 from mprouter import wnet
 from mprouter.default import default_router
+from mprouter.log import Log
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     "WN_TABLE",
 ]
 
-log = logging.getLogger("mprouter.wnet")
+log = Log("mprouter.wnet")
 
 BOOL, DWORD, WORD, HANDLE, HWND = c_int, c_uint32, c_uint16, c_void_p, c_void_p
 

@@ -7,7 +7,6 @@ host process is stands in ``plugins/host.py``, what runs inside in ``hosted.py``
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from time import monotonic
 
 from mprouter.credentials import Secret
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.names import RemoteName, match_pattern
 from mprouter.plugins.host import MEMORY_LIMIT, Host, Hosting, Patience
 from mprouter.providers.base import (
@@ -86,7 +86,7 @@ _BITS: Sequence[tuple[int, int, Capability, tuple[str, ...]]] = (
 _BY_EXPORT = {Capability.UNIVERSAL_NAME: "NPGetUniversalName", Capability.LOGON_NOTIFY: "NPLogonNotify"}
 """What NPAPI has no bit for."""
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 
 @frozen

@@ -5,7 +5,6 @@ The library zeroconf speaks the protocol. Here is only the question: who is ther
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mprouter.errand import Errand, Unfinished
 from mprouter.frozen import frozen
+from mprouter.log import Log
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -27,7 +27,7 @@ PATIENCE = 2.0
 _RESOLVING = 0.5
 """Seconds within which the system must know a host's name, else its address is told."""
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 
 @frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from mprouter import faults
+from mprouter.log import Log
 from mprouter.names import RemoteName
 from mprouter.providers.base import Progress, State
 from mprouter.providers.rclone import daemon, mounts
@@ -32,7 +32,7 @@ from mprouter.status import Status, WNetError
 
 __all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "in_use", "leave", "settle"]
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 
 def disconnect(

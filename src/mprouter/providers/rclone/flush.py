@@ -17,10 +17,7 @@ from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import Unsent, unsent
 from mprouter.status import Status, WNetError
 
-__all__ = ["STALL", "NotQueued", "await_queued", "deliver", "first_of"]
-
-STALL = 30.0
-"""Seconds without any progress after which waiting is given up."""
+__all__ = ["NotQueued", "await_queued", "deliver", "first_of"]
 
 _FETCH = 5.0
 """Seconds without any progress after which rclone will not fetch any more of a file that was changed in part."""
@@ -47,12 +44,12 @@ def deliver(
     *,
     is_open: Callable[[], Collection[str]],
     progress: Progress | None = None,
-    stall: float = STALL,
+    stall: float,
 ) -> None:
     """Wait until everything closed on the file system *fs* has reached the server.
 
     meta: where its cache describes files. is_open: tells the paths of files that are open, which are not waited for.
-    progress: is told what is still on its way. stall: see ``STALL``.
+    progress: is told what is still on its way. stall: seconds without any progress after which it is given up.
 
     Raises ``WNetError`` ERROR_WRITE_FAULT if an upload fails or nothing has moved for *stall* seconds; what is not sent
     stays in the cache, and rclone goes on trying, except where it is ``NotQueued``.

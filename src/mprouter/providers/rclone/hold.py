@@ -12,7 +12,6 @@ such mounts off.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from mprouter import places
+from mprouter.log import Log
 from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running
@@ -29,7 +29,7 @@ from mprouter.providers.rclone.rc import Refused
 
 __all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 NOTICED = 1.0
 """Seconds within which rclone, even on a busy machine, has noticed that a mount of its is gone that nobody uses."""

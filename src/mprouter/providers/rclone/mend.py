@@ -9,7 +9,6 @@ Where the data are, and how they are moved, is known by ``unsent``.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from collections.abc import Callable
@@ -18,12 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.rc import Refused
 
 __all__ = ["Server", "lacks_parts", "mend"]
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 _DENIED = re.compile("denied|forbidden|access rights", re.IGNORECASE)
 """How servers say that a file may not be read, which will be so the next time too."""

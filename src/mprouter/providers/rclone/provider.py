@@ -37,9 +37,7 @@ from mprouter.providers.order import BUILTIN
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.discard import discard
-from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, leave, settle
 from mprouter.providers.rclone.failures import Failure, attributed, meaning
-from mprouter.providers.rclone.flush import STALL
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health import diagnose
 from mprouter.providers.rclone.hold import end_idle, is_detached, mounting
@@ -66,6 +64,9 @@ WRITE_BACK = "1s"
 
 KEPT_FREE = "100M"
 """How much rclone leaves free on the cache's disk by dropping copies of what is sent, where there are any."""
+
+STALL = 30.0
+"""Seconds without any progress after which a disconnect no longer waits for what is not sent."""
 
 _WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
 """What ends one way to log on, so that the next one is tried."""
@@ -258,6 +259,8 @@ class RcloneProvider(ABC):
 
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
         """Disconnect (``NPCancelConnection``, C6); see ``Provider.cancel_connection``."""
+        from mprouter.providers.rclone.disconnect import check_forgotten, clean_up, disconnect, finish, leave
+
         handle = Handle.read(mounted)
         with self._reporting(mounted.name.given):
             rclone = daemon.running()
@@ -279,6 +282,8 @@ class RcloneProvider(ABC):
 
     def settle(self, mounted: Mounted) -> State:
         """Clear what a disconnect has left whose process died; see ``Provider.settle``."""
+        from mprouter.providers.rclone.disconnect import settle
+
         handle = Handle.read(mounted)
         with self._reporting(mounted.name.given):
             rclone = daemon.running()

@@ -6,10 +6,11 @@ are, and what they mean, is known by those who make them.
 
 from __future__ import annotations
 
+import _socket  # that part of ``socket`` which is in C: the rest takes as long to load as a call
 import json
 import re
-import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def answers(path: Path) -> int | None:
             import os
             import struct
 
-            pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            pid, uid, _ = struct.unpack("3i", connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12))
             return int(pid) if uid == os.getuid() else None
     except OSError:
         return None
@@ -102,12 +103,12 @@ def _silence(path: Path, method: str, timeout: float) -> WNetError:
     return WNetError(Status.ERROR_TIMEOUT, f"no answer within {timeout:g} seconds")
 
 
-def _connected(path: Path, timeout: float) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX)
+@contextmanager
+def _connected(path: Path, timeout: float) -> Iterator[_socket.socket]:
+    connection = _socket.socket(_socket.AF_UNIX)
     try:
         connection.settimeout(timeout)
         connection.connect(str(path))
-    except BaseException:
+        yield connection
+    finally:
         connection.close()
-        raise
-    return connection

@@ -10,7 +10,6 @@ was written to stands in ``resources/NAME`` (``note``), so that a person can be 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -20,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from mprouter import places, reserve
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.providers.mounted import Pending, Waiting
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
     from mprouter.providers.rclone.daemon import Daemon
-    from mprouter.providers.rclone.mend import Server
 
 __all__ = [
     "Unsent",
@@ -40,7 +39,7 @@ __all__ = [
     "waiting",
 ]
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 ROOM = 1 << 20
 """Bytes that must be free on the cache's disk: an rclone that cannot describe an unsent file deletes it."""
@@ -133,20 +132,18 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
     family: what the names of all file systems for one resource and user begin with. The caller keeps others from
     starting one. Raises ``Refused``, ``OSError`` and ``WNetError``, ERROR_DISK_FULL among them; nothing is lost then.
     """
-    from mprouter.providers.rclone.mend import Server
-
     cache, living = rclone.cache, {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
-    name, _, root = fs.partition(":")
+    name = fs.partition(":")[0]
     if name in living:
         return 0
     check_room(cache)
-    server = Server(rclone, fs)
-    _put_off(cache, name, f"{family}-0", _mend(cache, name, root, server, name))
+    if stuck := _mend(rclone, name, fs):
+        _put_off(cache, name, f"{family}-0", stuck)
     moved = 0
     with suppress(FileNotFoundError):
         for left in sorted((cache / "vfsMeta").iterdir()):
             if left.name not in living and left.name != name and is_member(left.name, family):
-                moved += _move(cache, left.name, name, but=_mend(cache, left.name, root, server, name))
+                moved += _move(cache, left.name, name, but=_mend(rclone, left.name, fs))
     if moved:
         log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
     return moved
@@ -217,19 +214,23 @@ def _drop(cache: Path, name: str) -> None:
         (cache / "resources" / name).unlink(missing_ok=True)
 
 
-def _mend(cache: Path, name: str, root: str, server: Server, new: str) -> list[Path]:
-    """Set right what a killed rclone has left of the file system *name*, for the file system *new*.
+def _mend(rclone: Daemon, name: str, fs: str) -> list[Path]:
+    """Set right what a killed rclone has left of the file system *name*, for the file system *fs*.
 
     Returns the descriptions of the files for whose rest, which is on the server, there is no room.
     """
-    from mprouter.providers.rclone.mend import mend
+    new, _, root = fs.partition(":")
+    meta, data = (rclone.cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
+    left = unsent(meta)
+    if not left:  # as most often, and what mends takes a while to load
+        return []
+    from mprouter.providers.rclone.mend import Server, mend
     from mprouter.providers.rclone.rc import Refused
 
-    meta, data = (cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
-    stuck = []
-    for each in unsent(meta):
+    server, stuck = Server(rclone, fs), []
+    for each in left:
         try:
-            mend(meta, data, cache / "damaged" / new, server, each.path)
+            mend(meta, data, rclone.cache / "damaged" / new, server, each.path)
         except (Refused, OSError) as error:
             if re.search(_NO_ROOM, str(error)) is None:
                 raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mprouter.log import Log
 from mprouter.names import RemoteName, parse_container, spelled
 from mprouter.providers.base import ResourceInformation
 from mprouter.providers.neighbourhood.announced import announced
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["announced_hosts", "container", "information", "inside", "named"]
 
-log = logging.getLogger("mprouter.providers")
+log = Log("mprouter.providers")
 
 _NOT_THERE = frozenset({Status.ERROR_PATH_NOT_FOUND, Status.ERROR_BAD_NETPATH})
 

@@ -1,0 +1,43 @@
+"""What the project says to the standard library's ``logging``, which is loaded when there is something to say.
+
+Loading it is a sixteenth of a short command, and most commands have nothing to say.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Log", "unprepared"]
+
+unprepared: list[Callable[[], None]] = []
+"""What is to be called once before anything is said: whoever shows it gets ready then."""
+
+
+class Log:
+    """The logger *name*, each of whose methods is its own.
+
+    As long as nobody has loaded ``logging`` nobody can have asked for less than warnings, and nothing less is said.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, method: str) -> Any:
+        if "logging" not in sys.modules and method in {"debug", "info"}:
+            return _drop
+        try:
+            import logging
+
+            while unprepared:
+                unprepared.pop()()
+        except OSError:  # no descriptor is free: what is said of something is no reason for that to fail
+            return _drop
+        return getattr(logging.getLogger(self._name), method)
+
+
+def _drop(*_: object, **__: object) -> None:
+    """Say nothing."""
