@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mprouter.processes import which
 from mprouter.providers.rclone import daemon, rc
+from mprouter.providers.rclone.mounts import links
 from sandbox import Places
 
 
@@ -33,6 +37,24 @@ def test_an_rclone_collects_its_garbage_as_soon_as_it_is_used(places: Places) ->
     started = daemon.obtain()
     told = started.call("debug/set-gc-percent", **{"gc-percent": daemon.GARBAGE})
     assert told["existing-gc-percent"] == daemon.GARBAGE
+
+
+def test_an_rclone_inherits_nothing_that_is_open_here(places: Places, tmp_path: Path) -> None:
+    del places
+    with (tmp_path / "lock").open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        started = daemon.obtain()
+        assert str(tmp_path / "lock") not in set(links(Path(f"/proc/{started.pid}/fd").iterdir()))
+    assert (os.getsid(started.pid), os.getpgid(started.pid)) != (os.getsid(0), os.getpgid(0))
+    assert Path(f"/proc/{started.pid}/cwd").readlink() == Path("/")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_an_rclone_starts_where_standard_input_or_output_is_closed(closed: str, places: Places, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m mprouter connect file://{tmp_path} Z: {closed}"
+    subprocess.run(["sh", "-c", command], check=True)
+    (tmp_path / "there").touch()
+    assert (places.drives / "Z" / "there").exists()
 
 
 def test_the_version_of_an_rclone_is_the_one_that_it_tells(places: Places) -> None:

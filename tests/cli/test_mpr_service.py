@@ -290,6 +290,9 @@ def test_an_unknown_user_is_told(mpr: Command) -> None:
 def test_rclone_outlives_the_session_where_the_unit_is_in_use(
     places: Places, monkeypatch: pytest.MonkeyPatch, systemctl: Path, works: bool
 ) -> None:
+    unit = places.home / ".config/systemd/user/mprouter.service"
+    unit.parent.mkdir(parents=True)
+    unit.touch()
     log = places.base / "systemd-run.log"
     run = 'while test "$1" != --; do shift; done; shift; exec "$@"' if works else "exit 1"
     stand_in(places, monkeypatch, "systemd-run", f'echo "$@" >>{log}\n{run}')
@@ -299,3 +302,9 @@ def test_rclone_outlives_the_session_where_the_unit_is_in_use(
     lines = log.read_text().splitlines()
     assert all(line.startswith("--user --scope ") and "Before=mprouter.service" in line for line in lines)
     assert any("rclone rcd" in line for line in lines) == works
+
+
+def test_systemd_is_not_asked_for_a_unit_that_has_no_file(places: Places, systemctl: Path) -> None:
+    del places  # they are in the environment
+    daemon.obtain()
+    assert not systemctl.exists()

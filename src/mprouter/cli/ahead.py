@@ -29,8 +29,8 @@ def _begin(words: Sequence[str]) -> None:
         return
     from mprouter import places
     from mprouter.names import parse_remote
+    from mprouter.providers import DIRECTORY
     from mprouter.providers.rclone import daemon
-    from mprouter.providers.registration import DIRECTORY
     from mprouter.status import WNetError
 
     if any((base / DIRECTORY).exists() for base in (places.system_dir(), places.config_dir())):

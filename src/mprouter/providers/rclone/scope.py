@@ -8,7 +8,7 @@ nothing waits for anything at logout, and rclone stays where it was started.
 from __future__ import annotations
 
 import os
-import subprocess
+from pathlib import Path
 
 __all__ = ["apart"]
 
@@ -20,7 +20,7 @@ def apart() -> list[str]:
 
     The command needs XDG_RUNTIME_DIR in its environment.
     """
-    if not os.environ.get("XDG_RUNTIME_DIR"):
+    if not os.environ.get("XDG_RUNTIME_DIR") or not _is_installed():
         return []
     if _run(["systemctl", "--user", "is-active", UNIT]).strip() not in {"active", "activating"}:
         return []
@@ -28,8 +28,24 @@ def apart() -> list[str]:
     return command if _run([*command, "echo", "apart"]).strip() == "apart" else []
 
 
+def _is_installed() -> bool:
+    """Whether the unit has a file where systemd.unit(5) says that those of users are; to ask systemd takes longer."""
+    known, home = os.environ.get, Path.home()
+    places = [
+        known("XDG_CONFIG_HOME", "") or home / ".config",
+        *known("XDG_CONFIG_DIRS", "/etc/xdg").split(":"),
+        known("XDG_DATA_HOME", "") or home / ".local/share",
+        *known("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":"),
+        known("XDG_RUNTIME_DIR", ""),
+        *("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"),
+    ]
+    return any(Path(place, "systemd/user", UNIT).exists() for place in places)
+
+
 def _run(command: list[str]) -> str:
     """What *command* prints; "" if it is not there, or takes long."""
+    import subprocess
+
     try:
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
