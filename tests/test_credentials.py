@@ -413,7 +413,7 @@ def test_c8_what_worked_is_saved_if_that_was_asked(keyrings: Keyrings, caplog: p
     credentials.used("ana", Secret(PLANTED))
     credentials.save_if_asked(NAME)
     assert keyring.content == {("mprouter:sftp://files.example.com", "ana"): PLANTED}
-    assert "is saved in the keyring" in caplog.text
+    assert "the password for sftp://files.example.com is saved in the keyring" in caplog.text
     assert PLANTED not in caplog.text
 
 

@@ -159,6 +159,34 @@ def test_restore_says_how_the_password_is_found_next_time(mpr: Run, webdav_serve
     assert mpr("restore").returncode == 0
 
 
+def test_where_the_password_is_saved_is_said(
+    mpr: Run, places: Places, webdav_server: WebdavServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):  # so that no keyring is expected
+        monkeypatch.delenv(variable, raising=False)
+    webdav_server.directory("kept")
+    connect = ("connect", webdav_server.url("/kept"), "--password-stdin", "--json")
+    password = f"{webdav_server.password}\n"
+    assert parsed(mpr(*connect, stdin=password))["state"] == "connected"  # and nothing is said of a password
+
+    saved = mpr(*connect, "--save-password", stdin=password)
+    server = f"dav://{webdav_server.host}:{webdav_server.port}"
+    file = places.config / "credentials.toml"
+    assert saved.stderr.startswith(f"mpr: info: the password for {server} is saved in {file}, since ")
+    assert saved.stderr.count("\n") == 1
+    assert webdav_server.password not in saved.stderr
+    assert json.loads(saved.stdout)["state"] == "connected"
+
+
+def test_that_no_password_is_saved_is_said(mpr: Run, resource: str) -> None:
+    ran = mpr("connect", resource, "--save-password")
+    assert ran.returncode == 0
+    assert (
+        ran.stderr
+        == f"mpr: info: no password is saved for {resource}: none was needed, or its provider does not tell\n"
+    )
+
+
 def test_what_cannot_be_remembered_is_said(mpr: Run, resource: str) -> None:
     ran = mpr("connect", resource, "--persist")
     assert ran.returncode == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mprouter.cli.output import is_terminal, say, say_error, say_json
@@ -52,7 +53,7 @@ def connect(
     if persist and local is None:
         say_error("mpr: warning: without a local name it cannot be remembered")
     flags = _flags(save_password=save_password, temporary=temporary, current_media=current_media)
-    with Router() as router:
+    with _telling_what_is_saved(asked=save_password), Router() as router:
         made = router.connect(
             remote,
             local,
@@ -67,6 +68,24 @@ def connect(
         say_json(connection.as_json(made))
     else:
         say(connection.as_line(made))
+
+
+@contextmanager
+def _telling_what_is_saved(*, asked: bool) -> Iterator[None]:
+    """Have it said, if that was *asked* for, where the password is saved, or why none is."""
+    if not asked:
+        yield
+        return
+    import logging
+
+    log = logging.getLogger("mprouter.credentials")
+    before = log.level
+    if not log.isEnabledFor(logging.INFO):  # with -v all is said
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _flags(*, save_password: bool, temporary: bool, current_media: bool) -> ConnectFlag:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mprouter.credentials import netrc_file, system_keyring, toml_file
 from mprouter.credentials.secret import Found, Secret
+from mprouter.credentials.server import server_of
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.status import Status, WNetError
@@ -119,7 +120,7 @@ def save(name: RemoteName, user: str | None, password: Secret) -> None:
         )
     reason = system_keyring.save(name, user, password)
     if reason is None:
-        log.info("the password for %s is saved in the keyring", name.given)
+        log.info("the password for %s is saved in the keyring", server_of(name))
         return
     path = toml_file.path()
     if not path.exists() and not _is_headless():
@@ -130,7 +131,7 @@ def save(name: RemoteName, user: str | None, password: Secret) -> None:
             hint=f"start or unlock a keyring, or make a file for it: install -D -m 600 /dev/null {path}",
         )
     toml_file.save(name, user, password)
-    log.info("the password for %s is saved in %s, since %s", name.given, path, reason)
+    log.info("the password for %s is saved in %s, since %s", server_of(name), path, reason)
 
 
 def forget(name: RemoteName, user: str | None) -> bool:
