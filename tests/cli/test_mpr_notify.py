@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from recorder import Script
 from sandbox import Command as Run
-from sandbox import Places
+from sandbox import OrdinaryUser, Places
 
 
 def test_add_writes_what_interface_md_says(mpr: Run, places: Places, script: Script) -> None:
@@ -89,6 +93,77 @@ def test_a_target_that_is_not_there_yet_is_warned_of(mpr: Run, places: Places) -
     assert ran.stderr == f"mpr: warning: later cannot be used yet: there is no file {missing}\n"
     shown = json.loads(mpr("notify", "list", "--json").stdout)
     assert shown[0]["problem"]["message"] == f"there is no file {missing}"
+
+
+BROKEN = {
+    "a key": 'target = "command:/bin/true"\nordre = 3\n',
+    "no TOML": 'target = = "command:/bin/true"\n',
+    "enabled twice": 'target = "command:/bin/true"\nenabled = true\nenabled = true\n',
+    "empty": "",
+    "no text": "\udcff",
+    "no module": 'target = "python:no_such_module:dial"\n',
+    "no module there": 'target = "python:no_such_module:dial"\nisolation = "process"\n',
+    "no library": 'target = "native:/no/such/library.so"\n',
+    "no library here": 'target = "native:/no/such/library.so"\nisolation = "inline"\n',
+    "no program": 'target = "command:/no/such/program"\n',
+    "not executable": 'target = "command:/etc/passwd"\n',
+    "required": 'target = "command:/bin/true"\nrequired = true\nordre = 3\n',
+}
+
+
+def way_out(warning: str) -> list[str]:
+    """The words of the command that *warning* names."""
+    return shlex.split(warning.partition("; to do without it: ")[2])
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_the_warning_of_a_broken_one_names_the_command_that_ends_it(
+    mpr: Run, places: Places, resource: str, what: str
+) -> None:
+    directory = places.config / "notifyees.d"
+    directory.mkdir()
+    (directory / "broken.toml").write_bytes(BROKEN[what].encode(errors="surrogateescape"))
+    warning = mpr("connect", resource, "Z:").stderr.splitlines()[0]
+    assert warning.startswith("mpr: warning: notifyee user/broken ")
+    program, *words = way_out(warning)
+    assert (mpr(*words) if program == "mpr" else subprocess.run([program, *words], check=True)).returncode == 0
+    assert mpr("connect", resource, "Y:").stderr == ""
+
+
+def test_the_way_out_of_a_file_that_is_none_or_has_a_strange_name(mpr: Run, places: Places, resource: str) -> None:
+    directory = places.config / "notifyees.d"
+    (directory / "a directory.toml").mkdir(parents=True)
+    (directory / "nowhere.toml").symlink_to("missing")
+    for warning in mpr("connect", resource, "Z:").stderr.splitlines():
+        subprocess.run(way_out(warning), check=True)
+    assert mpr("connect", resource, "Y:").stderr == ""
+    assert sorted(each.name for each in directory.iterdir()) == ["a directory.toml.broken", "nowhere.toml.broken"]
+
+
+def test_the_way_out_of_the_system_s_is_the_system_s(mpr: Run, places: Places, resource: str) -> None:
+    for above in (places.config, places.system):
+        (above / "notifyees.d").mkdir()
+        (above / "notifyees.d" / "both.toml").write_text("target = 3\n")
+    system, user = mpr("connect", resource, "Z:").stderr.splitlines()
+    assert way_out(system) == ["mpr", "notify", "disable", "both", "--system"]
+    assert way_out(user) == ["mpr", "notify", "disable", "both"]
+
+
+def test_who_may_not_write_the_file_is_told_that_root_may(ordinary_user: OrdinaryUser) -> None:
+    places = ordinary_user.places
+    (places.system / "notifyees.d").mkdir(mode=0o755)
+    (places.system / "notifyees.d" / "broken.toml").write_text("target = 3\n")
+    (places.home / "files").mkdir(mode=0o755)
+    warned = ordinary_user.mpr("connect", (places.home / "files").as_uri(), "Z:").stderr
+    assert warned.endswith("; to do without it, as root: mpr notify disable broken --system\n")
+
+
+def test_a_notifyee_that_runs_but_fails_is_warned_of_without_a_way_out(mpr: Run, resource: str, script: Script) -> None:
+    script.does("exit 9")
+    mpr("notify", "add", "script", script.target)
+    warned = mpr("connect", resource, "Z:").stderr
+    assert "notifyee user/script failed before the add" in warned
+    assert "to do without it" not in warned
 
 
 def test_with_system_the_file_is_that_of_all_users(mpr: Run, places: Places, script: Script) -> None:

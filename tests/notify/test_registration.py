@@ -581,6 +581,19 @@ def install(packages: Path, name: str, entries: str) -> None:
     (info / "entry_points.txt").write_text(f"[mprouter.notifyees]\n{entries}\n")
 
 
+def test_the_way_out_of_a_package_s_notifyee_is_to_uninstall_it(
+    directory: DropInDirectory, packages: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    del directory
+    install(packages, "corp", "missing = corp_hooks:dial")
+    with caplog.at_level(logging.WARNING, "mprouter.notify"):
+        tell(*(each for each in load() if each.name == "missing"))
+    (warning,) = caplog.messages
+    assert warning.endswith(
+        "there is no Python module corp_hooks (ERROR_MOD_NOT_FOUND, 126); to do without it: pip uninstall corp"
+    )
+
+
 def test_a_package_registers_by_an_entry_point(directory: DropInDirectory, packages: Path) -> None:
     (packages / "corp_hooks.py").write_text(NOTIFYEES)
     install(packages, "corp", "dial = corp_hooks:dial\npolicy = corp_hooks:policy [extra]\nbroken = corp_hooks")

@@ -18,6 +18,7 @@ from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.notify.dispatch import nesting_environment
 from mprouter.notify.model import AddConnect, Event, NotifyInfo, Phase
+from mprouter.plugins.problem import WayOut, hinting, no_way_out
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class _Start:
     file: Opened | None
     environment: dict[str, str]
     running: Callable[[int], None] | None
+    way_out: WayOut
 
 
 @frozen
@@ -66,12 +68,19 @@ class _Outcome:
 class Program:
     """A ``Call`` that runs a program. printed: what it wrote in the last call, standard output first."""
 
-    __slots__ = ("_argv", "_opened", "_timeout", "printed")
+    __slots__ = ("_argv", "_opened", "_timeout", "_way_out", "printed")
 
-    def __init__(self, argv: tuple[str, ...], timeout: float, opened: Callable[[], Opened] | None) -> None:
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        timeout: float,
+        opened: Callable[[], Opened] | None,
+        way_out: WayOut,
+    ) -> None:
         self._argv = argv
         self._timeout = timeout
         self._opened = opened
+        self._way_out = way_out
         self.printed = ""
 
     def __call__(self, info: NotifyInfo, event: Event) -> Status:
@@ -79,14 +88,16 @@ class Program:
         self.printed = ""
         if self._opened is None:
             return self._run(info, event, None)
-        with self._opened() as file:
+        with hinting(self._way_out):
+            file = self._opened()
+        with file:
             return self._run(info, event, file)
 
     def _run(self, info: NotifyInfo, event: Event, file: Opened | None) -> Status:
         path = self._argv[0]
         told = _told(info, event)
         environment = {**os.environ, **_variables(told), "MPR_COMMAND": path}
-        start = _Start(self._argv, file, environment, info.running)
+        start = _Start(self._argv, file, environment, info.running, self._way_out)
         try:
             outcome = _run(start, json.dumps(told).encode(), self._timeout, owed=info.phase is Phase.POST)
         except KeyboardInterrupt:
@@ -101,12 +112,16 @@ class Program:
 
 
 def from_command(
-    argv: Sequence[str], timeout: float = TIMEOUT, *, opened: Callable[[], Opened] | None = None
+    argv: Sequence[str],
+    timeout: float = TIMEOUT,
+    *,
+    opened: Callable[[], Opened] | None = None,
+    way_out: WayOut = no_way_out,
 ) -> Program:
     """The call that runs the program *argv*, for at most *timeout* seconds.
 
     opened: asked before each run for the file that is to be run, instead of the one that the path leads to then; raises
-    ``WNetError`` to refuse.
+    ``WNetError`` to refuse. way_out: for one that cannot be run.
 
     Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if its path is not absolute. The call raises ERROR_FILE_NOT_FOUND,
     ERROR_ACCESS_DENIED or ERROR_BAD_CONFIGURATION for what cannot be run, ERROR_TIMEOUT, ERROR_PROCESS_ABORTED for
@@ -118,7 +133,7 @@ def from_command(
             Status.ERROR_BAD_CONFIGURATION, f"the path of a command must be absolute, not {' '.join(argv) or 'empty'}"
         )
 
-    return Program(argv, timeout, opened)
+    return Program(argv, timeout, opened, way_out)
 
 
 def _told(info: NotifyInfo, event: Event) -> dict[str, Any]:
@@ -298,7 +313,8 @@ def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
 def _run_here(start: _Start, told: bytes, timeout: float, stop: threading.Event) -> _Outcome:
     """Run it to its end; if that does not come in time or before *stop*, end it and all that it started."""
     path = start.argv[0]
-    process = _started(start)
+    with hinting(start.way_out):
+        process = _started(start)
     pipes = _Pipes(process, told)
     try:
         pipes.write()  # before anybody is told that it runs: it is to know what for, even if we are killed now

@@ -464,7 +464,7 @@ class _Operation:
         registration = self.notifyees[place]
         journal, turn = self.journal, registration.turn
         status = info.status
-        answer = CANCEL
+        answer, hint = CANCEL, None
         try:
             self.telling = registration
             taken = not registration.thread_safe and turn.take(owed=info.phase is POST or rest is not None)
@@ -489,7 +489,7 @@ class _Operation:
             info.message = "interrupted"
             raise
         except WNetError as error:
-            answer = error.status or UNHANDLED
+            answer, hint = error.status or UNHANDLED, error.hint
             info.message = info.message or error.strerror
             error.__traceback__ = None  # its frames hold it, and would keep what their callers hold, too
         except BaseException as error:  # also SystemExit: a notifyee does not end its caller
@@ -498,7 +498,7 @@ class _Operation:
             log.debug("notifyee %s raised", registration.id, exc_info=True)
             error.__traceback__ = None
         finally:
-            self.note(event, info.phase, status, place, answer, info.message, started)
+            self.note(event, info.phase, status, place, answer, info.message, started, hint)
         return answer
 
     def note(  # noqa: PLR0917
@@ -510,17 +510,19 @@ class _Operation:
         answer: Status,
         message: str | None,
         started: float,
+        hint: str | None = None,
     ) -> None:
-        """Record a call (N20), and log it if it went wrong."""
+        """Record a call (N20), and log it if it went wrong, with the hint."""
         name = self.notifyees[place].id
         if self.record is not None:
             duration = perf_counter() - started
             self.record(Told(name, event, phase, self.attempt, status, answer, message, duration))
         if answer is not SUCCESS and answer is not RETRY and answer is not CANCEL:
+            told = f"{event.operation}: {message or answer.text} ({answer.name}, {int(answer)})"
             log.warning(
                 "notifyee %s failed before the %s" if phase is PRE else "notifyee %s failed after the %s",
                 name,
-                f"{event.operation}: {message or answer.text} ({answer.name}, {int(answer)})",
+                f"{told}; {hint}" if hint else told,
             )
 
 

@@ -18,10 +18,12 @@ from mprouter.notify.context import Elsewhere, frozen
 from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import CancelConnect, Event, NotifyInfo, Phase
 from mprouter.plugins.host import MEMORY_LIMIT, Host, Hosting, Patience
+from mprouter.plugins.problem import hinting, no_way_out
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
     from mprouter.notify.wire import Answer, Marks, Request
+    from mprouter.plugins.problem import WayOut
 
 __all__ = ["TIMEOUT", "Isolated"]
 
@@ -39,7 +41,7 @@ class Isolated(Hosting["_Host"]):
     target: ``native:/path/lib.so``, ``python:module:attribute`` or ``python:/path/file.py:attribute``. name: the
     registration's id, for what the notifyee does while it is loaded (N17). settings, match: for a Python target, see
     ``configured.py``. sha256: see ``trust.opened``. timeout: seconds that a call may take, the start of the host
-    included. memory: bytes that the host may have to itself.
+    included. memory: bytes that the host may have to itself. way_out: for one that cannot be loaded.
 
     A mishap is raised as ``WNetError`` (N10), see ``Host.ask``; and what ``target.load`` and ``from_library`` raise
     when it cannot be loaded. The next operation gets a new host. Contexts live in the host and go with it: their posts
@@ -56,6 +58,7 @@ class Isolated(Hosting["_Host"]):
         sha256: str | None = None,
         timeout: float = TIMEOUT,
         memory: int = MEMORY_LIMIT,
+        way_out: WayOut = no_way_out,
     ) -> None:
         super().__init__(target)
         self.name = name
@@ -64,6 +67,7 @@ class Isolated(Hosting["_Host"]):
         self.sha256 = sha256
         self.timeout = timeout
         self.memory = memory
+        self.way_out = way_out
         self._owed: set[int] = set()
 
     def __call__(self, info: NotifyInfo, event: Event) -> Status:
@@ -135,8 +139,9 @@ class Isolated(Hosting["_Host"]):
         on_stack = nesting()
         if self.name is not None and self.name not in on_stack:
             on_stack += (self.name,)
-        answer = host.load(self, on_stack, patience)
-        return WNetError(answer.status, answer.message) if answer.status else None
+        with hinting(self.way_out):
+            answer = host.load(self, on_stack, patience)
+        return WNetError(answer.status, answer.message, hint=self.way_out()) if answer.status else None
 
 
 class _Held(Elsewhere):

@@ -6,6 +6,7 @@ file is read and written stands in ``drop_in.py``, what a target is and how it i
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -21,7 +22,7 @@ from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import Answer, Event, NotifyInfo, Registration
 from mprouter.plugins import drop_in, packages, trust
 from mprouter.plugins import target as targets
-from mprouter.plugins.problem import Problem
+from mprouter.plugins.problem import Problem, WayOut, no_way_out
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _take(registration: Registration, signature: object) -> _Known:
         return _Known(signature, registration, told=False)
     if registration.problem is not None:
         consequence = "fails what it concerns, for it is required" if registration.required else "is skipped"
-        log.warning("notifyee %s %s: %s", registration.id, consequence, _where(registration))
+        log.warning("notifyee %s %s: %s", registration.id, consequence, _with_way_out(registration))
     return _Known(signature, registration, told=registration.problem is None or registration.required)
 
 
@@ -182,7 +183,7 @@ def _entry_points() -> list[Registration]:
         registration = Registration(each.name, call, source="entry-point", target=each.target)
         _attach(registration, drop_in.DropIn("", {}, ()))
         if registration.problem:
-            log.warning("notifyee %s of the package %s: %s", each.name, each.package, _where(registration))
+            log.warning("notifyee %s of the package %s: %s", each.name, each.package, _with_way_out(registration))
         found.append(registration)
     return found
 
@@ -227,7 +228,8 @@ def _attach(registration: Registration, said: drop_in.DropIn) -> None:
 
 def _attach_command(registration: Registration, target: targets.Command) -> None:
     opened = partial(trust.opened, target.argv[0], registration.sha256)
-    registration.call = from_command(target.argv, registration.timeout or TIMEOUT, opened=opened)
+    way_out = _way_out_of(registration)
+    registration.call = from_command(target.argv, registration.timeout or TIMEOUT, opened=opened, way_out=way_out)
     registration.durable = True
     registration.look = partial(targets.look_at, target, registration.sha256)
 
@@ -247,6 +249,7 @@ def _attach_isolated(
         registration.sha256,
         settings=values.get("settings", {}),
         match=registration.patterns,
+        way_out=_way_out_of(registration),
     )
     isolated = make()
     registration.call, registration.close = isolated, isolated.close
@@ -266,10 +269,13 @@ def _isolated(
     *,
     settings: Mapping[str, Any] = MappingProxyType({}),
     match: Sequence[str] = (),
+    way_out: WayOut = no_way_out,
 ) -> Isolated:
     from mprouter.notify.host import Isolated
 
-    return Isolated(str(target), name=name, timeout=timeout, sha256=sha256, settings=settings, match=match)
+    return Isolated(
+        str(target), name=name, timeout=timeout, sha256=sha256, settings=settings, match=match, way_out=way_out
+    )
 
 
 def _load_elsewhere(make: Callable[[], Isolated]) -> Marks | None:
@@ -292,7 +298,7 @@ def _settle_isolated(registration: Registration, isolated: Isolated, keys: froze
     except WNetError as error:
         problem = _problem(registration, error)
         words = problem.message if problem.line is None else _where(registration, problem)
-        registration.call = _unusable(error.status, words)
+        registration.call = _unusable(error.status, words, error.hint)
         return
     registration.call = isolated
     registration.durable = marks is not None and marks.durable
@@ -327,7 +333,7 @@ def _settle(registration: Registration, load: Callable[[], None]) -> None:
     try:
         load()
     except WNetError as error:
-        _break(registration, _problem(registration, error), error.status)
+        _break(registration, _problem(registration, error), error.status, _way_out_of(registration)())
     except BaseException:  # Ctrl-C
         registration.call = first_call
         raise
@@ -365,9 +371,15 @@ def _heed(registration: Registration, said: Registration | Marks | None, keys: f
 # -- broken ----------------------------------------------------------------------------------------------------
 
 
-def _break(registration: Registration, problem: Problem, status: Status = Status.ERROR_BAD_CONFIGURATION) -> None:
+def _break(
+    registration: Registration,
+    problem: Problem,
+    status: Status = Status.ERROR_BAD_CONFIGURATION,
+    hint: str | None = None,
+) -> None:
+    """Have its call fail. hint: for whoever is warned of that; of a broken file its reader warns."""
     registration.problem = problem
-    registration.call = _unusable(status, _where(registration))
+    registration.call = _unusable(status, _where(registration), hint)
 
 
 def _problem(registration: Registration, error: WNetError) -> Problem:
@@ -388,11 +400,37 @@ def _where(registration: Registration, problem: Problem | None = None) -> str:
     return f"{registration.file}{f', line {problem.line}' if problem.line else ''}: {problem.message}"
 
 
-def _unusable(status: Status, message: str) -> Callable[[NotifyInfo, Event], NoReturn]:
+def _unusable(status: Status, message: str, hint: str | None = None) -> Callable[[NotifyInfo, Event], NoReturn]:
     def call(info: NotifyInfo, event: Event) -> NoReturn:  # noqa: ARG001 - a Call has them
-        raise WNetError(status, message)
+        raise WNetError(status, message, hint=hint)
 
     return call
+
+
+def _with_way_out(registration: Registration) -> str:
+    """The problem, with the place where it is to be mended, and how to do without the registration."""
+    return "; ".join(filter(None, (_where(registration), _way_out_of(registration)())))
+
+
+def _way_out_of(registration: Registration) -> WayOut:
+    """Says the command that ends the warnings of one that cannot be used, for whoever can do without it."""
+    return partial(_way_out, registration.name, registration.source, registration.file)
+
+
+def _way_out(name: str, source: str, file: Path | None) -> str | None:
+    if file is None:
+        found = (each.package for each in packages.entry_points(ENTRY_POINTS) if each.name == name)
+        package = next(found, packages.UNKNOWN)
+        return None if package == packages.UNKNOWN else f"to do without it: pip uninstall {package}"
+    import shlex
+
+    text = drop_in.read(file).text
+    disabled = drop_in.parse(drop_in.switched(text, enabled=False))
+    if not text or disabled.values.get("enabled", True) or not drop_in.NAME.fullmatch(name):
+        command = shlex.join(["mv", str(file), f"{file}.broken"])
+    else:
+        command = f"mpr notify disable {name}{' --system' if source == 'system' else ''}"
+    return f"to do without it{'' if os.access(file.parent, os.W_OK) else ', as root'}: {command}"
 
 
 # -- writing ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,10 @@ from contextlib import suppress
 
 from mprouter.frozen import frozen
 
-__all__ = ["EntryPoint", "entry_points", "mentioning"]
+__all__ = ["UNKNOWN", "EntryPoint", "entry_points", "mentioning"]
+
+UNKNOWN = "?"
+"""The package of an entry point that does not tell."""
 
 
 @frozen
@@ -37,7 +40,7 @@ def entry_points(group: str) -> list[EntryPoint]:
 
     found: dict[str, EntryPoint] = {}
     for entry in metadata.entry_points(group=group):
-        package = entry.dist.name if entry.dist else "?"
+        package = entry.dist.name if entry.dist else UNKNOWN
         name = entry.name if entry.name not in found else f"{package}/{entry.name}"
         target = f"python:{entry.value.partition('[')[0].strip()}"
         found[name] = EntryPoint(name, target, entry.value, package)

@@ -1,11 +1,18 @@
-"""Why something that is registered cannot be used."""
+"""Why something that is registered cannot be used, and how to do without it."""
 
 from __future__ import annotations
 
-from mprouter.frozen import frozen
-from mprouter.status import Status
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
 
-__all__ = ["Problem"]
+from mprouter.frozen import frozen
+from mprouter.status import Status, WNetError
+
+__all__ = ["Problem", "WayOut", "hinting", "no_way_out"]
+
+WayOut: TypeAlias = Callable[[], str | None]
+"""Asked for the hint, when something cannot be used: how to do without it."""
 
 
 @frozen
@@ -18,3 +25,17 @@ class Problem:
     message: str
     line: int | None = None
     status: Status = Status.ERROR_BAD_CONFIGURATION
+
+
+def no_way_out() -> None:
+    """The ``WayOut`` of what is not registered by a file or a package."""
+
+
+@contextmanager
+def hinting(way_out: WayOut) -> Iterator[None]:
+    """Have a ``WNetError`` tell the way out, if it has no hint."""
+    try:
+        yield
+    except WNetError as error:
+        error.hint = error.hint or way_out()
+        raise
