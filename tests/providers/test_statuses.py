@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mprouter.providers.rclone import ftp
+from mprouter.providers.rclone.failures import meaning, server_words
+from mprouter.providers.rclone.remote import Remote
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers.daemon import free_port
@@ -170,6 +172,66 @@ def test_a_server_that_speaks_something_else(
         (ftp_share, f"ftp://ana@{place}/"),
     ):
         assert refused(share, url=url).status is Status.ERROR_UNEXP_NET_ERR, url
+
+
+@pytest.fixture
+def remote(places: Places) -> Callable[[str], Share]:
+    """Makes a remote of rclone's own configuration, which alone knows the server, of these settings."""
+
+    def configured(settings: str) -> Share:
+        file = places.home / ".config" / "rclone" / "rclone.conf"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"[work]\n{settings}\n")
+        return Share(Remote(stall=5), "rclone:work:", places.home)
+
+    return configured
+
+
+@pytest.mark.parametrize("settings", ["type = webdav\nurl = http://{}/", "type = smb\nhost = {}"])
+def test_the_host_of_a_remote_that_nobody_knows(
+    settings: str, remote: Callable[[str], Share], refused: Refused
+) -> None:
+    error = refused(remote(settings.format("no-such-host.invalid")))
+    assert (error.status, error.strerror) == (
+        Status.WSAHOST_NOT_FOUND,
+        "the host name no-such-host.invalid is not known",
+    )
+    assert "rclone config" in str(error.hint)
+
+
+def test_the_port_of_a_remote_where_nobody_listens(remote: Callable[[str], Share], refused: Refused) -> None:
+    port = free_port()
+    error = refused(remote(f"type = webdav\nurl = http://127.0.0.1:{port}/"))
+    assert (error.status, error.strerror) == (
+        Status.ERROR_CONNECTION_REFUSED,
+        f"127.0.0.1 refuses connections on port {port}",
+    )
+
+
+def test_the_server_of_a_remote_that_speaks_something_else(
+    remote: Callable[[str], Share], sftp_server: SftpServer, refused: Refused
+) -> None:
+    error = refused(remote(f"type = webdav\nurl = https://127.0.0.1:{sftp_server.port}/"))
+    assert error.strerror == f"what answers on port {sftp_server.port} of 127.0.0.1 does not speak TLS"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no such host", "the server's host name is not known"),
+        ("dial tcp: lookup files on [::1]:53: no such host", "the host name files is not known"),
+        ("connection refused", "the server refuses connections"),
+        ("dial tcp [::1]:22: connect: connection refused", "::1 refuses connections on port 22"),
+        ("dial tcp 10.0.0.1:22: connect: no route to host", "10.0.0.1 is unreachable"),
+        ("network is unreachable", "the network of the server is unreachable"),
+        ('Get "https://ana:geheim@files/x": context deadline exceeded', "files does not answer"),
+        ("unexpected EOF", "the server does not speak SFTP"),
+        ('Get "http://files:80/x": EOF', "what answers on port 80 of files does not speak SFTP"),
+        ("first record does not look like a TLS handshake", "the server does not speak TLS"),
+    ],
+)
+def test_a_server_is_called_what_rclone_calls_it_or_nothing(text: str, message: str) -> None:
+    assert meaning(text, (), {"network": "SFTP", **server_words(text)}).strerror == message
 
 
 def test_a_web_server_without_webdav(webdav_share: Share, s3_server: S3Server, refused: Refused) -> None:

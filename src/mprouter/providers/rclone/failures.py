@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["COMMON", "Failure", "attributed", "meaning"]
+__all__ = ["COMMON", "Failure", "attributed", "meaning", "server_words"]
 
 
 @frozen
@@ -21,7 +21,8 @@ class Failure:
     """One line of the table.
 
     pattern: a regular expression, found anywhere in the text in any case. message, hint: for a person; the words in
-    braces are ``network``, ``host``, ``port``, ``user``, ``path``, ``share``, and ``said``, the pattern's first group.
+    braces are ``network``, ``user``, ``path``, ``share``, those of ``server_words``, and ``said``, the pattern's first
+    group.
     """
 
     pattern: str
@@ -43,18 +44,18 @@ COMMON = (
     Failure(
         "first record does not look like a TLS handshake|server gave HTTP response to HTTPS client",
         Status.ERROR_UNEXP_NET_ERR,
-        "what answers on port {port} of {host} does not speak TLS",
+        "{listener} does not speak TLS",
     ),
     Failure(
         "(?:x509|tls): (.*)",
         Status.ERROR_WINHTTP_SECURE_FAILURE,
         "the server's TLS certificate is not accepted: {said}",
     ),
-    Failure("no such host|server misbehaving", Status.WSAHOST_NOT_FOUND, "the host name {host} is not known"),
+    Failure("no such host|server misbehaving", Status.WSAHOST_NOT_FOUND, "{host_name} is not known"),
     Failure(
         "connection refused",
         Status.ERROR_CONNECTION_REFUSED,
-        "{host} refuses connections on port {port}",
+        "{host} refuses connections{on_port}",
         "is the server running, and is this its port?",
     ),
     Failure("no route to host|host is (?:down|unreachable)", Status.ERROR_HOST_UNREACHABLE, "{host} is unreachable"),
@@ -72,9 +73,34 @@ COMMON = (
     Failure(
         "EOF|connection reset|broken pipe|malformed",
         Status.ERROR_UNEXP_NET_ERR,
-        "what answers on port {port} of {host} does not speak {network}",
+        "{listener} does not speak {network}",
     ),
 )
+
+
+_ADDRESSES = (
+    r"lookup (?P<host>[^\s:]+)(?P<port>)",
+    r"dial \w+ (?P<host>[^][\s:]+|\[[^]]+\]):(?P<port>\d+)",
+    r"https?://(?:[^/\"\s]*@)?(?P<host>[^][/\"\s:]+|\[[^]]+\])(?::(?P<port>\d+))?[/\"]",
+)
+"""Where rclone's errors name the server."""
+
+
+def server_words(text: str, host: str | None = None, port: int | None = None) -> dict[str, str]:
+    """The words for messages about a server. *text* may name it where *host* does not; else they do without its name.
+
+    host, port: such words. host_name: the host as a name. on_port: with a space before it. listener: who answers there.
+    """
+    if host is None and (found := next(filter(None, (re.search(each, text) for each in _ADDRESSES)), None)):
+        host, port = found["host"].strip("[]"), int(found["port"] or 0)
+    server = host or "the server"
+    return {
+        "host": server,
+        "port": str(port or ""),
+        "host_name": f"the host name {host}" if host else "the server's host name",
+        "on_port": f" on port {port}" if port else "",
+        "listener": f"what answers on port {port} of {server}" if port else server,
+    }
 
 
 def meaning(text: str, own: Sequence[Failure], words: Mapping[str, str]) -> WNetError:

@@ -37,7 +37,7 @@ from mprouter.providers.order import BUILTIN
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.discard import discard
-from mprouter.providers.rclone.failures import Failure, attributed, meaning
+from mprouter.providers.rclone.failures import Failure, attributed, meaning, server_words
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health import diagnose
 from mprouter.providers.rclone.hold import end_idle, is_detached, mounting
@@ -173,15 +173,17 @@ class RcloneProvider(ABC):
 
     def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
         """The error that *text*, an answer of rclone's, stands for."""
-        words = {
+        return meaning(text, self.failures, self._words(text, target, logon))
+
+    def _words(self, text: str, target: Target, logon: Logon) -> dict[str, str]:
+        """Those of messages about what *text* tells; see ``Failure``."""
+        return {
+            **server_words(text, target.host, target.port),
             "network": self.title,
-            "host": target.host or "the server",
-            "port": str(target.port or ""),
             "user": f"user {logon.user}" if logon.user else "an anonymous user",
             "path": target.shown,
             "share": target.root.partition("/")[0],
         }
-        return meaning(text, self.failures, words)
 
     def near(self, scope: ResourceScope) -> Iterator[NetResource]:
         """The servers at the top of this network, as far as anybody can say which there are."""
@@ -438,7 +440,7 @@ class RcloneProvider(ABC):
             _take_back(rclone, mountpoint)
             if isinstance(error, Refused):
                 mounts.check_allowed(error.text)
-                raise meaning(error.text, _MOUNTING, {"host": "", "port": "", "network": self.title}) from None
+                raise meaning(error.text, _MOUNTING, self._words(error.text, target, logon)) from None
             raise
         if not mounts.is_mounted(mountpoint):
             raise WNetError(Status.ERROR_EXTENDED_ERROR, "the mount went away at once")

@@ -43,6 +43,12 @@ class Remote(RcloneProvider):
             "the server does not accept what rclone's configuration has to log on with",
             "see rclone config reconnect",
         ),
+        Failure(
+            "no such host|server misbehaving",
+            Status.WSAHOST_NOT_FOUND,
+            "{host_name} is not known",
+            "is the network up? to correct the name: rclone config",
+        ),
         Failure("knownhosts|host key", Status.ERROR_MUTUAL_AUTH_FAILED, "the host key is not the recorded one: {said}"),
     )
 

@@ -13,7 +13,7 @@ from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import hostkeys, sshconfig
-from mprouter.providers.rclone.failures import Failure, meaning
+from mprouter.providers.rclone.failures import Failure, meaning, server_words
 from mprouter.providers.rclone.logons import Logon, by_password, local_user, other_ways
 from mprouter.providers.rclone.scope import apart
 from mprouter.providers.rclone.sshconfig import SshHost
@@ -174,7 +174,7 @@ class Attempt:
             said = _refusal(self.mountpoint)
         if said is None:
             return
-        failure = meaning(said, FAILURES, self._words(logon))
+        failure = meaning(said, FAILURES, self._words(said, logon))
         if failure.status is not Status.ERROR_MUTUAL_AUTH_FAILED or self.ssh.by_ssh:
             raise failure
         self._be_introduced(failure)
@@ -240,12 +240,11 @@ class Attempt:
         host = f"[{name.host}]" if ":" in str(name.host) else name.host
         return [*words, "--", f"{logon.user}@{host}:{name.path}", str(self.mountpoint)]
 
-    def _words(self, logon: Logon) -> Mapping[str, str]:
+    def _words(self, said: str, logon: Logon) -> Mapping[str, str]:
         name = self.request.name
         return {
+            **server_words(said, self.ssh.host, self.ssh.port),
             "network": "SFTP",
-            "host": self.ssh.host,
-            "port": str(self.ssh.port),
             "user": f"user {logon.user}",
             "path": name.path or "the home directory",
         }

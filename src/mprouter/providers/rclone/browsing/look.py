@@ -20,7 +20,7 @@ from mprouter.names import RemoteName, parse_remote
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.failures import meaning
+from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.logons import Logon
 from mprouter.providers.rclone.options import COMMON_OPTIONS, read_options
 from mprouter.providers.rclone.rc import Refused
@@ -138,8 +138,8 @@ def _seen_by(
         if (seen := _directories(rclone, connected.fs, path, patience.left(SILENCE))) or not path:
             return seen
     except Refused as refusal:
-        words = {"host": "the server", "port": "", "network": provider.title, "user": "the user", "share": path}
-        error = meaning(refusal.text, provider.failures, words | {"path": path})
+        words = {"network": provider.title, "user": "the user", "share": path, "path": path}
+        error = meaning(refusal.text, provider.failures, words | server_words(refusal.text))
     with suppress(Refused):  # a file has no directories either
         item = rclone.call("operations/stat", timeout=patience.left(SILENCE), fs=connected.fs, remote=path)["item"]
         if item is not None and not item["IsDir"]:
