@@ -12,10 +12,11 @@ import pytest
 
 from mprouter.names import parse_remote
 from mprouter.providers.rclone import hostkeys
-from mprouter.providers.rclone.sftp import accept_host_key
+from mprouter.providers.rclone.sftp import Sftp, accept_host_key
 from mprouter.status import Status, WNetError
 from sandbox import Places
-from servers.daemon import Daemon, free_port
+from servers import sftp
+from servers.daemon import Daemon, Fresh, free_port
 from servers.sftp import SSHD, SftpServer
 from shares import Connections, Share
 
@@ -23,12 +24,15 @@ from shares import Connections, Share
 class Person:
     """Somebody at the terminal who agrees, or not."""
 
-    def __init__(self, answer: bool) -> None:
+    def __init__(self, answer: bool, password: str | None = None) -> None:
         self._answer = answer
+        self._password = password
         self.asked: list[str] = []
 
     def ask_password(self, prompt: str) -> str | None:
-        raise AssertionError(prompt)
+        assert self._password is not None, prompt
+        self.asked.append(prompt)
+        return self._password
 
     def confirm(self, question: str) -> bool:
         self.asked.append(question)
@@ -89,6 +93,58 @@ def test_a_changed_key_is_refused_whoever_would_agree(
     error = refusal(connections, share, password=share.password, conversation=Person(answer=True))
     assert f"{sftp_server.wrong_hosts}:1" in str(error)
     assert "ssh-keygen -R" in str(error)
+
+
+def test_a_changed_key_is_told_before_a_password_is_asked_for(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections
+) -> None:
+    share = replace(sftp_share, password=None, options={"known_hosts": str(sftp_server.wrong_hosts)})
+    error = refusal(connections, share, conversation=Person(answer=True))
+    assert f"the host key of {sftp_server.host} is not the recorded one" in str(error)
+    assert f"ssh-keygen -R '[{sftp_server.host}]:{sftp_server.port}' -f {sftp_server.wrong_hosts}" in str(error)
+
+
+def test_a_revoked_key_is_told_before_a_password_is_asked_for(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    lines = sftp_server.known_hosts.read_text().splitlines(keepends=True)
+    known.write_text("".join([*lines, *(f"@revoked {line}" for line in lines)]))
+    share = replace(sftp_share, password=None, options={"known_hosts": str(known)})
+    assert "revoked" in str(refusal(connections, share, conversation=Person(answer=True)))
+
+
+def test_a_server_that_is_not_there_is_told_before_a_password_is_asked_for(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
+) -> None:
+    port = free_port()
+    known = tmp_path / "known_hosts"
+    known.write_text(sftp_server.known_hosts.read_text().replace(str(sftp_server.port), str(port)))
+    with pytest.raises(WNetError) as refused:
+        connections.connect(
+            replace(sftp_share, password=None, options={"known_hosts": str(known)}),
+            url=f"sftp://{sftp_server.user}@{sftp_server.host}:{port}/",
+            conversation=Person(answer=True),
+        )
+    assert refused.value.status is Status.ERROR_CONNECTION_REFUSED
+
+
+def test_a_person_types_the_password_for_a_server_that_has_proved_itself(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections
+) -> None:
+    person = Person(answer=False, password=sftp_server.password)
+    connections.disconnect(connections.connect(replace(sftp_share, password=None), conversation=person))
+    (asked,) = person.asked
+    assert asked.startswith(f"Password of {sftp_server.user}")
+
+
+def test_where_nobody_types_a_password_the_server_is_connected_to_once(fresh: Fresh, connections: Connections) -> None:
+    server = fresh(sftp.serve)
+    options = {"known_hosts": str(server.known_hosts)}
+    share = Share(Sftp(stall=5), server.url(), server.root, None, server.password, options)
+    before = server.daemon.log().count("Connection from")
+    connections.disconnect(connections.connect(share, conversation=Person(answer=False), password=server.password))
+    assert server.daemon.log().count("Connection from") == before + 1
 
 
 def test_a_key_that_changes_while_a_session_is_warm_is_refused(

@@ -14,7 +14,7 @@ from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["HostKey", "accept", "algorithms", "default_files", "offered", "pin", "record", "recorded"]
+__all__ = ["HostKey", "accept", "algorithms", "default_files", "offered", "pin", "record", "recorded", "refusal"]
 
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 """What a key of a type signs with, where that is not named like the type."""
@@ -166,6 +166,42 @@ def pin(host: str, port: int, keys: Sequence[HostKey]) -> Path:
         new.write_bytes(text)
         new.replace(file)
     return file
+
+
+def refusal(host: str, port: int, user: str, file: Path) -> str | None:
+    """What ssh says of a server that proves itself with none of the keys in *file*, made by ``pin``; None if it does.
+
+    No way to log on is tried. None also if ssh cannot tell.
+    """
+    import subprocess
+
+    options = {
+        "BatchMode": "yes",
+        "CheckHostIP": "no",
+        "ConnectTimeout": "10",
+        "GlobalKnownHostsFile": "/dev/null",
+        "LogLevel": "ERROR",
+        "NoHostAuthenticationForLocalhost": "no",
+        "PreferredAuthentications": "none",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": f'"{file}"',
+    }
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    try:
+        ran = subprocess.run(
+            ["ssh", "-F", "none", *words, "-p", str(port), "-l", user, "-s", "--", host, "sftp"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=20,
+            check=False,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    said = ran.stderr.strip()
+    return said if "Host key verification failed" in said or "no matching host key type" in said else None
 
 
 def algorithms(keys: Iterable[HostKey]) -> list[str]:

@@ -33,12 +33,17 @@ class Logon:
 
 
 def by_password(
-    request: AddRequest, logon: Callable[[str, Secret], Logon], *, default: str | None, guest: Logon | None
+    request: AddRequest,
+    logon: Callable[[str, Secret], Logon],
+    *,
+    default: str | None,
+    guest: Logon | None,
+    before_asking: Callable[[], None] = lambda: None,
 ) -> Iterator[Logon]:
     """Log on with the password of the call and no other; else with those stored; else as *guest*; else as typed.
 
     logon: makes one of a user and a password. default: the user where neither request nor store names one; None = there
-    has to be a name. guest: None = there is none.
+    has to be a name. guest: None = there is none. before_asking: raises ``WNetError`` if nobody is to type a password.
     """
     credentials = request.credentials
     wanted = credentials.user or request.name.user
@@ -56,6 +61,7 @@ def by_password(
         yield guest
     if request.conversation is None or not user:
         return
+    before_asking()
     question = f"Password of {user} for {request.name.given}"
     for number in range(ASKED):
         typed = request.conversation.ask_password(f"It is not accepted. {question}" if number else question)

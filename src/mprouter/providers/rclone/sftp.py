@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
@@ -60,12 +60,13 @@ class Sftp(RcloneProvider):
             "{user} is not accepted",
         ),
         Failure(
-            "knownhosts: key is revoked|host key is revoked",
+            "knownhosts: key is revoked|host key is revoked|marked as revoked",
             Status.ERROR_MUTUAL_AUTH_FAILED,
             "the host key of {host} is marked as revoked",
         ),
         Failure(
-            "knownhosts|no common algorithm for host key|certificate-authority|host certificate|no authorities",
+            "knownhosts|no common algorithm for host key|certificate-authority|host certificate|no authorities"
+            "|host key verification failed|no matching host key type",
             Status.ERROR_MUTUAL_AUTH_FAILED,
             "the host key of {host} is not the recorded one",
         ),
@@ -129,7 +130,18 @@ class Sftp(RcloneProvider):
             return
         if request.credentials.password is None:
             yield from _by_key(ssh, user)
-        yield from _by_secret(request, ssh, user)
+        yield from _by_secret(request, ssh, user, partial(self._check_host_key, target, user))
+
+    def _check_host_key(self, target: Target, user: str) -> None:
+        """Raise ``WNetError`` if the server is not there or has other keys: no password is to be typed for that one.
+
+        This costs connections, which are made for a person only: else rclone finds it out as it logs on.
+        """
+        host, port = str(target.host), int(target.port or 22)
+        reach(host, port).close()
+        said = hostkeys.refusal(host, port, user, Path(target.settings["known_hosts_file"]))
+        if said is not None:
+            raise self.failed(said, target, Logon(user))
 
     def near(self, scope: ResourceScope) -> Iterator[NetResource]:
         """The hosts that ``~/.ssh/config`` names, and those that announce themselves."""
@@ -212,11 +224,11 @@ def _by_key(ssh: SshHost, user: str) -> Iterator[Logon]:
             yield _logon(user, key_file=str(key))
 
 
-def _by_secret(request: AddRequest, ssh: SshHost, user: str) -> Iterator[Logon]:
+def _by_secret(request: AddRequest, ssh: SshHost, user: str, before_asking: Callable[[], None]) -> Iterator[Logon]:
     """With passwords, each of which may also be the passphrase of a key."""
     locked = [key for key in ssh.keys if sshconfig.needs_passphrase(key)]
     known = False
-    for logon in by_password(request, _password_logon, default=user, guest=None):
+    for logon in by_password(request, _password_logon, default=user, guest=None, before_asking=before_asking):
         known = True
         yield logon
         for key in locked:
