@@ -150,13 +150,17 @@ def obtain() -> Daemon:
 
 
 def begin() -> None:
-    """Have rclone started if none runs for this user, and wait for nothing. What is wrong is told by ``obtain``."""
-    with suppress(WNetError, OSError):
-        if running() is None:
-            runtime = places.private(places.runtime_dir())
-            with places.locked(runtime / "rclone.lock", wait=False):  # whoever has it is starting one
-                if running() is None and _last(socket_path()) is None:
-                    _spawned(runtime, socket_path())
+    """Have rclone started if none runs for this user, and do not wait until it is; ``obtain`` does.
+
+    Raises ``WNetError``, as ``obtain``.
+    """
+    runtime = places.private(places.runtime_dir())
+    with (
+        suppress(BlockingIOError),
+        places.locked(runtime / "rclone.lock", wait=False),
+    ):  # whoever has it is starting one
+        if running() is None and _last(socket_path()) is None:
+            _spawned(runtime, socket_path())
 
 
 def stop() -> bool:

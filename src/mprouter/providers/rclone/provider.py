@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
-from itertools import count
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -248,11 +248,14 @@ class RcloneProvider(ABC):
             options = read_options(
                 {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
             )
-            rclone = daemon.obtain()
+            daemon.begin()  # and find out meanwhile what it will be asked
             target = self.target(request, options)
+            ways = self.logons(request, target)
+            likeliest = [*islice(ways, 1)]
+            rclone = daemon.obtain()
             if not mounts.is_mounted(mounts.real_path(request.mountpoint)):
                 request.clear()  # the file system may still be there, and is to be ended before another is looked for
-            fs, logon = self.log_on(rclone, request, target)
+            fs, logon = self.log_on(rclone, request, target, chain(likeliest, ways))
             faults.reached("logged on")
             request.clear()
             handle = self._mount(rclone, request, target, logon, fs)
@@ -351,9 +354,9 @@ class RcloneProvider(ABC):
     # -- the steps of connecting ---------------------------------------------------------------------------------
 
     def log_on(
-        self, rclone: Daemon, request: AddRequest, target: Target, probe: Probe | None = None
+        self, rclone: Daemon, request: AddRequest, target: Target, ways: Iterable[Logon], probe: Probe | None = None
     ) -> tuple[str, Logon]:
-        """The name of the file system in rclone, and the way to log on that worked.
+        """The name of the file system in rclone, and that of the *ways* to log on which worked.
 
         probe: what must succeed, in place of the method ``probe``. Raises ``WNetError``.
         """
@@ -362,7 +365,7 @@ class RcloneProvider(ABC):
             f"no password is known for {request.credentials.user or request.name.user or 'this user'}",
         )
         logon: Logon | None = None
-        for logon in self.logons(request, target):
+        for logon in ways:
             try:
                 fs = self._open(rclone, target, logon, probe)
                 for number in count(1):  # not one that has to be left alone

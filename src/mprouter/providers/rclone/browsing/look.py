@@ -186,7 +186,7 @@ def _logged_on(
     settings = {**target.settings, **provider.glance}
     apart = replace(target, settings=settings, config=config, variant=f"{target.variant}-look")
     try:
-        _, logon = provider.log_on(rclone, request, apart, probe)
+        _, logon = provider.log_on(rclone, request, apart, provider.logons(request, apart), probe)
     except WNetError as error:
         if error.status is Status.ERROR_LOGON_FAILURE:
             error.hint = (
