@@ -49,6 +49,11 @@ def test_an_rclone_inherits_nothing_that_is_open_here(places: Places, tmp_path: 
     assert Path(f"/proc/{started.pid}/cwd").readlink() == Path("/")
 
 
+def test_an_rclone_whose_id_cannot_be_written_down_starts_all_the_same(places: Places) -> None:
+    (places.runtime / "rclone.pid").mkdir(parents=True)
+    assert daemon.obtain().call("rc/noop") == {}
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
 def test_an_rclone_starts_where_standard_input_or_output_is_closed(closed: str, places: Places, tmp_path: Path) -> None:
     command = f"{sys.executable} -m mprouter connect file://{tmp_path} Z: {closed}"

@@ -150,15 +150,12 @@ def obtain() -> Daemon:
 
 
 def begin() -> None:
-    """Have rclone started if none runs for this user, and do not wait until it is; ``obtain`` does.
+    """Have rclone started if none runs for this user and nobody is starting one, and do not wait as ``obtain`` does.
 
     Raises ``WNetError``, as ``obtain``.
     """
     runtime = places.private(places.runtime_dir())
-    with (
-        suppress(BlockingIOError),
-        places.locked(runtime / "rclone.lock", wait=False),
-    ):  # whoever has it is starting one
+    with suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
         if running() is None and _last(socket_path()) is None:
             _spawned(runtime, socket_path())
 
@@ -358,6 +355,16 @@ def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
     ]
 
 
+_IN_THE_BACKGROUND = """\
+exec </dev/null >>"$0" 2>&1
+cd /
+file=$1; shift
+"$@" 3>&- & echo $! >&3
+echo $! >"$file"
+"""
+"""For a shell: what its words are started as, which it tells on descriptor 3 and writes into a file."""
+
+
 def _spawn(command: list[str], runtime: Path) -> int:
     """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id.
 
@@ -375,22 +382,27 @@ def _spawn(command: list[str], runtime: Path) -> int:
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.old"))
     os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    pid_file = runtime / "rclone.pid"
-    shell = os.posix_spawn(
-        "/bin/sh",
-        ["sh", "-c", _IN_THE_BACKGROUND, os.fspath(log), os.fspath(pid_file), *own_scope, *command],
-        environment,
-        file_actions=[(os.POSIX_SPAWN_CLOSE, each) for each in _inherited()],
-        setsid=True,
-        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python ignores
-    )
-    _, status = os.waitpid(shell, 0)
-    if status:
-        raise WNetError(Status.ERROR_SERVICE_NOT_FOUND, "rclone cannot be started", hint=f"its log is {log}")
-    return int(pid_file.read_text())
-
-
-_IN_THE_BACKGROUND = 'exec </dev/null >>"$0" 2>&1; cd /; pid=$1; shift; "$@" & echo $! >"$pid"'
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as told:
+        try:
+            shell = os.posix_spawn(
+                "/bin/sh",
+                ["sh", "-c", _IN_THE_BACKGROUND, str(log), str(runtime / "rclone.pid"), *own_scope, *command],
+                environment,
+                file_actions=[
+                    *((os.POSIX_SPAWN_CLOSE, each) for each in _inherited()),
+                    (os.POSIX_SPAWN_DUP2, writing, 3),
+                ],
+                setsid=True,
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python ignores
+            )
+        finally:
+            os.close(writing)
+        pid = told.read()
+    os.waitpid(shell, 0)
+    if not pid:
+        raise WNetError(Status.ERROR_SERVICE_NOT_FOUND, f"rclone did not start: {_last_line(log)}")
+    return int(pid)
 
 
 def _inherited() -> Iterator[int]:
