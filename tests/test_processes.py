@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mprouter.processes import which
+from mprouter.processes import started_at, which, words
 from mprouter.providers.rclone import daemon, rc
 from mprouter.providers.rclone.mounts import links
 from sandbox import Places
@@ -30,6 +30,21 @@ def test_a_program_is_found_where_shutil_finds_it(
     monkeypatch.setenv("PATH", f"{tmp_path}/none:{first}:{second}")
     assert which(program) == shutil.which(program)
     assert which(program, [str(second)]) == shutil.which(program, path=str(second))
+
+
+def test_a_process_that_becomes_another_program_has_its_words() -> None:
+    script = 'test "$1" = 0 || exec sh -c "$0" "$0" $(($1 - 1))'
+    with subprocess.Popen(["sh", "-c", script, script, "300"]) as shell:
+        while started_at(shell.pid) is not None:
+            assert script.encode() in words(shell.pid) or started_at(shell.pid) is None
+
+
+def test_a_process_that_has_ended_has_no_words() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        assert words(ended.pid) == []
+    with pytest.raises(OSError, match="No such"):
+        words(ended.pid)
 
 
 def test_an_rclone_collects_its_garbage_as_soon_as_it_is_used(places: Places) -> None:

@@ -1,4 +1,4 @@
-"""What the kernel says of a process in ``/proc/PID/stat`` (proc(5)), waiting for what one does, and finding programs.
+"""What the kernel says of a process in ``/proc/PID`` (proc(5)), waiting for what one does, and finding programs.
 
 Which process may be ended is not told here.
 """
@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
-__all__ = ["fields", "parent", "started_at", "wait_until", "which"]
+__all__ = ["fields", "parent", "started_at", "wait_until", "which", "words"]
 
 
 def fields(pid: int | str = "self") -> list[bytes]:
@@ -30,6 +30,23 @@ def started_at(pid: int) -> int | None:
     except OSError:
         return None
     return None if found[0] in {b"Z", b"X"} else int(found[19])  # of a zombie only its parent has not heard yet
+
+
+def words(pid: int) -> list[bytes]:
+    """What the process *pid* was started with; nothing if it has ended. Raises ``OSError`` if it is gone.
+
+    While it becomes another program it has no words for a moment, which is waited out.
+    """
+    found = b""
+
+    def is_told() -> bool:
+        nonlocal found
+        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - pathlib need not be loaded for this
+            found = file.read()
+        return bool(found) or started_at(pid) is None
+
+    wait_until(is_told, 1.0)
+    return found.split(b"\0")[:-1]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:

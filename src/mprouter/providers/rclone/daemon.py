@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mprouter import faults, places
 from mprouter.frozen import frozen
-from mprouter.processes import parent, started_at, wait_until, which
+from mprouter.processes import parent, started_at, wait_until, which, words
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
@@ -270,7 +270,7 @@ def _last(socket: Path) -> int | None:
     """
     with suppress(OSError, ValueError):
         pid = int(socket.with_name("rclone.pid").read_text())
-        if os.fsencode(socket) in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if any(os.fsencode(socket) in word for word in words(pid)):
             return pid
     return rc.answers(socket)
 
@@ -335,7 +335,7 @@ def _known(socket: Path, pid: int) -> Daemon:
 def _given(pid: int, option: str) -> str:
     """The value of an option with which the rclone *pid* was started; it need not have been started here."""
     with suppress(OSError):
-        for word in os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0"):
+        for word in map(os.fsdecode, words(pid)):
             if word.startswith(f"{option}="):
                 return word.partition("=")[2]
     raise WNetError(Status.ERROR_PROCESS_ABORTED, "rclone has just ended")
