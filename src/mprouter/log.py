@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Log", "unprepared"]
+__all__ = ["Log", "prepare", "unprepared"]
 
 unprepared: list[Callable[[], None]] = []
 """What is to be called once before anything is said: whoever shows it gets ready then."""
@@ -30,13 +30,20 @@ class Log:
         if "logging" not in sys.modules and method in {"debug", "info"}:
             return _drop
         try:
-            import logging
-
-            while unprepared:
-                unprepared.pop()()
+            prepare()
         except OSError:  # no descriptor is free: what is said of something is no reason for that to fail
             return _drop
+        import logging
+
         return getattr(logging.getLogger(self._name), method)
+
+
+def prepare() -> None:
+    """Load ``logging``, and have whoever shows what is said get ready: code of others says it without a ``Log``."""
+    import logging  # noqa: F401
+
+    while unprepared:
+        unprepared.pop()()
 
 
 def _drop(*_: object, **__: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,6 +48,25 @@ def test_a_notifyee_is_told_until_it_is_disabled_or_removed(mpr: Run, resource: 
     assert told() == 4
     assert mpr("notify", "remove", "script").returncode == 0
     assert told() == 0
+
+
+def test_what_a_notifyee_logs_by_itself_is_shown_as_all_else_is(places: Places, resource: str) -> None:
+    def mpr(*words: str) -> str:  # a process that has loaded nothing before
+        ran = subprocess.run([sys.executable, "-m", "mprouter", *words], capture_output=True, text=True, check=True)
+        return ran.stderr
+
+    (places.config / "notifyees.d").mkdir()
+    file = places.config / "notifyees.d" / "talking.py"
+    file.write_text(
+        "import logging\n"
+        "def talk(event):\n"
+        "    log = logging.getLogger('mprouter.notify')\n"
+        "    log.warning('beware of the\\ndog')\n"
+        "    log.info('a detail')\n"
+    )
+    mpr("notify", "add", "talking", f"python:{file}:talk", "--operation", "add")
+    assert mpr("connect", resource, "Z:") == "mpr: warning: beware of the\\ndog\n"
+    assert "mpr: info: a detail\n" in mpr("connect", resource, "Y:", "-v")
 
 
 def test_list_shows_them_in_order_with_what_is_wrong_where(mpr: Run, places: Places, script: Script) -> None:

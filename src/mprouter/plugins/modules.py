@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
+from mprouter import log
 from mprouter.plugins import trust
 from mprouter.status import Status, WNetError
 
@@ -163,6 +164,7 @@ class _Finder:
 def _run(name: str, run: Callable[[], T]) -> T:
     """Run the code of the module or file *name*; whatever it raises, but Ctrl-C, is told in words."""
     try:
+        log.prepare()
         return run()
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
