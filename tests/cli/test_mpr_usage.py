@@ -242,3 +242,12 @@ def test_output_that_cannot_be_written_is_a_failure(places: Places, words: list[
     assert ran.returncode == 1
     assert ran.stderr.startswith("mpr: standard output cannot be written: No space left on device (ERROR_WRITE_FAULT")
     assert ran.stderr.count("\n") == 1
+
+
+def test_what_was_done_stands_though_nobody_can_be_told_of_it(places: Places, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        words = ["connect", f"file://{tmp_path}", "Z:"]
+        ran = subprocess.run([MPR, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("; if something was to be changed, it is: mpr list shows it\n")
+    assert places.mounts() == [str(places.drives / "Z")]

@@ -24,7 +24,8 @@ def tell(error: BaseException, *, json: bool, failed: int = 1) -> int:
     if isinstance(error, OutputLost):
         if error.reader_gone:
             return 128 + _SIGPIPE  # what ends other programs then
-        error, json = WNetError(Status.ERROR_WRITE_FAULT, str(error)), False
+        hint = "if something was to be changed, it is: mpr list shows it"
+        error, json = WNetError(Status.ERROR_WRITE_FAULT, str(error), hint=hint), False
     if isinstance(error, KeyboardInterrupt):
         number = error.number if isinstance(error, Ended) else signal.SIGINT
         if is_terminal(sys.stderr):
