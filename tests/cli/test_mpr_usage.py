@@ -127,6 +127,13 @@ def test_a_likely_command_is_suggested(mpr: Run) -> None:
     assert "Did you mean 'connect'?" in mpr("conect").stderr
 
 
+def test_an_option_before_its_command_is_told_where_it_belongs(mpr: Run) -> None:
+    ran = mpr("--json", "list")
+    assert ran.returncode == 2
+    assert ran.stderr.endswith("Error: No such option '--json' here. A command's own come after it: mpr list --json\n")
+    assert "No such option '--nothing'" in mpr("--nothing").stderr
+
+
 @pytest.mark.parametrize(
     ("given", "hint"),
     [

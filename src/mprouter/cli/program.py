@@ -49,6 +49,18 @@ class Program(Explained, click.Group):
         with _interruptible():
             return super().make_context(*args, **kwargs)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read them, and say of a command's option that stands before the command where it belongs."""
+        words = [*args]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            named = next((word for word in words if word in COMMANDS), None)
+            if named is None:
+                raise
+            name = error.option_name
+            ctx.fail(f"No such option '{name}' here. A command's own come after it: mpr {named} {name}")
+
     def invoke(self, ctx: click.Context) -> Any:
         """Load and run the command."""
         with _interruptible():
