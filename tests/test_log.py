@@ -71,6 +71,18 @@ def test_a_command_that_says_nothing_does_not_load_it(words: list[str], places: 
     assert done.stdout.splitlines()[-1].endswith(" False")
 
 
+def test_all_that_waits_to_show_it_gets_ready_once() -> None:
+    done = run("""
+        import copy
+        from mprouter import log
+        log.unprepared += [lambda: print("one"), lambda: print("two")]
+        said = copy.copy(log.Log("mprouter"))
+        said.warning("beware")
+        said.warning("again")
+    """)
+    assert (done.stdout, done.stderr) == ("one\ntwo\n", "beware\nagain\n")
+
+
 def test_what_cannot_be_said_fails_nothing() -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     done = run(f"""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mprouter import Router, Status, WNetError
 from mprouter.processes import started_at, which, words
 from mprouter.providers.rclone import daemon, rc
 from mprouter.providers.rclone.mounts import links
@@ -39,7 +41,8 @@ def test_a_process_that_becomes_another_program_has_its_words() -> None:
             assert script.encode() in words(shell.pid) or started_at(shell.pid) is None
 
 
-def test_a_process_that_has_ended_has_no_words() -> None:
+def test_a_process_that_has_ended_has_no_words_and_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mprouter.processes.time.sleep", pytest.fail)
     with subprocess.Popen(["true"]) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         assert words(ended.pid) == []
@@ -60,13 +63,54 @@ def test_an_rclone_inherits_nothing_that_is_open_here(places: Places, tmp_path: 
         os.set_inheritable(file.fileno(), True)
         started = daemon.obtain()
         assert str(tmp_path / "lock") not in set(links(Path(f"/proc/{started.pid}/fd").iterdir()))
-    assert (os.getsid(started.pid), os.getpgid(started.pid)) != (os.getsid(0), os.getpgid(0))
+    assert os.getsid(started.pid) != os.getsid(0)
     assert Path(f"/proc/{started.pid}/cwd").readlink() == Path("/")
 
 
-def test_an_rclone_whose_id_cannot_be_written_down_starts_all_the_same(places: Places) -> None:
+def test_an_rclone_whose_id_cannot_be_written_down_starts_all_the_same(places: Places, tmp_path: Path) -> None:
     (places.runtime / "rclone.pid").mkdir(parents=True)
-    assert daemon.obtain().call("rc/noop") == {}
+    with Router() as router, router.connect(tmp_path.as_uri()):
+        assert not daemon.strays()
+
+
+def test_a_program_that_ends_its_children_by_itself_gets_one(places: Places, tmp_path: Path) -> None:
+    del places
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with Router() as router, router.connect(tmp_path.as_uri()) as connection:
+            assert connection.path.is_dir()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+class Person:
+    """Who notes that they were asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def ask_password(self, prompt: str) -> str | None:
+        self.asked.append(prompt)
+        return None
+
+    def confirm(self, question: str) -> bool:
+        self.asked.append(question)
+        return False
+
+
+@pytest.mark.parametrize("remote", ["s3://bucket/x", "dav://127.0.0.1:1/", "sftp://127.0.0.1:1/"])
+def test_r5_an_rclone_that_does_not_start_is_told_before_all_else(
+    remote: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = places.home / "rclone"
+    broken.write_text("#!/bin/sh\necho it is broken >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(daemon, "_binary", lambda: str(broken))
+    person = Person()
+    with Router() as router, pytest.raises(WNetError, match="rclone did not start: it is broken") as failed:
+        router.connect(remote, user="ana", conversation=person)
+    assert failed.value.status is Status.ERROR_SERVICE_NOT_FOUND
+    assert person.asked == []
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])

@@ -6,6 +6,7 @@ Loading it is a sixteenth of a short command, and most commands have nothing to 
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ __all__ = ["Log", "prepare", "unprepared"]
 
 unprepared: list[Callable[[], None]] = []
 """What is to be called once before anything is said: whoever shows it gets ready then."""
+
+
+_preparing = threading.RLock()
 
 
 class Log:
@@ -27,6 +31,8 @@ class Log:
         self._name = name
 
     def __getattr__(self, method: str) -> Any:
+        if method.startswith("_"):  # copy and pickle ask for those of a value that is not made yet
+            raise AttributeError(method)
         if "logging" not in sys.modules and method in {"debug", "info"}:
             return _drop
         try:
@@ -42,8 +48,10 @@ def prepare() -> None:
     """Load ``logging``, and have whoever shows what is said get ready: code of others says it without a ``Log``."""
     import logging  # noqa: F401
 
-    while unprepared:
-        unprepared.pop()()
+    with _preparing:
+        while unprepared:
+            unprepared[0]()
+            del unprepared[:1]  # whoever shows it may have stopped meanwhile
 
 
 def _drop(*_: object, **__: object) -> None:

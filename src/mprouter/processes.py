@@ -33,7 +33,7 @@ def started_at(pid: int) -> int | None:
 
 
 def words(pid: int) -> list[bytes]:
-    """What the process *pid* was started with; nothing if it has ended. Raises ``OSError`` if it is gone.
+    """What the process *pid* was started with; nothing if it has ended, or is the kernel's. Raises ``OSError``.
 
     While it becomes another program it has no words for a moment, which is waited out.
     """
@@ -43,10 +43,18 @@ def words(pid: int) -> list[bytes]:
         nonlocal found
         with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - pathlib need not be loaded for this
             found = file.read()
-        return bool(found) or started_at(pid) is None
+        return bool(found) or not _is_program(pid)
 
     wait_until(is_told, 1.0)
     return found.split(b"\0")[:-1]
+
+
+def _is_program(pid: int) -> bool:
+    """Whether it runs one, as far as this user may know."""
+    try:
+        return bool(os.readlink(f"/proc/{pid}/exe"))  # noqa: PTH115 - the text of the link
+    except OSError:
+        return False
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:

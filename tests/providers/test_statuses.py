@@ -220,6 +220,10 @@ def test_the_server_of_a_remote_that_speaks_something_else(
     [
         ("no such host", "the server's host name is not known"),
         ("dial tcp: lookup files on [::1]:53: no such host", "the host name files is not known"),
+        (
+            "couldn't lookup shared drive: dial tcp 10.0.0.1:443: connection refused",
+            "10.0.0.1 refuses connections on port 443",
+        ),
         ("connection refused", "the server refuses connections"),
         ("dial tcp [::1]:22: connect: connection refused", "::1 refuses connections on port 22"),
         ("dial tcp 10.0.0.1:22: connect: no route to host", "10.0.0.1 is unreachable"),

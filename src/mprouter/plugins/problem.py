@@ -31,11 +31,15 @@ def no_way_out() -> None:
     """The ``WayOut`` of what is not registered by a file or a package."""
 
 
+_PASSING = frozenset({Status.ERROR_TIMEOUT, Status.ERROR_PROCESS_ABORTED, Status.ERROR_NOT_ENOUGH_MEMORY})
+
+
 @contextmanager
 def hinting(way_out: WayOut) -> Iterator[None]:
-    """Have a ``WNetError`` tell the way out, if it has no hint."""
+    """Have a ``WNetError`` tell the way out, if it has no hint and is not of something that passes."""
     try:
         yield
     except WNetError as error:
-        error.hint = error.hint or way_out()
+        if error.status not in _PASSING:
+            error.hint = error.hint or way_out()
         raise

@@ -24,8 +24,6 @@ from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mprouter.credentials import Secret
 
 __all__ = [
@@ -135,8 +133,8 @@ def socket_path() -> Path:
     return places.runtime_dir() / "rclone.sock"
 
 
-def obtain() -> Daemon:
-    """The rclone that runs for this user, started if none does.
+def obtain(begun: int | None = None) -> Daemon:
+    """The rclone that runs for this user, started if none does. begun: the one that ``begin`` has started.
 
     Raises ``WNetError``: ERROR_SERVICE_NOT_FOUND if there is no rclone or it cannot be started, ERROR_ACCESS_DENIED if
     a directory is not the user's alone.
@@ -146,18 +144,19 @@ def obtain() -> Daemon:
     if found is not None:
         return found
     with places.locked(runtime / "rclone.lock"):
-        return running() or _start(runtime)
+        return running() or _start(runtime, begun)
 
 
-def begin() -> None:
-    """Have rclone started if none runs for this user and nobody is starting one, and do not wait as ``obtain`` does.
+def begin() -> int | None:
+    """Have rclone started, if none runs for this user and nobody is starting one; does not wait as ``obtain`` does.
 
-    Raises ``WNetError``, as ``obtain``.
+    Returns its process id; None if it has started none. Raises ``WNetError``, as ``obtain``.
     """
     runtime = places.private(places.runtime_dir())
     with suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
         if running() is None and _last(socket_path()) is None:
-            _spawned(runtime, socket_path())
+            return _spawned(runtime, socket_path())
+    return None
 
 
 def stop() -> bool:
@@ -242,15 +241,15 @@ def is_running(pid: int, started: int) -> bool:
 # -- starting ------------------------------------------------------------------------------------------------------
 
 
-def _start(runtime: Path) -> Daemon:
+def _start(runtime: Path, begun: int | None) -> Daemon:
     socket = socket_path()
-    pid = _last(socket)
+    pid = begun or _last(socket)
     is_up = pid is not None and _is_up(socket, pid)
-    if pid is None or not is_up:
+    if pid is None or not (is_up or begun):  # another process's that hangs is not waited for again
         pid = _spawned(runtime, socket)
     faults.reached("rclone started")
     try:
-        if is_up or _is_up(socket, pid):
+        if is_up or (pid != begun and _is_up(socket, pid)):
             return _known(socket, pid)
     except BaseException:
         _end(pid)
@@ -306,9 +305,9 @@ def _known(socket: Path, pid: int) -> Daemon:
     """Write down what the next process needs to use this rclone."""
     version = rc.version(socket)
     rc.call(socket, "debug/set-gc-percent", {"gc-percent": GARBAGE}, 10)
+    paths = rc.call(socket, "config/paths", {}, 10)
     obscurer = Obscurer.of(rc.call(socket, "core/obscure", {"clear": KNOWN}, 10)["obscured"])
-    cache, config = _given(pid, "--cache-dir"), _given(pid, "--config")
-    found = Daemon(socket, pid, started_at(pid) or 0, Path(cache), config, version, obscurer)
+    found = Daemon(socket, pid, started_at(pid) or 0, Path(paths["cache"]), paths["config"], version, obscurer)
     if found.version < OLDEST:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
@@ -332,15 +331,6 @@ def _known(socket: Path, pid: int) -> Daemon:
     return found
 
 
-def _given(pid: int, option: str) -> str:
-    """The value of an option with which the rclone *pid* was started; it need not have been started here."""
-    with suppress(OSError):
-        for word in map(os.fsdecode, words(pid)):
-            if word.startswith(f"{option}="):
-                return word.partition("=")[2]
-    raise WNetError(Status.ERROR_PROCESS_ABORTED, "rclone has just ended")
-
-
 def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
     return [
         f"--rc-addr=unix://{socket}",
@@ -355,21 +345,10 @@ def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
     ]
 
 
-_IN_THE_BACKGROUND = """\
-exec </dev/null >>"$0" 2>&1
-cd /
-file=$1; shift
-"$@" 3>&- & echo $! >&3
-echo $! >"$file"
-"""
-"""For a shell: what its words are started as, which it tells on descriptor 3 and writes into a file."""
-
-
 def _spawn(command: list[str], runtime: Path) -> int:
-    """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id.
+    """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id."""
+    import subprocess
 
-    Without ``subprocess``, which takes as long to load as it takes rclone to get under way.
-    """
     from mprouter.providers.rclone.scope import apart
 
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -381,36 +360,21 @@ def _spawn(command: list[str], runtime: Path) -> int:
     log = log_file()
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.old"))
-    os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    reading, writing = os.pipe()
-    with os.fdopen(reading) as told:
-        try:
-            shell = os.posix_spawn(
-                "/bin/sh",
-                ["sh", "-c", _IN_THE_BACKGROUND, str(log), str(runtime / "rclone.pid"), *own_scope, *command],
-                environment,
-                file_actions=[
-                    *((os.POSIX_SPAWN_CLOSE, each) for each in _inherited()),
-                    (os.POSIX_SPAWN_DUP2, writing, 3),
-                ],
-                setsid=True,
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # which Python ignores
-            )
-        finally:
-            os.close(writing)
-        pid = told.read()
-    os.waitpid(shell, 0)
-    if not pid:
-        raise WNetError(Status.ERROR_SERVICE_NOT_FOUND, f"rclone did not start: {_last_line(log)}")
-    return int(pid)
-
-
-def _inherited() -> Iterator[int]:
-    """The descriptors that a program started here would get, those of standard input and output aside."""
-    for link in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the one that this list was read from is closed by now
-            if int(link.name) > 2 and os.get_inheritable(int(link.name)):
-                yield int(link.name)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        started = subprocess.run(
+            [*own_scope, "/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=descriptor,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+            check=True,
+        )
+    finally:
+        os.close(descriptor)
+    return int(started.stdout)
 
 
 def _binary() -> str:
@@ -434,7 +398,7 @@ def binaries() -> list[str]:
 
 def _scripts() -> str:
     """Where this installation has the programs of packages."""
-    if sys.prefix != sys.base_prefix and os.name == "posix":
+    if sys.prefix != sys.base_prefix:
         return f"{sys.prefix}/bin"
     import sysconfig  # which knows all kinds of installations, and takes its time
 

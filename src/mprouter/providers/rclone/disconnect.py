@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 from mprouter import faults
 from mprouter.log import Log
@@ -17,6 +18,7 @@ from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.flush import NotQueued, await_queued, deliver, first_of
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.hold import (
+    NOTICED,
     end_idle,
     held,
     is_detached,
@@ -158,7 +160,9 @@ def finish(rclone: Daemon, handle: Handle, name: RemoteName, *, progress: Progre
     if meta is not None:
         with held(rclone, handle.fs) as is_there:
             if is_there:
-                detached = is_detached(rclone, handle.fs)  # whoever has files open there will not be waited for
+                detached = is_detached(
+                    rclone, handle.fs, monotonic() + NOTICED
+                )  # whoever has files open there will not be waited for
                 is_open = lambda: {each.path for each in unsent(meta)} if detached else set()  # noqa: E731
                 try:
                     deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)
@@ -231,7 +235,7 @@ def _mount_again(rclone: Daemon, handle: Handle, name: RemoteName) -> None:
 def _end(rclone: Daemon, handle: Handle) -> None:
     """Have rclone end the file system too, unless another connection uses it, and drop its copies."""
     with suppress(Refused, OSError), mounting():
-        is_detached(rclone, handle.fs)  # until rclone has noticed that the mount is gone
+        is_detached(rclone, handle.fs, monotonic() + 4 * NOTICED)  # to end it is worth some patience
         end_idle(rclone, lambda fs: fs == handle.fs)
         if handle.fs not in rclone.call("vfs/list")["vfses"]:
             clear(rclone.cache, handle.fs)

@@ -79,9 +79,10 @@ COMMON = (
 
 
 _ADDRESSES = (
-    r"lookup (?P<host>[^\s:]+)(?P<port>)",
+    r"dial \w+: lookup (?P<host>[^\s:]+)(?P<port>)",
     r"dial \w+ (?P<host>[^][\s:]+|\[[^]]+\]):(?P<port>\d+)",
     r"https?://(?:[^/\"\s]*@)?(?P<host>[^][/\"\s:]+|\[[^]]+\])(?::(?P<port>\d+))?[/\"]",
+    r"lookup (?P<host>[^\s:]+)(?P<port>)(?: on \S+)?: ",
 )
 """Where rclone's errors name the server."""
 

@@ -27,11 +27,11 @@ from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running
 from mprouter.providers.rclone.rc import Refused
 
-__all__ = ["end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
+__all__ = ["NOTICED", "end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
 log = Log("mprouter.providers")
 
-NOTICED = 1.0
+NOTICED = 0.5
 """Seconds within which rclone, even on a busy machine, has noticed that a mount of its is gone that nobody uses."""
 
 COUNTS_ALL = (1, 76)
@@ -88,13 +88,14 @@ def places_of(daemon: Daemon, fs: str) -> list[Path]:
     return [place for place in found if mounts.is_mounted(place)]
 
 
-def is_detached(daemon: Daemon, fs: str) -> bool:
+def is_detached(daemon: Daemon, fs: str, until: float) -> bool:
     """Whether *fs* may have a mount that is no longer in the tree of files: somebody has files open on it.
 
-    What is closed there may never reach the queue of uploads, so that nothing else should share its file system. It
-    takes ``NOTICED`` to be sure: what was closed just now would else wait for another connection than the next.
+    What is closed there may never reach the queue of uploads, so that nothing else should share its file system.
+
+    until: by when, on the monotonic clock, rclone has noticed that a mount is gone; see ``NOTICED``. Without that time
+    what was closed just now would wait for another connection than the next.
     """
-    deadline = monotonic() + NOTICED
     while True:
         mountpoints = _mountpoints(daemon)
         lost = any(each == fs and not mounts.is_mounted(place) for place, each in mountpoints.items())
@@ -102,7 +103,7 @@ def is_detached(daemon: Daemon, fs: str) -> bool:
         forgotten = mounts.served_by(daemon.pid) > len(mountpoints) and fs in daemon.call("vfs/list")["vfses"]
         if not lost and not forgotten:
             return False
-        if monotonic() > deadline:
+        if monotonic() > until:
             return True
         sleep(0.005)
 

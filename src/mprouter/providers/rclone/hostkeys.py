@@ -171,9 +171,12 @@ def pin(host: str, port: int, keys: Sequence[HostKey]) -> Path:
 def refusal(host: str, port: int, user: str, file: Path) -> str | None:
     """What ssh says of a server that proves itself with none of the keys in *file*, made by ``pin``; None if it does.
 
-    No way to log on is tried. None also if ssh cannot tell.
+    No way to log on is tried. None also if ssh cannot tell, or has no way to be told of the file.
     """
     import subprocess
+
+    if "${" in str(file):
+        return None
 
     options = {
         "BatchMode": "yes",
@@ -184,7 +187,7 @@ def refusal(host: str, port: int, user: str, file: Path) -> str | None:
         "NoHostAuthenticationForLocalhost": "no",
         "PreferredAuthentications": "none",
         "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": f'"{file}"',
+        "UserKnownHostsFile": '"' + str(file).replace("%", "%%") + '"',
     }
     words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     try:

@@ -15,8 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
+from functools import cache, partial
 from itertools import chain, count, islice
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mprouter import faults
@@ -26,6 +28,7 @@ from mprouter.providers.base import (
     Added,
     AddRequest,
     Capability,
+    Conversation,
     Mounted,
     NetworkInformation,
     Performance,
@@ -40,7 +43,7 @@ from mprouter.providers.rclone.discard import discard
 from mprouter.providers.rclone.failures import Failure, attributed, meaning, server_words
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health import diagnose
-from mprouter.providers.rclone.hold import end_idle, is_detached, mounting
+from mprouter.providers.rclone.hold import NOTICED, end_idle, is_detached, mounting
 from mprouter.providers.rclone.logons import Logon, other_ways
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
@@ -248,11 +251,16 @@ class RcloneProvider(ABC):
             options = read_options(
                 {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
             )
-            daemon.begin()  # and find out meanwhile what it will be asked
-            target = self.target(request, options)
-            ways = self.logons(request, target)
-            likeliest = [*islice(ways, 1)]
-            rclone = daemon.obtain()
+            obtain = cache(partial(daemon.obtain, daemon.begin()))
+            request = replace(request, conversation=_after(obtain, request.conversation))
+            try:  # meanwhile
+                target = self.target(request, options)
+                ways = self.logons(request, target)
+                likeliest = [*islice(ways, 1)]
+            except WNetError:
+                obtain()  # what is wrong with that comes first
+                raise
+            rclone = obtain()
             if not mounts.is_mounted(mounts.real_path(request.mountpoint)):
                 request.clear()  # the file system may still be there, and is to be ended before another is looked for
             fs, logon = self.log_on(rclone, request, target, chain(likeliest, ways))
@@ -368,8 +376,9 @@ class RcloneProvider(ABC):
         for logon in ways:
             try:
                 fs = self._open(rclone, target, logon, probe)
+                until = monotonic() + NOTICED
                 for number in count(1):  # not one that has to be left alone
-                    if not is_detached(rclone, fs):
+                    if not is_detached(rclone, fs, until):
                         break
                     fs = self._open(rclone, replace(target, variant=f"{target.variant}-{number:x}"), logon, probe)
             except WNetError as error:
@@ -459,6 +468,26 @@ class RcloneProvider(ABC):
             except Refused as refusal:
                 text = f"rclone reported: {refusal.text}"
                 raise WNetError(Status.ERROR_EXTENDED_ERROR, text, provider_text=refusal.text) from None
+
+
+@frozen
+class _After:
+    """A conversation with a person in which nothing is asked before *known* returns. See ``Conversation``."""
+
+    known: Callable[[], object]
+    conversation: Conversation
+
+    def ask_password(self, prompt: str) -> str | None:
+        self.known()
+        return self.conversation.ask_password(prompt)
+
+    def confirm(self, question: str) -> bool:
+        self.known()
+        return self.conversation.confirm(question)
+
+
+def _after(known: Callable[[], object], conversation: Conversation | None) -> Conversation | None:
+    return None if conversation is None else _After(known, conversation)
 
 
 def quoted(value: str) -> str:

@@ -8,7 +8,6 @@ nothing waits for anything at logout, and rclone stays where it was started.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 __all__ = ["apart"]
 
@@ -29,17 +28,10 @@ def apart() -> list[str]:
 
 
 def _is_installed() -> bool:
-    """Whether the unit has a file where systemd.unit(5) says that those of users are; to ask systemd takes longer."""
-    known, home = os.environ.get, Path.home()
-    places = [
-        known("XDG_CONFIG_HOME", "") or home / ".config",
-        *known("XDG_CONFIG_DIRS", "/etc/xdg").split(":"),
-        known("XDG_DATA_HOME", "") or home / ".local/share",
-        *known("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":"),
-        known("XDG_RUNTIME_DIR", ""),
-        *("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"),
-    ]
-    return any(Path(place, "systemd/user", UNIT).exists() for place in places)
+    """Whether ``mpr service install`` has written the unit for this user or for all; to ask systemd takes longer."""
+    from mprouter.service import Kind, Unit
+
+    return any(os.path.exists(Unit(each).path) for each in (Kind.USER, Kind.GLOBAL))  # noqa: PTH110 - it never raises
 
 
 def _run(command: list[str]) -> str:
