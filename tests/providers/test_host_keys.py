@@ -39,6 +39,14 @@ class Person:
         return self._answer
 
 
+def with_its_keys_revoked(server: SftpServer, place: Path) -> Path:
+    """A file in *place* in which the keys of *server* stand, and as revoked."""
+    known = place / "known_hosts"
+    lines = server.known_hosts.read_text().splitlines(keepends=True)
+    known.write_text("".join([*lines, *(f"@revoked {line}" for line in lines)]))
+    return known
+
+
 @pytest.fixture
 def unknown(sftp_share: Share, sftp_server: SftpServer, places: Places) -> Share:
     """A server whose key stands nowhere; the user logs on with a key of their own."""
@@ -107,9 +115,7 @@ def test_a_changed_key_is_told_before_a_password_is_asked_for(
 def test_a_revoked_key_is_told_before_a_password_is_asked_for(
     sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
 ) -> None:
-    known = tmp_path / "known_hosts"
-    lines = sftp_server.known_hosts.read_text().splitlines(keepends=True)
-    known.write_text("".join([*lines, *(f"@revoked {line}" for line in lines)]))
+    known = with_its_keys_revoked(sftp_server, tmp_path)
     share = replace(sftp_share, password=None, options={"known_hosts": str(known)})
     assert "revoked" in str(refusal(connections, share, conversation=Person(answer=True)))
 
@@ -204,9 +210,7 @@ def test_a_key_signed_by_a_recorded_authority_will_do(
 def test_a_revoked_key_is_refused(
     sftp_share: Share, sftp_server: SftpServer, connections: Connections, tmp_path: Path
 ) -> None:
-    known = tmp_path / "known_hosts"
-    lines = sftp_server.known_hosts.read_text().splitlines(keepends=True)
-    known.write_text("".join([*lines, *(f"@revoked {line}" for line in lines)]))
+    known = with_its_keys_revoked(sftp_server, tmp_path)
     error = refusal(connections, replace(sftp_share, options={"known_hosts": str(known)}))
     assert "revoked" in str(error)
 

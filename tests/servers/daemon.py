@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from mprouter.processes import fields, parent
+from mprouter.processes import fields, parent, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def processes() -> Iterator[tuple[int, int]]:
 def _words(pid: int) -> list[str]:
     """The command line of a process; empty when it has ended."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+        return [os.fsdecode(each) for each in words(pid)]
     return []
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mprouter.frozen import frozen
 from mprouter.plugins.host import GRACE, MARK
-from mprouter.processes import parent
+from mprouter.processes import parent, words
 
 __all__ = ["Orphan", "orphans"]
 
@@ -73,7 +73,7 @@ def _abandoned() -> list[Orphan]:
 def _hosts() -> Iterator[Orphan]:
     for process in _own_processes():
         with suppress(OSError):  # it has ended meanwhile
-            argv = (process / "cmdline").read_bytes().split(b"\0")[:-1]
+            argv = words(int(process.name))
             is_host = len(argv) == _ARGUMENTS and MARK.encode() in argv[3]
             if is_host and _has_our_places(process) and _is_seen(parent(int(process.name))):
                 pipe = os.readlink(process / "fd" / os.fsdecode(argv[_LIFELINE]))  # noqa: PTH115 - the text alone

@@ -13,6 +13,7 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mprouter.credentials import Secret
 
 __all__ = [
@@ -133,30 +136,35 @@ def socket_path() -> Path:
     return places.runtime_dir() / "rclone.sock"
 
 
-def obtain(begun: int | None = None) -> Daemon:
-    """The rclone that runs for this user, started if none does. begun: the one that ``begin`` has started.
+def obtain() -> Daemon:
+    """The rclone that runs for this user, started if none does.
 
     Raises ``WNetError``: ERROR_SERVICE_NOT_FOUND if there is no rclone or it cannot be started, ERROR_ACCESS_DENIED if
     a directory is not the user's alone.
     """
-    runtime = places.private(places.runtime_dir())
+    return begin()()
+
+
+def begin() -> Callable[[], Daemon]:
+    """Have rclone started, if none runs for this user and nobody is starting one; what is returned waits for it.
+
+    Both raise ``WNetError``, as ``obtain``.
+    """
+    runtime, begun = places.private(places.runtime_dir()), None
+    if running() is None:
+        with suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
+            if running() is None and _last(socket_path()) is None:
+                begun = _spawned(runtime, socket_path())
+    return cache(partial(_awaited, runtime, begun))
+
+
+def _awaited(runtime: Path, begun: int | None) -> Daemon:
+    """That which runs by now; else the one that was *begun* here, or by another process; else a new one."""
     found = running()
     if found is not None:
         return found
     with places.locked(runtime / "rclone.lock"):
         return running() or _start(runtime, begun)
-
-
-def begin() -> int | None:
-    """Have rclone started, if none runs for this user and nobody is starting one; does not wait as ``obtain`` does.
-
-    Returns its process id; None if it has started none. Raises ``WNetError``, as ``obtain``.
-    """
-    runtime = places.private(places.runtime_dir())
-    with suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
-        if running() is None and _last(socket_path()) is None:
-            return _spawned(runtime, socket_path())
-    return None
 
 
 def stop() -> bool:
@@ -227,7 +235,7 @@ def _started_here() -> list[int]:
     parents = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
-            if process.stat().st_uid == os.getuid() and address in (process / "cmdline").read_bytes().split(b"\0"):
+            if process.stat().st_uid == os.getuid() and address in words(int(process.name)):
                 parents[int(process.name)] = parent(int(process.name))
     # a child of rclone's looks like it for the moment before it runs another program
     return [pid for pid, its_parent in parents.items() if its_parent not in parents]
@@ -244,12 +252,11 @@ def is_running(pid: int, started: int) -> bool:
 def _start(runtime: Path, begun: int | None) -> Daemon:
     socket = socket_path()
     pid = begun or _last(socket)
-    is_up = pid is not None and _is_up(socket, pid)
-    if pid is None or not (is_up or begun):  # another process's that hangs is not waited for again
+    if pid is None or (pid != begun and not _is_up(socket, pid)):
         pid = _spawned(runtime, socket)
     faults.reached("rclone started")
     try:
-        if is_up or (pid != begun and _is_up(socket, pid)):
+        if _is_up(socket, pid):
             return _known(socket, pid)
     except BaseException:
         _end(pid)

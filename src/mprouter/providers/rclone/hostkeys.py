@@ -175,6 +175,8 @@ def refusal(host: str, port: int, user: str, file: Path) -> str | None:
     """
     import subprocess
 
+    from mprouter.providers.rclone.sshconfig import quoted
+
     if "${" in str(file):
         return None
 
@@ -187,7 +189,7 @@ def refusal(host: str, port: int, user: str, file: Path) -> str | None:
         "NoHostAuthenticationForLocalhost": "no",
         "PreferredAuthentications": "none",
         "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": '"' + str(file).replace("%", "%%") + '"',
+        "UserKnownHostsFile": quoted(file),
     }
     words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     try:

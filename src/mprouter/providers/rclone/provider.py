@@ -15,7 +15,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
-from functools import cache, partial
 from itertools import chain, count, islice
 from pathlib import Path
 from time import monotonic
@@ -251,7 +250,7 @@ class RcloneProvider(ABC):
             options = read_options(
                 {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
             )
-            obtain = cache(partial(daemon.obtain, daemon.begin()))
+            obtain = daemon.begin()
             request = replace(request, conversation=_after(obtain, request.conversation))
             try:  # meanwhile
                 target = self.target(request, options)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase"]
+__all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase", "quoted"]
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -97,6 +97,11 @@ def needs_passphrase(key: Path) -> bool:
         return False
     size = int.from_bytes(head[15:19])  # after "openssh-key-v1\0" stands the name of the cipher
     return head[19 : 19 + size] != b"none"
+
+
+def quoted(path: str | Path) -> str:
+    """As ssh reads the path of a file: in quotes, and without variables."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
 
 
 def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]:

@@ -225,9 +225,12 @@ class Attempt:
         if name.port is not None:
             options["port"] = str(name.port)
         if "known_hosts" in self.options:
-            options |= {"UserKnownHostsFile": _path(self.options["known_hosts"]), "GlobalKnownHostsFile": "/dev/null"}
+            options |= {
+                "UserKnownHostsFile": sshconfig.quoted(self.options["known_hosts"]),
+                "GlobalKnownHostsFile": "/dev/null",
+            }
         elif not self.ssh.by_ssh:  # else it may stand under another name, in a file of its own
-            options["UserKnownHostsFile"] = _path(hostkeys.default_files()[0])
+            options["UserKnownHostsFile"] = sshconfig.quoted(hostkeys.default_files()[0])
         words = ["sshfs"]
         is_elsewhere = Path.home() != Path(pwd.getpwuid(os.getuid()).pw_dir)  # where ssh would look
         if is_elsewhere:
@@ -236,7 +239,7 @@ class Attempt:
         for each, value in options.items():
             words += ["-o", _escaped(f"{each}={value}" if value else each)]
         for key in self.ssh.keys if is_elsewhere or has_key else ():
-            words += ["-o", _escaped(f"IdentityFile={_path(key)}")]
+            words += ["-o", _escaped(f"IdentityFile={sshconfig.quoted(key)}")]
         host = f"[{name.host}]" if ":" in str(name.host) else name.host
         return [*words, "--", f"{logon.user}@{host}:{name.path}", str(self.mountpoint)]
 
@@ -256,11 +259,6 @@ def _password_logon(user: str, password: Secret) -> Logon:
             Status.ERROR_NOT_SUPPORTED, "sshfs types passwords on a terminal, which cannot be done with this one"
         )
     return Logon(user, password=password)
-
-
-def _path(path: str | Path) -> str:
-    """As ssh reads the path of a file: in quotes, and without variables."""
-    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
 
 
 def _escaped(option: str) -> str:

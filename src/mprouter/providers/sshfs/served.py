@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from mprouter.processes import started_at, wait_until
+from mprouter.processes import started_at, wait_until, words
 from mprouter.providers.rclone import mounts
 
 __all__ = ["ENDING", "KIND", "clear", "serving", "unmount"]
@@ -24,10 +24,10 @@ def serving(mountpoint: Path) -> dict[int, int]:
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
-            words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
+            said = words(int(process.name))
             if (
-                words[-1:] == [os.fsencode(mountpoint)]
-                and any(each.startswith(b"ssh_command=/bin/sh ") for each in words)  # which no person says
+                said[-1:] == [os.fsencode(mountpoint)]
+                and any(each.startswith(b"ssh_command=/bin/sh ") for each in said)  # which no person says
                 and (began := started_at(int(process.name)))
             ):
                 found[int(process.name)] = began
