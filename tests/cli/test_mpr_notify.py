@@ -160,6 +160,17 @@ def test_the_way_out_of_a_file_that_is_none_or_has_a_strange_name(mpr: Run, plac
     assert sorted(each.name for each in directory.iterdir()) == ["a directory.toml.broken", "nowhere.toml.broken"]
 
 
+def test_the_way_out_keeps_what_it_has_moved_away_before(mpr: Run, places: Places, resource: str) -> None:
+    directory = places.config / "notifyees.d"
+    directory.mkdir()
+    texts = ["", "enabled = true\nenabled = true\n"]
+    for text in texts:
+        (directory / "broken.toml").write_text(text)
+        subprocess.run(way_out(mpr("connect", resource, "Z:").stderr), check=True)
+        mpr("disconnect", "Z:")
+    assert sorted(each.read_text() for each in directory.iterdir()) == texts
+
+
 def test_the_way_out_of_the_system_s_is_the_system_s(mpr: Run, places: Places, resource: str) -> None:
     for above in (places.config, places.system):
         (above / "notifyees.d").mkdir()

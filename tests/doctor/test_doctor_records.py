@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -160,6 +161,19 @@ def test_broken_registrations_weigh_what_they_prevent(doctor: Examine, places: P
         "user/disabled": "notifyee-disabled-broken",
     }
     assert script.told() == []
+
+
+@pytest.mark.parametrize("text", ["target = \n", 'target = "command:/missing"\n', 'enabled = "\n'])
+def test_the_command_that_does_without_a_broken_one_ends_the_finding(
+    doctor: Examine, mpr: Command, places: Places, text: str
+) -> None:
+    for above in (places.config, places.system):
+        (above / "notifyees.d").mkdir()
+        (above / "notifyees.d" / "broken.toml").write_text(text)
+    for each in doctor().all:
+        program, *words = shlex.split(each["mend"].rpartition("to do without it: ")[2].strip("`"))
+        assert (mpr(*words) if program == "mpr" else subprocess.run([program, *words], check=True)).returncode == 0
+    assert doctor().codes <= {"notifyee-disabled-broken"}
 
 
 def test_registrations_that_cannot_be_read(ordinary_doctor: Examine, ordinary_user: OrdinaryUser) -> None:

@@ -18,7 +18,7 @@ SETTINGS = Kind(
     "settings-broken",
     Severity.ERROR,
     "The settings cannot be understood. Nothing can be connected or disconnected.",
-    "correct what is said, or move the file away: `mv {path} {path}.broken`",
+    "correct what is said, or move the file away: `mv --backup=numbered {path} {path}.broken`",
 )
 PROVIDER = Kind(
     "provider-unknown",

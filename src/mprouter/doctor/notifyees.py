@@ -16,13 +16,13 @@ REQUIRED = Kind(
     "notifyee-required-broken",
     Severity.ERROR,
     "It is required, so every connection that it concerns fails.",
-    "`mpr notify audit` and `mpr notify list` say more; to do without it: `mpr notify disable {name}`",
+    "`mpr notify audit` and `mpr notify list` say more; to do without it: `{command}`",
 )
 BROKEN = Kind(
     "notifyee-broken",
     Severity.WARNING,
     "It is not told of connections.",
-    "`mpr notify audit` and `mpr notify list` say more; to do without it: `mpr notify disable {name}`",
+    "`mpr notify audit` and `mpr notify list` say more; to do without it: `{command}`",
 )
 DISABLED = Kind(
     "notifyee-disabled-broken",
@@ -57,7 +57,9 @@ def registrations() -> Iterator[Finding]:
         for problem in _problems(each):
             kind = DISABLED if not each.enabled else REQUIRED if each.required else BROKEN
             line = f"line {problem.line}: " if problem.line else ""
-            yield kind.found(f"{each.id}: {line}{problem.message}", name=each.name)
+            command = registration.without(each.name, each.source, each.file) or ("mpr", "notify", "list")
+            name = (each.name, "--system") if each.source == "system" else each.name
+            yield kind.found(f"{each.id}: {line}{problem.message}", name=name, command=command)
 
 
 def unreadable(directory: Path) -> str | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mprouter.notify.host import Isolated
     from mprouter.notify.wire import Marks
 
-__all__ = ["DIRECTORY", "ENTRY_POINTS", "DropIns", "add", "check", "load", "read", "remove", "set_enabled"]
+__all__ = ["DIRECTORY", "ENTRY_POINTS", "DropIns", "add", "check", "load", "read", "remove", "set_enabled", "without"]
 
 DIRECTORY = "notifyees.d"
 """The directory of drop-in files, in the system directory and in the user's."""
@@ -418,19 +418,29 @@ def _way_out_of(registration: Registration) -> WayOut:
 
 
 def _way_out(name: str, source: str, file: Path | None) -> str | None:
+    words = without(name, source, file)
+    if not words:
+        return None
+    import shlex
+
+    root = "" if file is None or os.access(file.parent, os.W_OK) else ", as root"
+    return f"to do without it{root}: {shlex.join(words)}"
+
+
+def without(name: str, source: str, file: Path | None) -> tuple[str, ...]:
+    """The words of the command that ends the warnings of a registration which cannot be used; none if it is unknown.
+
+    name, source, file: the registration's.
+    """
     if file is None:
         found = (each.package for each in packages.entry_points(ENTRY_POINTS) if each.name == name)
         package = next(found, packages.UNKNOWN)
-        return None if package == packages.UNKNOWN else f"to do without it: pip uninstall {package}"
-    import shlex
-
+        return () if package == packages.UNKNOWN else ("pip", "uninstall", package)
     text = drop_in.read(file).text
     disabled = drop_in.parse(drop_in.switched(text, enabled=False))
     if not text or disabled.values.get("enabled", True) or not drop_in.NAME.fullmatch(name):
-        command = shlex.join(["mv", str(file), f"{file}.broken"])
-    else:
-        command = f"mpr notify disable {name}{' --system' if source == 'system' else ''}"
-    return f"to do without it{'' if os.access(file.parent, os.W_OK) else ', as root'}: {command}"
+        return ("mv", "--backup=numbered", str(file), f"{file}.broken")
+    return ("mpr", "notify", "disable", name, *(["--system"] if source == "system" else []))
 
 
 # -- writing ---------------------------------------------------------------------------------------------------
