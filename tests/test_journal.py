@@ -13,6 +13,7 @@ import pytest
 
 from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, NotifyInfo, Phase, Router, Status, WNetError
 from mprouter.history import History, event_of
+from mprouter.notify.context import LIMIT
 from mprouter.notify.model import Event
 from mprouter.providers.base import Mounted, Progress
 from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
@@ -119,6 +120,21 @@ def test_n19_the_journal_tells_who_is_owed_a_post_with_which_context(store: Stor
     assert (only(store).status, only(store).owed) == (Status.ERROR_BAD_NETPATH, ())
 
 
+@pytest.mark.parametrize("context", [{"at": {1, 2}}, "x" * (LIMIT + 1), float("inf")], ids=["set", "long", "inf"])
+def test_n19_who_left_a_context_that_cannot_be_kept_is_owed_a_post(
+    store: Store, history: History, context: object
+) -> None:
+    history.telling("user/a", 1)
+    history.left("user/a", context)
+    history.write()
+    assert only(store).owed == (Owed("user/a", 0),)
+    history.outcome(Status.WN_SUCCESS)
+    history.running("user/a", os.getpid())
+    history.posted("user/a")
+    history.write()
+    assert only(store).owed == ()
+
+
 def test_n11_another_attempt_is_in_the_journal(store: Store, history: History) -> None:
     history.telling("user/a", 1)
     history.left("user/a", {})
@@ -183,6 +199,29 @@ def test_an_operation_whose_process_has_the_id_of_another_one_was_cut_off(store:
     store.begin(History(store, ADD, None, "Z:").operation())
     pid, _ = owner.me()
     assert replace(only(store), owner_pid=pid, owner_start="an earlier boot/1").owner_alive() is False
+
+
+def test_n19_one_that_cannot_be_recovered_is_told_and_keeps_nobody_from_the_others(
+    places: Places, store_of_user: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del places
+    for name in ("Y:", "Z:"):
+        operation = History(store_of_user, ADD, None, name).operation()
+        store_of_user.begin(replace(operation, owner_start="an earlier boot/1"))
+
+    def strike(point: str) -> None:
+        if point == "settled" and only_once:
+            raise OverflowError(only_once.pop())
+
+    only_once = ["too large"]
+    monkeypatch.setattr("mprouter.faults.hook", strike)
+    with Router() as router:
+        failed, settled = router.recover()
+        assert failed.error is not None
+        assert "too large" in str(failed.error)
+        assert (settled.local_name, settled.status) == ("Y:", Status.ERROR_PROCESS_ABORTED)
+        assert [each.local_name for each in router.recover()] == ["Z:"]
+    assert store_of_user.operations() == []
 
 
 # -- an operation that nobody is told after ------------------------------------------------------------------------

@@ -75,6 +75,13 @@ def test_n3_restoring_notifies_nobody(router: Router, recorder: Recorder, resour
         ({"options": {"nonsense": "1"}}, Status.ERROR_INVALID_PARAMETER),
         ({"local": "Z:", "type": ResourceType.PRINT}, Status.ERROR_BAD_DEV_TYPE),
         ({"flags": ConnectFlag.UPDATE_PROFILE | ConnectFlag.TEMPORARY}, Status.ERROR_INVALID_PARAMETER),
+        ({"flags": 1 << 31}, Status.ERROR_INVALID_PARAMETER),
+        ({"flags": 1 << 63}, Status.ERROR_INVALID_PARAMETER),
+        ({"flags": -1}, Status.ERROR_INVALID_PARAMETER),
+        ({"flags": ConnectFlag.DEFERRED}, Status.ERROR_NOT_SUPPORTED),
+        ({"remote": "//files/projects", "flags": ConnectFlag.REQUIRE_PRIVACY}, Status.ERROR_NOT_SUPPORTED),
+        ({"type": 7}, Status.ERROR_INVALID_PARAMETER),
+        ({"persist": True, "flags": ConnectFlag.TEMPORARY}, Status.ERROR_INVALID_PARAMETER),
     ],
     ids=str,
 )
@@ -86,6 +93,52 @@ def test_n4_a_rejected_request_notifies_nobody(
     assert failure.value.status is status
     assert "secret" not in str(failure.value)
     assert recorder.told == []
+    assert router.connections() == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("remote", 5),
+        ("remote", None),
+        ("remote", b"file:///tmp"),
+        ("local", 5),
+        ("user", 5),
+        ("password", b"secret"),
+        ("provider", 5),
+        ("type", "DISK"),
+        ("persist", "no"),
+        ("overwrite", "no"),
+        ("flags", "0"),
+        ("options", ["read_only=yes"]),
+        ("options", {"read_only": True}),
+        ("options", {5: "yes"}),
+        ("owner", "window"),
+    ],
+)
+def test_n4_what_is_not_of_its_type_notifies_nobody_and_is_told_by_its_name(
+    router: Router, recorder: Recorder, resource: str, argument: str, value: object
+) -> None:
+    with pytest.raises(WNetError) as failure:
+        router.connect(**{"remote": resource, argument: value})  # type: ignore[arg-type]
+    assert failure.value.status is Status.ERROR_INVALID_PARAMETER
+    assert argument in str(failure.value)
+    assert "secret" not in str(failure.value)
+    assert recorder.told == []
+    assert router.connections() == []
+
+
+@pytest.mark.parametrize(("argument", "value"), [("name", 5), ("force", "no"), ("forget", "no"), ("later", None)])
+def test_n4_a_cancel_with_what_is_not_of_its_type_leaves_the_connection(
+    router: Router, recorder: Recorder, resource: str, argument: str, value: object
+) -> None:
+    router.connect(resource, "Z:")
+    recorder.told.clear()
+    with pytest.raises(WNetError, match=f"{argument} must be") as failure:
+        router.disconnect(**{"name": "Z:", argument: value})  # type: ignore[arg-type]
+    assert failure.value.status is Status.ERROR_INVALID_PARAMETER
+    assert recorder.told == []
+    assert [each.local_name for each in router.connections()] == ["Z:"]
 
 
 def test_n4_a_taken_local_name_notifies_nobody(router: Router, recorder: Recorder, resource: str) -> None:
@@ -254,3 +307,23 @@ def test_a_command_notifyee_in_a_drop_in_file_is_told(router: Router, places: Pl
         ("add", "pre", "Z:"),
         ("add", "post", "Z:"),
     ]
+
+
+@pytest.mark.parametrize("printed", ['{"context": 1e999}', json.dumps({"context": "x" * 100_000})], ids=["inf", "long"])
+def test_n7_a_command_whose_context_the_journal_cannot_keep_has_its_post(
+    router: Router, places: Places, resource: str, printed: str
+) -> None:
+    (places.home / "printed").write_text(printed)
+    hook = places.home / "hook"
+    hook.write_text(
+        f"#!/bin/sh\ncd {places.home}\n[ $MPR_PHASE = post ] || exec cat printed\n"
+        "echo $MPR_OPERATION >>told\ncat >context\n"
+    )
+    hook.chmod(0o700)
+    (places.config / "notifyees.d").mkdir()
+    (places.config / "notifyees.d" / "hook.toml").write_text(f'target = "command:{hook}"\n')
+    router.connect(resource, "Z:").close()
+    assert (places.home / "told").read_text() == "add\ncancel\n"
+    context = json.loads((places.home / "context").read_text())["context"]
+    assert context == json.loads(printed)["context"]
+    assert {each.status for each in Store().events()} == {0}

@@ -368,6 +368,14 @@ def test_a_text_of_an_event_that_is_a_book_is_cut(store: Store) -> None:
     assert store.events()[0].message == "x" * (events.MAX_TEXT - 1) + "…"
 
 
+@pytest.mark.parametrize(("flags", "kept"), [(1 << 63, (1 << 63) - 1), (-(1 << 70), -(1 << 63))])
+def test_a_number_of_an_event_that_sqlite_does_not_have_is_the_nearest_that_it_has(
+    store: Store, flags: int, kept: int
+) -> None:
+    store.record([event(flags=flags)])
+    assert [each.flags for each in store.events()] == [kept]
+
+
 def test_events_are_found_without_reading_them_all(store: Store) -> None:
     queries: list[str] = []
     with store._database.reading() as db:

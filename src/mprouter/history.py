@@ -184,11 +184,10 @@ class History:
 
     def left(self, notifyee: str, context: object) -> None:
         """The pre has left *context*; None = none, so that no post is owed (N6)."""
-        text = None if context is None else frozen(context)
-        if text is None:
+        if context is None:
             self._settle(notifyee)
-        else:
-            self._owe(Owed(notifyee, self._places[notifyee], text))
+        else:  # one that cannot be kept is not known to another process, which makes the post all the same
+            self._owe(Owed(notifyee, self._places[notifyee], frozen(context)))
 
     def posted(self, notifyee: str) -> None:
         """The post is made."""

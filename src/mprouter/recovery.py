@@ -174,7 +174,14 @@ class Recovery:
 
     def _recover_dead(self, operation: Operation) -> Recovered:
         cause = Status.ERROR_PROCESS_ABORTED, f"process {operation.owner_pid} {_end_of(operation.owner_pid)}"
-        return self._recover(operation, History.recovered(self._store, operation), cause)
+        try:
+            return self._recover(operation, History.recovered(self._store, operation), cause)
+        except WNetError:  # the store is unusable
+            raise
+        except Exception as error:  # noqa: BLE001 - one that cannot be recovered keeps nobody from all others
+            kind = "cancel" if "name" in operation.event else "add"
+            found = Recovered(kind, operation.remote_name, operation.local_name, operation.owner_pid)
+            return replace(found, error=_unsettled(found, error))
 
     # -- the connection ----------------------------------------------------------------------------------------
 

@@ -131,7 +131,10 @@ class Router:
         from mprouter.credentials import Credentials
         from mprouter.history import History
         from mprouter.notify.model import AddConnect
+        from mprouter.request import check_types
 
+        check_types(remote=remote, local=local, user=user, password=password, provider=provider, type=type)
+        check_types(persist=persist, overwrite=overwrite, flags=flags, options=options, owner=owner)
         if persist:
             flags |= ConnectFlag.UPDATE_PROFILE
         resource = NetResource(remote, None if local in {None, "*"} else str(local), ResourceType(type), provider)
@@ -188,6 +191,9 @@ class Router:
 
         Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, ERROR_WRITE_FAULT, or a notifyee's veto.
         """
+        from mprouter.request import check_types
+
+        check_types(name=name, force=force, forget=forget, later=later)
         self.recover()
         name = str(name)
         if force and self._is_given_up(name):
@@ -574,6 +580,7 @@ class Router:
         from mprouter.providers.claims import claimants
         from mprouter.providers.guard import Guarded
         from mprouter.providers.order import first_significant
+        from mprouter.request import check_flags
 
         name = parse_remote(resource.remote_name or "")
         local = parse_local(resource.local_name) if resource.local_name is not None else None
@@ -581,12 +588,7 @@ class Router:
             raise WNetError(
                 Status.ERROR_BAD_DEV_TYPE, "only disk resources can be connected to a local name", name=name.given
             )
-        if flags & ConnectFlag.UPDATE_PROFILE and flags & ConnectFlag.TEMPORARY:
-            raise WNetError(
-                Status.ERROR_INVALID_PARAMETER,
-                "CONNECT_UPDATE_PROFILE and CONNECT_TEMPORARY exclude each other",
-                name=name.given,
-            )
+        check_flags(flags, name)
         if resource.provider is not None:
             providers = [self._named(resource.provider)]
         else:

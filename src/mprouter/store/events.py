@@ -21,6 +21,8 @@ __all__ = ["MAX_TEXT", "TRIM_AT_ONCE", "Bounds", "last_calls", "read", "trim", "
 MAX_TEXT = 8192
 """How many characters of a text are kept."""
 
+_MAX = (1 << 63) - 1
+
 TRIM_AT_ONCE = 500
 """How many old events go at once, so that nobody waits long for them."""
 
@@ -91,7 +93,7 @@ def trim(db: Connection, bounds: Bounds) -> None:
 
 def _plain(value: object) -> object:
     if not isinstance(value, str):
-        return value
+        return value if type(value) is not int else min(max(value, -_MAX - 1), _MAX)  # SQLite has no larger ones
     text = value.encode(errors="backslashreplace").decode()  # what a notifyee says may hold halves of characters
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mprouter.connection import Connection
 from mprouter.credentials import Secret
 from mprouter.default import default_router
-from mprouter.names import looks_local, parse_local, parse_remote
+from mprouter.names import looks_local, parse_local
 from mprouter.providers.base import State
 from mprouter.resource import ConnectFlag, NetResource, ResourceType
 from mprouter.status import Status, WNetError
@@ -44,23 +44,6 @@ __all__ = [
 Password = str | Secret | None
 Authentication = tuple[str | None, Password] | None
 """A user name and a password, either of which may be None."""
-
-_KNOWN_FLAGS = sum(ConnectFlag) | (
-    constants.CONNECT_REQUIRE_INTEGRITY
-    | constants.CONNECT_REQUIRE_PRIVACY
-    | constants.CONNECT_WRITE_THROUGH_SEMANTICS
-    | constants.CONNECT_GLOBAL_MAPPING
-)
-
-_REFUSED = {
-    constants.CONNECT_WRITE_THROUGH_SEMANTICS: "what programs write is cached before it is sent",
-    constants.CONNECT_GLOBAL_MAPPING: "a connection is the user's who makes it",
-    constants.CONNECT_DEFERRED: "a connection is made at once",
-}
-"""Flags that ask for what cannot be had here: to pass them by would be to promise it."""
-
-_PROTECTED = {"sftp", "davs", "ftps", "file"}
-"""The networks that always encrypt and authenticate what they transport."""
 
 
 class UseConnection(NamedTuple):
@@ -215,18 +198,14 @@ def _add(
         )
     if to_choose and resource.dwType == constants.RESOURCETYPE_ANY:
         raise _invalid(resource, "a device cannot be chosen for a resource of any type", "give RESOURCETYPE_DISK")
-    if unknown := flags & ~_KNOWN_FLAGS:
-        raise _invalid(resource, f"the flags {unknown & 0xFFFFFFFF:#x} are not known", None)
-    remote = resource.lpRemoteName or ""
-    _check_promises(flags, remote)
     return default_router().connect(
-        remote,
+        resource.lpRemoteName or "",
         local,
         user=user or None,
         password=password,
         provider=provider_called(resource.lpProvider or None),
         type=ResourceType(resource.dwType),
-        flags=ConnectFlag(flags),
+        flags=ConnectFlag(flags & 0xFFFFFFFF),
         options=options,
         owner=owner,
     )
@@ -250,22 +229,7 @@ def _check_types(resource: object, password: object, user: object) -> None:
         raise TypeError(f"lpPassword must be a str, a Secret or None, not {type(password).__name__}")
 
 
-def _check_promises(flags: int, remote: str) -> None:
-    """Refuse flags that ask for what the connection would not have."""
-    for flag, why in _REFUSED.items():
-        if flags & flag:
-            raise WNetError(Status.ERROR_NOT_SUPPORTED, why, name=remote)
-    protection = constants.CONNECT_REQUIRE_INTEGRITY | constants.CONNECT_REQUIRE_PRIVACY
-    if flags & protection and parse_remote(remote).scheme not in _PROTECTED:
-        raise WNetError(
-            Status.ERROR_NOT_SUPPORTED,
-            "whether this network protects what it transports cannot be required",
-            name=remote,
-            hint="sftp:// and davs:// always do",
-        )
-
-
-def _invalid(resource: NETRESOURCE, why: str, hint: str | None) -> WNetError:
+def _invalid(resource: NETRESOURCE, why: str, hint: str) -> WNetError:
     return WNetError(Status.ERROR_INVALID_PARAMETER, why, name=resource.lpRemoteName, hint=hint)
 
 
