@@ -29,12 +29,15 @@ def dial(event: AddConnect | CancelConnect) -> Generator[Status | None, Status, 
         return
     if not str(event.resource.remote_name).endswith("unsteady"):
         pick_up()
-    status = yield
-    while status == Status.ERROR_CONNECTION_REFUSED:
-        pick_up()
-        status = yield Status.WN_RETRY
-    if status:
-        hang_up()
+    status = Status.WN_SUCCESS
+    try:
+        status = yield
+        while status == Status.ERROR_CONNECTION_REFUSED:
+            pick_up()
+            status = yield Status.WN_RETRY
+    finally:
+        if status:
+            hang_up()
 
 
 def pick_up() -> None:

@@ -159,6 +159,7 @@ def test_n14_the_same_as_variables(hook: Hook) -> None:
         "MPR_FLAGS=516",
         "MPR_FORCE=0",
         "MPR_LOCAL_NAME=Z:",
+        "MPR_MAY_RETRY=0",
         "MPR_OPERATION=add",
         "MPR_PHASE=pre",
         "MPR_PROVIDER=smb",
@@ -172,6 +173,7 @@ def test_n14_the_same_as_variables(hook: Hook) -> None:
         "MPR_FLAGS=1",
         "MPR_FORCE=1",
         "MPR_LOCAL_NAME=Z:",
+        "MPR_MAY_RETRY=0",
         "MPR_OPERATION=cancel",
         "MPR_PHASE=post",
         "MPR_PROVIDER=",
@@ -202,10 +204,8 @@ def test_variables_are_set_also_where_they_are_empty_and_not_those_of_an_outer_c
 def test_n15_the_environment_gets_nothing_but_the_documented_variables(hook: Hook) -> None:
     hook.tell(hook.script('tr "\\0" "\\n" </proc/$$/environ >"$HERE/told"'))
     names = {line.partition("=")[0] for line in hook.wrote("told").splitlines()}
-    assert {name for name in names if name.startswith("MPR_")} == {
-        f"MPR_{each}"
-        for each in "OPERATION PHASE STATUS REMOTE_NAME LOCAL_NAME PROVIDER FLAGS FORCE CONTEXT COMMAND".split()  # noqa: SIM905
-    }
+    documented = "OPERATION PHASE STATUS REMOTE_NAME LOCAL_NAME PROVIDER FLAGS FORCE MAY_RETRY CONTEXT COMMAND"
+    assert {name for name in names if name.startswith("MPR_")} == {f"MPR_{each}" for each in documented.split()}
     assert names - {*os.environ} == {name for name in names if name.startswith("MPR_")} | {NESTING_VARIABLE}
 
 

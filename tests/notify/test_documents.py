@@ -10,12 +10,18 @@ import pytest
 
 from mprouter import AddConnect, CancelConnect, ConnectFlag, NetResource, Status, WNetError
 from mprouter.notify.command import _told, _variables
-from mprouter.notify.dispatch import operate
+from mprouter.notify.dispatch import MAX_RETRIES, operate
 from mprouter.notify.model import Event, NotifyInfo, Phase, Told
 from mprouter.notify.registration import read
 from mprouter.plugins import drop_in
 
-DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "notifyees.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = (ROOT / "docs" / "notifyees.md").read_text()
+
+TUNNEL = """
+class tunnel:
+    up, reset, down = (lambda word=word: print(word) for word in ("up", "reset", "down"))
+"""
 
 ADD = AddConnect(NetResource(r"\\corp\projects", "Z:"))
 UNREACHABLE = Status.ERROR_NETWORK_UNREACHABLE
@@ -121,6 +127,8 @@ def test_the_shell_script_example(stage: Stage) -> None:
     assert stage.dialled() == ["up"]
     assert stage.play(target, UNREACHABLE)[1] is None  # it has it tried again
     assert stage.dialled() == ["up", "up"]
+    assert stage.play(target, *[UNREACHABLE] * 4)[1] is not None  # N11: the last time it is not heeded
+    assert stage.dialled() == ["up", "up", "up", "up", "down"]
     assert stage.play(target, Status.ERROR_ACCESS_DENIED)[1] is not None
     assert stage.dialled() == ["up", "down"]
     stage.play(target, event=AddConnect(ADD.resource, ConnectFlag.CURRENT_MEDIA))
@@ -162,6 +170,21 @@ def test_the_tables_name_every_variable_and_every_key() -> None:
         each for each in _variables(told) if each.startswith("MPR_")
     }
     assert {key for _, key in rows} == {*told}
+
+
+@pytest.mark.parametrize(
+    ("failures", "done"),
+    [(0, ["up"]), (2, ["up", "reset", "reset"]), (4, ["up", "reset", "reset", "reset", "reset", "down"])],
+)
+def test_n11_the_example_of_the_readme_takes_down_its_tunnel_where_the_server_stays_away(
+    stage: Stage, capsys: pytest.CaptureFixture[str], failures: int, done: list[str]
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"(?ms)^@mprouter\.notifyee\n.*?(?=^mprouter\.register)", readme)
+    target = stage.put("dial.py", f"import mprouter\nfrom mprouter import Status\n{TUNNEL}\n{example}")
+    _, error = stage.play(f"python:{target}:dial", *[UNREACHABLE] * failures)
+    assert (error is not None) == (failures > MAX_RETRIES)
+    assert capsys.readouterr().out.split() == done
 
 
 def section(title: str) -> str:

@@ -183,6 +183,7 @@ def _variables(told: dict[str, Any]) -> dict[str, str]:
         "MPR_PROVIDER": told["provider"] or "",
         "MPR_FLAGS": str(told["flags"]),
         "MPR_FORCE": str(int(told["force"])),
+        "MPR_MAY_RETRY": str(int(told["may_retry"])),
         "MPR_CONTEXT": context if len(context) <= MAX_VARIABLE else "",
         **nesting_environment(),
     }
