@@ -50,6 +50,40 @@ def test_a_notifyee_is_told_until_it_is_disabled_or_removed(mpr: Run, resource: 
     assert told() == 0
 
 
+TALKATIVE = """
+import os, sys
+
+def talkative(event):
+    print("before")
+    os.system("echo of a program")
+    if event.operation == "add" and event.resource.remote_name.endswith("forbidden"):
+        return 1223
+    status = yield
+    sys.stdout.write("after")
+"""
+
+
+def test_json_stands_alone_on_standard_output_whatever_notifyees_print(mpr: Run, places: Places, resource: str) -> None:
+    (places.config / "notifyees.d").mkdir()
+    for name, text in (("talkative.py", TALKATIVE), ("talkative.toml", 'target = "python:./talkative.py:talkative"')):
+        (places.config / "notifyees.d" / name).write_text(text.replace("./", f"{places.config}/notifyees.d/"))
+    printed = {"before", "of a program", "after"}
+    for words in (
+        ("connect", resource, "Z:", "--json"),
+        ("disconnect", "Z:", "--json"),
+        ("connect", resource, "Z:", "--provider", "file", "--json"),  # which click reads
+        ("disconnect", "--all", "--json"),
+    ):
+        ran = mpr(*words)
+        assert ran.returncode == 0, ran.stderr
+        json.loads(ran.stdout)
+        assert all(ran.stderr.count(each) == 1 for each in printed)
+    ran = mpr("connect", f"{resource}/forbidden", "Z:", "--json")
+    assert json.loads(ran.stdout)["status"] == "WN_CANCEL"
+    assert "before" in ran.stderr
+    assert "of a program" in mpr("connect", resource, "Z:").stdout
+
+
 def test_what_a_notifyee_logs_by_itself_is_shown_as_all_else_is(places: Places, resource: str) -> None:
     def mpr(*words: str) -> str:  # a process that has loaded nothing before
         ran = subprocess.run([sys.executable, "-m", "mprouter", *words], capture_output=True, text=True, check=True)

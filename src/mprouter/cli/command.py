@@ -105,7 +105,8 @@ class Command(Explained):
         """Run it. Whatever it raises becomes one line, or a JSON object, and an exit code."""
         from mprouter.cli.running import running
 
-        with running(debug=ctx.meta.get(_VERBOSE, False)):
+        as_json = bool(ctx.params.get("as_json"))
+        with running(debug=ctx.meta.get(_VERBOSE, False), json=as_json):
             try:
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -113,7 +114,7 @@ class Command(Explained):
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told here, once, whatever it is
                 from mprouter.cli import failure
 
-                ctx.exit(failure.tell(error, json=bool(ctx.params.get("as_json")), failed=self.failed))
+                ctx.exit(failure.tell(error, json=as_json, failed=self.failed))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, then the options."""

@@ -11,7 +11,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.options import option
-from mprouter.cli.output import OutputLost, is_terminal, say, say_error
+from mprouter.cli.output import OutputLost, is_terminal, say, say_error, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,11 +106,11 @@ def _wait() -> None:
     import signal
     import time
 
-    if sys.platform != "linux" or sys.stdout is None:
+    if sys.platform != "linux" or stdout() is None:
         time.sleep(_LOOK_AGAIN)
         return
     reader = select.poll()
-    reader.register(sys.stdout.fileno(), 0)
+    reader.register(stdout().fileno(), 0)
     if any(event & select.POLLERR for _, event in reader.poll(0)):
         raise OutputLost("nobody reads it", reader_gone=True)
     signal.sigtimedwait({signal.SIGIO}, _LOOK_AGAIN)

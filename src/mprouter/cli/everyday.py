@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int | None:
         return None
     from mprouter.cli.running import running
 
-    with running():
+    with running(json="as_json" in values):
         try:
             if words[0] == "list":
                 from mprouter.cli import listing

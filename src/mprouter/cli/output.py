@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mprouter.terminal import plain
@@ -19,7 +19,9 @@ __all__ = [
     "RED",
     "YELLOW",
     "OutputLost",
+    "alone",
     "counted",
+    "diverted",
     "is_terminal",
     "plain",
     "say",
@@ -27,6 +29,7 @@ __all__ = [
     "say_json",
     "say_table",
     "size",
+    "stdout",
     "styled",
 ]
 
@@ -45,13 +48,69 @@ class OutputLost(Exception):
         self.reader_gone = reader_gone
 
 
+_own: Any = None
+
+
+def stdout() -> Any:
+    """The stream that ``say`` prints to; None if there is none."""
+    return sys.stdout if _own is None else _own
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """With nothing on standard output but what ``say`` prints: what notifyees print, say, goes to standard error."""
+    global _own  # noqa: PLW0603 - a process has one
+    try:
+        is_there = sys.stdout.fileno() == 1
+    except (AttributeError, OSError, ValueError):  # it is closed, or an object that keeps what is printed
+        is_there = False
+    if not is_there:
+        yield
+        return
+    with open(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors) as own:  # noqa: PTH123
+        try:
+            with diverted(2, 1):
+                _own = own
+                yield
+        finally:
+            _own = None
+
+
+@contextmanager
+def diverted(descriptor: int, *standard: int) -> Iterator[None]:
+    """With these *standard* streams going to *descriptor*, also what C code and programs write there."""
+    saved = {}
+    _flush()
+    try:
+        for each in standard:
+            with suppress(OSError):  # it is closed
+                saved[each] = os.dup(each)
+                os.dup2(descriptor, each)
+        yield
+    finally:
+        _flush()
+        for each, before in saved.items():
+            os.dup2(before, each)
+            os.close(before)
+
+
+def _flush() -> None:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    if "ctypes" in sys.modules:  # a library may have written too
+        import ctypes
+
+        ctypes.CDLL(None).fflush(None)
+
+
 def say(text: str | bytes, *, is_line: bool = True) -> None:
     """Print *text* on standard output, as a line unless it is none or bytes. Raises ``OutputLost``."""
     try:
-        _print(f"{text}\n" if is_line and isinstance(text, str) else text, sys.stdout)
+        _print(f"{text}\n" if is_line and isinstance(text, str) else text, stdout())
     except OSError as error:
         with suppress(OSError, ValueError):  # else Python complains at its end that the rest was not written
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout().fileno())
         words = f"standard output cannot be written: {error.strerror}"
         raise OutputLost(words, reader_gone=isinstance(error, BrokenPipeError)) from error
 
@@ -83,7 +142,7 @@ def say_json(value: Any) -> None:
     """Print *value* as JSON: on a terminal over several lines, else on one. All of it is ASCII, so any name passes."""
     import json
 
-    say(json.dumps(value, indent=2 if is_terminal(sys.stdout) else None))
+    say(json.dumps(value, indent=2 if is_terminal(stdout()) else None))
 
 
 def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

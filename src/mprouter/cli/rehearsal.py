@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from tempfile import TemporaryFile
 
+from mprouter.cli.output import diverted
 from mprouter.frozen import frozen
 from mprouter.names import parse_remote
 from mprouter.notify.dispatch import operate
@@ -73,40 +72,12 @@ class _Listening:
         self.printed = ""
         with TemporaryFile() as file:
             try:
-                with _writing_to(file.fileno()):
+                with diverted(file.fileno(), 1, 2):
                     return self._call(info, event)
             finally:
                 file.seek(0)
                 here = file.read(_MAX_PRINTED).decode("utf-8", "replace")
                 self.printed = here + str(getattr(self._call, "printed", ""))
-
-
-@contextmanager
-def _writing_to(descriptor: int) -> Iterator[None]:
-    """With standard output and standard error going to *descriptor*, also those of C code and of programs."""
-    saved = {}
-    _flush()
-    try:
-        for each in (1, 2):
-            with suppress(OSError):  # it is closed
-                saved[each] = os.dup(each)
-                os.dup2(descriptor, each)
-        yield
-    finally:
-        _flush()
-        for each, before in saved.items():
-            os.dup2(before, each)
-            os.close(before)
-
-
-def _flush() -> None:
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    if "ctypes" in sys.modules:  # a library may have written too
-        import ctypes
-
-        ctypes.CDLL(None).fflush(None)
 
 
 def is_answer(answer: int) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 
 from mprouter import log
 from mprouter.cli import later
-from mprouter.cli.output import plain, say_error
+from mprouter.cli.output import alone, plain, say_error
 
 __all__ = ["Ended", "running"]
 
@@ -22,10 +22,13 @@ class Ended(KeyboardInterrupt):
 
 
 @contextmanager
-def running(*, debug: bool = False) -> Iterator[None]:
-    """Around all that a command does, once its words are read. debug: show everything that is logged."""
+def running(*, debug: bool = False, json: bool = False) -> Iterator[None]:
+    """Around all that a command does, once its words are read.
+
+    debug: show everything that is logged. json: it prints JSON, which nothing else is to come between.
+    """
     later.end()
-    with _messages(debug=debug), _signals():
+    with _messages(debug=debug), _signals(), alone() if json else nullcontext():
         yield
 
 
