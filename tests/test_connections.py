@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mprouter import ConnectFlag, Router, State, Status, WNetError
-from mprouter.names import DRIVE_LETTERS
+from mprouter.names import DRIVE_LETTERS, parse_remote
+from mprouter.store import Remembered, Store
 from recorder import Recorder
 from sandbox import Command, Places
 
@@ -71,6 +72,19 @@ def test_c1_unusable_local_names(router: Router, places: Places, resource: str, 
     assert places.mounts() == []
 
 
+def test_c1_a_directory_in_a_connection_is_no_local_name(
+    router: Router, places: Places, local_root: Path, resource: str
+) -> None:
+    outer = router.connect(resource, "Z:")
+    (local_root / "below").mkdir()
+    (places.home / "link").symlink_to(outer.path)
+    for local in (outer.path / "below", outer.path / "new", places.home / "link" / "new"):
+        assert status_of(router.connect, local_root.parent.as_uri(), local) is Status.ERROR_BAD_DEVICE
+    assert [each.path for each in router.connections()] == [outer.path]
+    assert sorted(each.name for each in local_root.iterdir()) == ["README", "below"]
+    outer.close()
+
+
 def test_c2_free_letters_are_picked_from_the_end(router: Router, places: Places, resource: str) -> None:
     router.connect(resource, "Y:")
     (places.drives / "X").mkdir()
@@ -93,6 +107,17 @@ def test_c3_only_a_successful_connection_with_a_local_name_is_remembered(
     router.connect(resource, persist=True)
     status_of(router.connect, (local_root / "missing").as_uri(), "X:", persist=True)
     assert [each.local_name for each in router.connections(remembered=True)] == ["Z:"]
+
+
+def test_c3_a_name_that_is_remembered_for_another_resource_is_not_remembered_for_this_one(
+    router: Router, store: Store, local_root: Path, resource: str
+) -> None:
+    router.connect(resource, "Z:")
+    other = (local_root.parent).as_uri()
+    store.remember(Remembered("Z:", other, parse_remote(other).canonical, None, None, 1, {}, 0.0))  # as an import does
+    (present,), (remembered,) = router.connections(), router.connections(remembered=True)
+    assert (present.remote_name, present.remembered) == (resource, False)
+    assert (remembered.remote_name, remembered.state) == (other, None)
 
 
 def test_c4_a_local_name_has_one_connection(router: Router, resource: str) -> None:

@@ -234,11 +234,14 @@ class Router:
         remembered: instead those that are remembered, with the state None where they are not connected.
         """
         self.recover()
-        present = self._connections([entry for entry in self._store.entries() if entry.phase != "adding"])
+        entries = [entry for entry in self._store.entries() if entry.phase != "adding"]
+        present = self._connections(entries)
         if not remembered:
             return present
-        by_local = {each.local_name: each for each in present}
-        return [by_local.get(each.local_name) or _only_remembered(each) for each in self._store.remembered()]
+        known = {(entry.local_name, entry.canonical): each for entry, each in zip(entries, present, strict=True)}
+        return [
+            known.get((each.local_name, each.canonical)) or _only_remembered(each) for each in self._store.remembered()
+        ]
 
     def connection(self, name: str | Path) -> Connection:
         """What is connected or remembered under a local name, or deviceless to a resource (``NPGetConnection``).
@@ -588,6 +591,8 @@ class Router:
             raise WNetError(
                 Status.ERROR_BAD_DEV_TYPE, "only disk resources can be connected to a local name", name=name.given
             )
+        if local is not None and local.startswith("/"):
+            self._check_outside(local)
         check_flags(flags, name)
         if resource.provider is not None:
             providers = [self._named(resource.provider)]
@@ -611,6 +616,19 @@ class Router:
             if not letters:
                 raise WNetError(Status.ERROR_NO_MORE_DEVICES, name=name.given)
         return _Request(name, local, letters, resource, credentials, flags, options, conversation, providers, overwrite)
+
+    def _check_outside(self, local: str) -> None:
+        """Refuse a directory in one of our connections: it would be made on the server, and keep that in use."""
+        path = Path(local)
+        real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 - a circle of links is no error here
+        around = self._store.around(local) or self._store.around(real)
+        if around is not None:
+            raise WNetError(
+                Status.ERROR_BAD_DEVICE,
+                f"it lies in what is connected to {around.remote_name} at {around.local_name or around.path}",
+                name=local,
+                hint="give a directory of this machine",
+            )
 
     def _claim(self, request: _Request, history: History) -> Entry:
         """C2, C4: the local name is this operation's from here on, in every process; and the journal knows of it."""
@@ -1097,7 +1115,7 @@ class Router:
     def _connections(self, entries: Sequence[Entry], states: Sequence[State] | None = None) -> list[Connection]:
         """As callers hold them. states: None = as their providers say."""
         is_named = any(each.local_name is not None for each in entries)
-        remembered = {each.local_name for each in self._store.remembered()} if is_named else ()
+        remembered = {(each.local_name, each.canonical) for each in self._store.remembered()} if is_named else ()
         return [
             Connection(
                 entry.remote_name,
@@ -1105,7 +1123,7 @@ class Router:
                 entry.provider,
                 entry.user,
                 Path(entry.path),
-                remembered=entry.local_name in remembered,
+                remembered=(entry.local_name, entry.canonical) in remembered,
                 state=state,
                 options=entry.options,
                 _cancel=partial(self._close, entry.id),

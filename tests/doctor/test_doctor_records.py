@@ -95,8 +95,14 @@ def test_a_store_of_a_newer_version_and_one_of_another_program(doctor: Examine, 
 
 def test_a_store_that_cannot_be_written(ordinary_doctor: Examine, ordinary_user: OrdinaryUser) -> None:
     assert ordinary_user.mpr("list").returncode == 0
-    (ordinary_user.places.state / "mprouter.db").chmod(0o400)
-    assert ordinary_doctor().codes == {"store-unusable"}
+    file = ordinary_user.places.state / "mprouter.db"
+    file.chmod(0o400)
+    assert ordinary_user.mpr("list").returncode == 0
+    assert file.with_name("mprouter.db-shm").stat().st_mode & 0o777 == 0o400, "SQLite makes it like the file"
+    file.chmod(0o600)
+    assert ordinary_doctor().codes == {"store-barred"}
+    assert ordinary_doctor("--fix").codes == set()
+    assert ordinary_user.mpr("disconnect", "Z:").stderr.startswith("mpr: Z: not connected")
 
 
 def test_a_directory_in_the_place_of_the_store(doctor: Examine, places: Places) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,13 @@ UNUSABLE = Kind(
     Severity.ERROR,
     "The file that says what is connected and remembered cannot be read or written. Nothing can be connected.",
     "see whose it is, who holds it, and whether its disk is well: `ls -la {path}`, `fuser {path}`, `df {path}`",
+)
+BARRED = Kind(
+    "store-barred",
+    Severity.ERROR,
+    "You may not write a file of the store. Nothing can be connected or disconnected.",
+    "`chmod 600 {path}`; if it is not yours, as root: `chown {user} {path}`",
+    "gives you the right, if the file is yours",
 )
 INTERRUPTED = Kind(
     "operation-interrupted",
@@ -119,7 +126,8 @@ def integrity() -> Iterator[Finding]:
         yield DAMAGED.found(f"{store.path}: {'; '.join(problems)}")
     for file in (store.path.with_name(store.path.name + suffix) for suffix in ("", "-wal", "-shm")):
         if _is_barred(file):
-            yield UNUSABLE.found(f"{file}: you may not write it", path=file)
+            fix = partial(_admit, file) if file.stat().st_uid == os.geteuid() else None
+            yield BARRED.found(f"{file}: you may not write it", path=file, user=os.geteuid(), fix=fix)
 
 
 def _unusable(error: WNetError, path: Path) -> Finding:
@@ -142,6 +150,11 @@ def _is_barred(file: Path) -> bool:
         return not os.access(file, os.R_OK | os.W_OK) and file.stat().st_ino == before.st_ino
     except FileNotFoundError:
         return False
+
+
+def _admit(file: Path) -> None:
+    with suppress(FileNotFoundError):  # it has gone with the process that used it
+        file.chmod(0o600)
 
 
 def journal(providers: Sequence[Provider]) -> Iterator[Finding]:

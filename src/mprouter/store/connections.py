@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from mprouter.store import owner
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 __all__ = [
+    "around",
     "begin_anew",
     "begin_cancel",
     "by_id",
@@ -80,6 +82,12 @@ def by_remote(db: Connection, canonical: str) -> list[Entry]:
 def occupant(db: Connection, local_name: str | None, path: str) -> Entry | None:
     """The one that has this local name or mount point: ``Z:`` and its directory are two names of one place."""
     return _one(db.execute(f"{_SELECT} WHERE local_name = ? OR path = ? LIMIT 1", [local_name, path]).fetchone())
+
+
+def around(db: Connection, path: str) -> Entry | None:
+    """The one that *path* lies in, and not at."""
+    above = [str(each) for each in PurePath(path).parents]
+    return _one(db.execute(f"{_SELECT} WHERE path IN ({', '.join('?' * len(above))}) LIMIT 1", above).fetchone())
 
 
 def complete(

@@ -233,6 +233,11 @@ class Store:
         with self._database.reading() as db:
             return connections.by_local_name(db, local_name)
 
+    def around(self, path: str) -> Entry | None:
+        """The connection or claim in whose directory *path* lies."""
+        with self._database.reading() as db:
+            return connections.around(db, path)
+
     def by_id(self, id: int) -> Entry | None:  # noqa: A002
         """The connection or claim with this id."""
         with self._database.reading() as db:
