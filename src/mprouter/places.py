@@ -100,18 +100,37 @@ def private(path: Path) -> Path:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Keep every other process of the user out of what is inside.
+    """Keep every other process of the user out of what is inside; what this one forks meanwhile has no part in it.
 
     wait: for one that is inside; else raises ``BlockingIOError``.
     """
     import fcntl
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    _locks.add(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
-        os.close(descriptor)
+        if descriptor in _locks:  # else this is such a fork
+            _locks.remove(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # for those, too, that have not let go yet
+            os.close(descriptor)
+
+
+_locks: set[int] = set()
+"""The open files by which this process has locks, or waits for them."""
+
+
+def _let_go() -> None:
+    """A fork shares its parent's locks for as long as it has their files open."""
+    for each in _locks:
+        os.close(each)
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _moved(place: str) -> Path | None:

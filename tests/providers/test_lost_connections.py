@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,43 @@ def test_c6_unsent_data_of_a_killed_rclone_is_sent_by_the_next_connection(
     assert (share.root / "log").read_text() == "first line\nsecond line\n"
 
 
+def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_is_sent(
+    share: Share, connections: Connections
+) -> None:
+    share.put("changed", "short")
+    mounted = connections.connect(share)
+    full, empty = {"read", "changed", "continued", "removed", "renamed"}, {"empty", "empty and removed"}
+    for name in full | empty:
+        (mounted.mountpoint / name).write_text("" if name in empty else f"{name}, and long\n")
+    wait_for(lambda: connections.queued(mounted) == full | empty, "rclone to be told of the closes")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    again = connections.connect(share)
+    left = {each.name for each in again.mountpoint.iterdir()}  # which rclone does not read anew for some seconds
+    wait_for(lambda: not connections.queued(again), "rclone to have sent all")
+    assert left == full | empty
+    for name in ("read", "changed"):
+        assert (again.mountpoint / name).read_text() == f"{name}, and long\n"
+    with (again.mountpoint / "continued").open("a") as file:
+        file.write("and longer\n")
+    (again.mountpoint / "removed").unlink()
+    (again.mountpoint / "empty and removed").unlink()
+    (again.mountpoint / "renamed").rename(again.mountpoint / "another name")
+    connections.disconnect(again)
+    assert {each.name: each.read_text() for each in share.root.iterdir()} == {
+        "read": "read, and long\n",
+        "changed": "changed, and long\n",
+        "continued": "continued, and long\nand longer\n",
+        "another name": "renamed, and long\n",
+        "empty": "",
+    }
+
+
+def by_key(share: Share, server: SftpServer) -> Share:
+    """The same by another way to log on, which is for rclone what another password is: another file system."""
+    return Share(share.provider, share.url, share.root, options={**share.options, "key_file": str(server.key)})
+
+
 def test_c6_unsent_data_is_sent_although_the_password_has_changed(
     sftp_share: Share,
     sftp_server: SftpServer,
@@ -84,14 +124,35 @@ def test_c6_unsent_data_is_sent_although_the_password_has_changed(
     (mounted.mountpoint / "report").write_text("important")
     connections.kill_rclone()
     connections.disconnect(mounted)
-    # another way to log on is for rclone what another password is: another file system
-    by_key = Share(
-        sftp_share.provider,
-        sftp_share.url,
-        sftp_share.root,
-        options={**sftp_share.options, "key_file": str(sftp_server.key)},
-    )
-    connections.disconnect(connections.connect(by_key))
+    connections.disconnect(connections.connect(by_key(sftp_share, sftp_server)))
+    assert (sftp_share.root / "report").read_text() == "important"
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_c6_unsent_data_outlives_that_its_move_to_another_password_is_cut_off(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "report").write_text("important")
+    wait_for(lambda: connections.queued(mounted), "rclone to be told of the close")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    steps = count()
+
+    def stopping(real: Callable[..., object]) -> Callable[..., object]:
+        def call(path: Path, *arguments: object, **named: object) -> object:
+            if "report" in path.name and next(steps) == step:
+                raise KeyboardInterrupt
+            return real(path, *arguments, **named)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for place, name in ((shutil, "copy2"), (Path, "replace"), (Path, "unlink")):
+            patched.setattr(place, name, stopping(getattr(place, name)))
+        with pytest.raises(KeyboardInterrupt):
+            connections.connect(by_key(sftp_share, sftp_server))
+    connections.disconnect(connections.connect(sftp_share))
     assert (sftp_share.root / "report").read_text() == "important"
 
 

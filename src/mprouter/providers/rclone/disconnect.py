@@ -29,7 +29,7 @@ from mprouter.providers.rclone.hold import (
 )
 from mprouter.providers.rclone.mend import Server
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import adopt, check_room, clear, unsent
+from mprouter.providers.rclone.unsent import adopt, check_room, clear, take_up, unsent
 from mprouter.status import Status, WNetError
 
 __all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "in_use", "leave", "settle"]
@@ -145,8 +145,9 @@ def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
             return False
         _end(rclone, handle)
         with mounting():
-            adopt(rclone, handle.fs.partition(":")[0], handle.fs)
+            left = adopt(rclone, handle.fs.partition(":")[0], handle.fs)
             mount(rclone, handle.fs, handle.mountpoint, name.given, options)
+            take_up(rclone, handle.fs, handle.mountpoint, left)
         return True
     return False
 

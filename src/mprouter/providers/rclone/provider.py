@@ -46,7 +46,7 @@ from mprouter.providers.rclone.hold import NOTICED, end_idle, is_detached, mount
 from mprouter.providers.rclone.logons import Logon, other_ways
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import adopt, is_member, note, waiting
+from mprouter.providers.rclone.unsent import adopt, is_member, note, take_up, waiting
 from mprouter.resource import NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status, WNetError
 
@@ -423,6 +423,7 @@ class RcloneProvider(ABC):
             "CacheMinFreeSpace": KEPT_FREE,
             "CaseInsensitive": self.case_insensitive,
         }
+        left: list[str] = []
         try:
             with mounting():
                 if not target.read_only:
@@ -437,7 +438,7 @@ class RcloneProvider(ABC):
                         provider=self.name,
                         options=request.options,
                     )
-                    adopt(rclone, family, fs)
+                    left = adopt(rclone, family, fs)
                 rclone.call(
                     "mount/mount",
                     timeout=120,
@@ -446,6 +447,7 @@ class RcloneProvider(ABC):
                     vfsOpt=options,
                     mountOpt={"DeviceName": request.name.given},
                 )
+                take_up(rclone, fs, mountpoint, left)
                 cache = rclone.call("vfs/stats", fs=fs).get("diskCache")
         except BaseException as error:
             _take_back(rclone, mountpoint)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mprouter import places, reserve
@@ -35,6 +36,7 @@ __all__ = [
     "note",
     "options_of",
     "resource_of",
+    "take_up",
     "unsent",
     "waiting",
 ]
@@ -44,6 +46,9 @@ log = Log("mprouter.providers")
 ROOM = 1 << 20
 """Bytes that must be free on the cache's disk: an rclone that cannot describe an unsent file deletes it."""
 
+
+_PATIENCE = 5.0
+"""Seconds for which a connection sends empty files first; of any others rclone is left to send them."""
 
 _NO_ROOM = "(?i)no space left|remaining disk space|quota exceeded"
 
@@ -126,16 +131,17 @@ def waiting() -> list[Waiting]:
     return found
 
 
-def adopt(rclone: Daemon, family: str, fs: str) -> int:
-    """Move what other members of *family* have left unsent to the directories of *fs*, mended; how many files.
+def adopt(rclone: Daemon, family: str, fs: str) -> list[str]:
+    """Move what other members of *family* have left unsent to the directories of *fs*, mended.
 
-    family: what the names of all file systems for one resource and user begin with. The caller keeps others from
-    starting one. Raises ``Refused``, ``OSError`` and ``WNetError``, ERROR_DISK_FULL among them; nothing is lost then.
+    Returns the paths of what rclone finds unsent there when it begins with *fs*: see ``take_up``. family: what the
+    names of all file systems for one resource and user begin with. The caller keeps others from starting one. Raises
+    ``Refused``, ``OSError`` and ``WNetError``, ERROR_DISK_FULL among them; nothing is lost then.
     """
     cache, living = rclone.cache, {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
-    name = fs.partition(":")[0]
+    name, _, root = fs.partition(":")
     if name in living:
-        return 0
+        return []
     check_room(cache)
     if stuck := _mend(rclone, name, fs):
         _put_off(cache, name, f"{family}-0", stuck)
@@ -145,8 +151,48 @@ def adopt(rclone: Daemon, family: str, fs: str) -> int:
             if left.name not in living and left.name != name and is_member(left.name, family):
                 moved += _move(cache, left.name, name, but=_mend(rclone, left.name, fs))
     if moved:
-        log.warning("%d files that were not sent by an earlier connection will be sent by this one", moved)
-    return moved
+        files = "1 file that was" if moved == 1 else f"{moved} files that were"
+        log.warning("%s not sent by an earlier connection will be sent by this one", files)
+    until = monotonic() + _PATIENCE
+    found = unsent(cache / "vfsMeta" / name / root.strip("/"))
+    return [each.path for each in found if each.size or monotonic() > until or not _is_sent(rclone, fs, each.path)]
+
+
+def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Iterable[str]) -> None:
+    """Have rclone know the files *paths*, which ``adopt`` returned, for those that it sends; right after the mount.
+
+    What rclone finds unsent when it begins it sends, but without connecting it with the file in its directory, which
+    would be empty as soon as it is sent, and removed or renamed in vain (rclone/rclone#9876): unless the file is
+    opened before. One that was sent in this moment is forgotten instead, and found on the server.
+    """
+    opened = []
+    for path in paths:
+        with suppress(OSError), (mountpoint / path).open("rb", buffering=0) as file:
+            file.read(1)
+            opened.append(path)
+    if opened:
+        from mprouter.providers.rclone.rc import Refused
+
+        name, _, root = fs.partition(":")
+        waiting = {each.path for each in unsent(rclone.cache / "vfsMeta" / name / root.strip("/"))}
+        for path in opened:
+            if path not in waiting:
+                with suppress(Refused):
+                    rclone.call("vfs/forget", fs=fs, file=path)
+
+
+def _is_sent(rclone: Daemon, fs: str, path: str) -> bool:
+    """Send the empty file *path* now, since to open one does not do for ``take_up``; False if that cannot be."""
+    from mprouter.providers.rclone.rc import Refused
+
+    name, _, root = fs.partition(":")
+    meta, data = (rclone.cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
+    try:
+        rclone.call("operations/copyfile", timeout=60, srcFs=str(data), srcRemote=path, dstFs=fs, dstRemote=path)
+    except Refused:
+        return False
+    (meta / path).unlink()
+    return True
 
 
 def check_room(cache: Path) -> None:
@@ -187,6 +233,8 @@ def _move(cache: Path, old: str, new: str, *, but: Collection[Path]) -> int:
 
     but: descriptions of what stays.
     """
+    import shutil
+
     moved = 0
     for file in set(_dirty(cache / "vfsMeta" / old)) - set(but):
         inner = file.relative_to(cache / "vfsMeta" / old)
@@ -195,9 +243,12 @@ def _move(cache: Path, old: str, new: str, *, but: Collection[Path]) -> int:
             continue  # written again since
         for each in (meta, data):
             each.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy = meta.with_name(f".{meta.name}.new")
+        shutil.copy2(file, copy)
+        copy.replace(meta)  # in this order, since data without a description would be dropped
         with suppress(FileNotFoundError):  # an earlier attempt was cut short after this step
             (cache / "vfs" / old / inner).replace(data)
-        file.replace(meta)
+        file.unlink()
         moved += 1
     if not but:
         _drop(cache, old)

@@ -1,0 +1,55 @@
+"""The locks by which processes of one user keep out of each other's way, and forks, which share open files (N18)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mprouter.places import locked
+
+
+def is_taken(lock: Path) -> bool:
+    try:
+        with locked(lock, wait=False):
+            return False
+    except BlockingIOError:
+        return True
+
+
+def test_a_lock_keeps_others_out_until_its_block_ends(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with locked(lock):
+        assert is_taken(lock)
+    assert not is_taken(lock)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_n18_a_fork_does_not_keep_the_lock_of_the_process_that_it_came_from(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    reading, writing = os.pipe()
+    with locked(lock):
+        child = os.fork()
+        if child == 0:
+            os.close(writing)
+            os.read(reading, 1)  # until its parent lets it end
+            os._exit(0)
+    try:
+        assert not is_taken(lock)
+    finally:
+        os.close(writing)
+        os.close(reading)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_n18_a_fork_that_leaves_the_block_does_not_end_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    forked = 1
+    with locked(lock):
+        forked = os.fork()
+        if forked:
+            assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 0
+    if not forked:
+        os._exit(not is_taken(lock))
