@@ -327,3 +327,70 @@ def test_n7_a_command_whose_context_the_journal_cannot_keep_has_its_post(
     context = json.loads((places.home / "context").read_text())["context"]
     assert context == json.loads(printed)["context"]
     assert {each.status for each in Store().events()} == {0}
+
+
+class Wordless(Exception):
+    """One that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("it has no words")
+
+
+def says(message: object) -> object:
+    class Sayer:
+        def add_connect_notify(self, info: NotifyInfo, _: AddConnect) -> None:
+            setattr(info, "message", message)  # noqa: B010 - it is no text
+
+    return Sayer()
+
+
+def raises(error: Exception) -> object:
+    def raiser(_: AddConnect | CancelConnect) -> None:
+        raise error
+
+    return raiser
+
+
+class Incomparable(dict[str, int]):
+    """A context that cannot be compared."""
+
+    __hash__ = dict.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("it cannot be compared")
+
+
+def leaves(context: object) -> object:
+    class Leaver:
+        def add_connect_notify(self, info: NotifyInfo, _: AddConnect) -> None:
+            info.context = context
+
+    return Leaver()
+
+
+@pytest.mark.parametrize(
+    ("odd", "status"),
+    [
+        (says(5), OK),
+        (says(2**80), OK),
+        (says(Wordless()), OK),
+        (raises(Wordless()), OK),
+        (raises(Cancel(Wordless())), Status.WN_CANCEL),  # type: ignore[arg-type]
+        (raises(Cancel(ValueError("closed today"))), Status.WN_CANCEL),  # type: ignore[arg-type]
+        (leaves(Incomparable(a=1)), OK),
+    ],
+    ids=["number", "large number", "wordless", "raises wordless", "vetoes wordless", "vetoes", "incomparable"],
+)
+def test_n10_n19_whatever_a_notifyee_says_the_others_have_one_post_and_nothing_stays_in_the_journal(
+    router: Router, recorder: Recorder, resource: str, odd: object, status: Status
+) -> None:
+    router.register(odd, name="odd", order=60)
+    if status:
+        with pytest.raises(WNetError) as refused:
+            router.connect(resource, "Z:", user="root")
+        assert refused.value.status is status
+    else:
+        router.connect(resource, "Z:", user="root").close()
+    assert [each for each in recorder.told if each[0] == "add"] == [("add", "pre", OK), ("add", "post", status)]
+    with Router() as another:
+        assert (another.recover(), another.connections()) == ([], [])

@@ -19,7 +19,7 @@ from mprouter.providers.base import Capability, Enumerating, Provider
 from mprouter.providers.claims import claimants
 from mprouter.providers.order import INSIGNIFICANT, first_significant, unclaimed
 from mprouter.resource import DisplayType, NetResource, ResourceScope, ResourceType, ResourceUsage
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
     from mprouter.connection import Connection
@@ -158,7 +158,7 @@ class _Question:
     def refused(self, error: Exception) -> WNetError:
         """*error* as an answer."""
         if not isinstance(error, WNetError):
-            text = f"{type(error).__name__}: {error}"
+            text = in_words(error)
             error = WNetError(Status.ERROR_EXTENDED_ERROR, f"the provider failed: {text}", provider_text=text)
         error.provider = error.provider or self.provider
         error.filename = error.filename or (self.container.remote_name if self.container else None)

@@ -25,7 +25,7 @@ from mprouter.notify.context import thawed
 from mprouter.notify.dispatch import nesting, tell_owed
 from mprouter.notify.model import CancelConnect, Event
 from mprouter.providers.base import Mounted, Provider, State
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
     from mprouter.notify.model import Registration
@@ -323,12 +323,12 @@ def _cause(error: BaseException) -> tuple[Status, str]:
         return Status.WN_CANCEL, "interrupted"
     if isinstance(error, WNetError):
         return error.status, error.strerror or error.status.text
-    return Status.ERROR_UNHANDLED_EXCEPTION, f"{type(error).__name__}: {error}"
+    return Status.ERROR_UNHANDLED_EXCEPTION, in_words(error)
 
 
 def _unsettled(found: Recovered, error: Exception) -> WNetError:
     if not isinstance(error, WNetError):
-        error = WNetError(Status.ERROR_EXTENDED_ERROR, f"{type(error).__name__}: {error}")
+        error = WNetError(Status.ERROR_EXTENDED_ERROR, in_words(error))
     error.filename = error.filename or found.local_name or found.remote_name
     end = _end_of(found.process)
     log.warning("process %d %s and left a connection that cannot be settled yet: %s", found.process, end, error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-__all__ = ["Cancel", "Status", "WNetError", "subject_of"]
+__all__ = ["Cancel", "Status", "WNetError", "in_words", "subject_of", "text_of"]
 
 
 class Status(IntEnum):
@@ -265,6 +265,21 @@ _ERRNO = {
 }
 
 
+def text_of(said: object) -> str | None:
+    """What code of others has *said* as text, whatever it is; None stays None. If its ``__str__`` fails, its type."""
+    if said is None or isinstance(said, str):
+        return said
+    try:
+        return str(said)
+    except Exception:  # noqa: BLE001 - a stranger's
+        return f"<{type(said).__name__}>"
+
+
+def in_words(error: BaseException) -> str:
+    """What kind of error *error* is, and what it says."""
+    return f"{type(error).__name__}: {text_of(error)}"
+
+
 class WNetError(OSError):
     """An operation failed with *status* (``WNetGetLastError`` and ``GetLastError`` in one).
 
@@ -282,7 +297,7 @@ class WNetError(OSError):
         """Make it also Python's own exception for that kind of failure."""
         status = Status(status)
         number = _ERRNO.get(status, errno.EIO)
-        return OSError.__new__(_kin(number) if cls is WNetError else cls, number, message or status.text)
+        return OSError.__new__(_kin(number) if cls is WNetError else cls, number, text_of(message) or status.text)
 
     def __init__(
         self,
@@ -301,7 +316,7 @@ class WNetError(OSError):
         self.function = function
         self.provider = provider
         self.provider_code = provider_code
-        self.provider_text = provider_text
+        self.provider_text = text_of(provider_text)
         self.hint = hint
 
     @property

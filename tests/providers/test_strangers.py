@@ -242,6 +242,27 @@ def test_r3_the_first_significant_refusal_of_the_only_one_that_may_have_it(
     assert (refused.value.status, refused.value.provider) == (Status.ERROR_ACCESS_DENIED, "locked")
 
 
+class Wordless(Exception):
+    """One that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("it has no words")
+
+
+@pytest.mark.parametrize("error", [Wordless(), WNetError(Status.ERROR_BUSY, Wordless())], ids=["any", "WNetError"])  # type: ignore[arg-type]
+@pytest.mark.parametrize("call", ["add_connection", "cancel_connection"])
+def test_n19_an_error_that_cannot_be_shown_is_told_once_and_leaves_nothing_in_the_journal(
+    router: Router, recorder: Recorder, call: str, error: Exception
+) -> None:
+    router.add_provider(stranger("wordless", **{call: raising(error)}))
+    with pytest.raises(WNetError) as refused:
+        router.connect("strange://here/").close()
+    assert "Wordless" in str(refused.value)
+    operation = call.partition("_")[0]
+    assert [phase for told, phase, _ in recorder.told if told == operation] == ["pre", "post"]
+    assert router.recover() == []
+
+
 # -- routing -------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from mprouter.log import Log
 from mprouter.notify.model import Call, Event, NotifyInfo, Phase, Registration, Told
 from mprouter.notify.python import Function
 from mprouter.notify.turn import waiting
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words, text_of
 
 __all__ = [
     "MAX_DEPTH",
@@ -494,10 +494,11 @@ class _Operation:
             error.__traceback__ = None  # its frames hold it, and would keep what their callers hold, too
         except BaseException as error:  # also SystemExit: a notifyee does not end its caller
             answer = UNHANDLED
-            info.message = info.message or f"{type(error).__name__}: {error}"
+            info.message = info.message or in_words(error)
             log.debug("notifyee %s raised", registration.id, exc_info=True)
             error.__traceback__ = None
         finally:
+            info.message = text_of(info.message)
             self.note(event, info.phase, status, place, answer, info.message, started, hint)
         return answer
 

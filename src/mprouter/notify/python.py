@@ -13,7 +13,7 @@ from typing import Any, TypeVar, overload
 
 from mprouter.frozen import frozen
 from mprouter.notify.model import Answer, Call, Event, NotifyInfo, Phase, Registration
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 __all__ = ["Function", "Marks", "from_python", "marks_of", "notifyee", "registration_of"]
 
@@ -109,7 +109,7 @@ def from_python(target: object) -> Call:
         try:
             target = target()
         except Exception as error:
-            raise _bad(target, f"it cannot be instantiated: {type(error).__name__}: {error}") from error
+            raise _bad(target, f"it cannot be instantiated: {in_words(error)}") from error
     methods = {operation: getattr(target, method, None) for operation, method in _METHODS.items()}
     if any(methods.values()):
         for method in filter(None, methods.values()):

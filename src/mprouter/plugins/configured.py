@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
     from inspect import Parameter
@@ -48,7 +48,7 @@ def configured(target: Any, settings: Mapping[str, Any], *, match: Sequence[str]
     except WNetError as error:
         raise _bad(str(error.strerror)) from error
     except Exception as error:
-        raise _bad(f"{target.__name__} refuses them: {type(error).__name__}: {error}") from error
+        raise _bad(f"{target.__name__} refuses them: {in_words(error)}") from error
 
 
 def _arguments(target: Any) -> dict[str, Parameter]:

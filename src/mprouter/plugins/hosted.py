@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from mprouter.plugins.frames import LENGTH, LIMIT
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words, text_of
 
 __all__ = ["buffer_by_line", "failed", "messages", "prepare", "sendable"]
 
@@ -54,12 +54,12 @@ def failed(error: BaseException) -> tuple[Status, str]:
     sys.excepthook(type(error), error, error.__traceback__)
     memory = isinstance(error, MemoryError)
     status = Status.ERROR_NOT_ENOUGH_MEMORY if memory else Status.ERROR_UNHANDLED_EXCEPTION
-    return status, f"{type(error).__name__}: {error}"
+    return status, in_words(error)
 
 
 def sendable(message: object) -> str:
     """*message*, not too long, and without the halves of characters that no message can have."""
-    return str(message)[:MESSAGE_LENGTH].encode("utf-8", "replace").decode()
+    return str(text_of(message))[:MESSAGE_LENGTH].encode("utf-8", "replace").decode()
 
 
 def _die_with(lifeline: int) -> None:

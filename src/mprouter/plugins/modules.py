@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from mprouter import log
 from mprouter.plugins import trust
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 __all__ = ["find", "load_file", "load_module", "load_unchecked"]
 
@@ -169,6 +169,4 @@ def _run(name: str, run: Callable[[], T]) -> T:
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             raise WNetError(Status.ERROR_MOD_NOT_FOUND, f"there is no Python module {error.name}") from error
-        raise WNetError(
-            Status.ERROR_BAD_CONFIGURATION, f"{name} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
+        raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{name} cannot be imported: {in_words(error)}") from error

@@ -37,7 +37,7 @@ from mprouter.providers.base import (
     Waiting,
 )
 from mprouter.resource import NetResource
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
     from mprouter.names import RemoteName
@@ -118,7 +118,7 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
 
     secrets: what must not be told of it. It has no cause: a stranger's exception may hold anything.
     """
-    text = _without(f"{type(error).__name__}: {error}", secrets)
+    text = _without(in_words(error), secrets)
     if isinstance(error, WNetError):
         if error.status and not any(each in f"{error} {error.provider_text}" for each in secrets):
             error.provider = error.provider or provider

@@ -19,7 +19,7 @@ from mprouter.plugins import drop_in, packages
 from mprouter.plugins.problem import Problem
 from mprouter.providers import DIRECTORY
 from mprouter.providers.order import BUILTIN, builtin_provider
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
     from mprouter.errand import Errand
@@ -432,7 +432,7 @@ class _Loading:
             try:
                 made = made()
             except (Exception, SystemExit) as error:
-                raise _bad(f"{target.attribute} cannot be instantiated: {type(error).__name__}: {error}") from error
+                raise _bad(f"{target.attribute} cannot be instantiated: {in_words(error)}") from error
         if problem := problem_of(made):
             raise _bad(f"{target.attribute} is no network provider: {problem}")
         return Guarded(made, self._name)
