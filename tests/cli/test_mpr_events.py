@@ -76,6 +76,7 @@ def test_only_the_last_and_only_about_one_name(mpr: Run, resource: str) -> None:
     assert [json.loads(mpr("events", "--json", "z:").stdout)["local_name"]] == ["Z:"]
     assert len(mpr("events", "--json", resource).stdout.splitlines()) == 2
     assert mpr("events", "-n", "0", "--json").stdout == ""
+    assert mpr("events", "-n", "0").stdout == ""
     assert mpr("events", "X:").stdout == "Nothing is recorded about it.\n"
 
 

@@ -66,7 +66,7 @@ def command(name: str | None, follow: bool, last: int, as_json: bool) -> None:
         _show(events, as_json=as_json)
         if follow:
             _follow(store, max(newest, _last_id(events)), name, as_json=as_json)
-        elif not events and not as_json:
+        elif not events and last != 0 and not as_json:
             say("Nothing has happened yet." if name is None else "Nothing is recorded about it.")
     finally:
         store.close()
