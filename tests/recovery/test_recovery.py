@@ -159,7 +159,7 @@ def test_n19_a_command_that_runs_on_is_awaited_before_it_is_told(world: World, s
 def test_n19_a_command_that_never_ends_is_ended_by_recovery(world: World, slow: Path) -> None:
     slow.with_name("waits for").write_text("pre")
     registration = world.places.config / "notifyees.d" / "slow.toml"
-    registration.write_text(registration.read_text() + "\ntimeout = 1.0")
+    registration.write_text(registration.read_text() + "\ntimeout = 3.0")
     with mpr(*world.connect()) as connecting, slow.open("w"):
         connecting.kill()
         connecting.wait()
