@@ -177,7 +177,7 @@ def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Iterable[str]) -> 
         waiting = {each.path for each in unsent(rclone.cache / "vfsMeta" / name / root.strip("/"))}
         for path in opened:
             if path not in waiting:
-                with suppress(Refused):
+                with suppress(Refused, WNetError):
                     rclone.call("vfs/forget", fs=fs, file=path)
 
 
@@ -189,7 +189,7 @@ def _is_sent(rclone: Daemon, fs: str, path: str) -> bool:
     meta, data = (rclone.cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
     try:
         rclone.call("operations/copyfile", timeout=60, srcFs=str(data), srcRemote=path, dstFs=fs, dstRemote=path)
-    except Refused:
+    except (Refused, WNetError):
         return False
     (meta / path).unlink()
     return True
