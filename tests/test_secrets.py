@@ -6,6 +6,8 @@ import json
 import os
 import traceback
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,3 +93,34 @@ def test_c8_an_exception_does_not_carry_the_password(router: Router, ftp_server:
     chain: list[BaseException | None] = [failure.value, failure.value.__cause__, failure.value.__context__]
     shown += "".join(repr(error.__dict__) + repr(error.args) for error in chain if error is not None)
     assert WRONG not in shown
+
+
+class Repeating(StreamRequestHandler):
+    """An FTP server that says the password which it refuses."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        for line in self.rfile:
+            command, _, said = line.strip().partition(b" ")
+            answers = {b"USER": b"331 the password?", b"PASS": b"599 " + said + b" is odd", b"QUIT": b"221 bye"}
+            self.wfile.write(answers.get(command.upper(), b"502 what?") + b"\r\n")
+
+
+def test_c8_a_password_that_the_server_repeats_is_struck_out(mpr: Command, places: Places) -> None:
+    secret = 'planted"Wr0ng\\s3cret'
+    with ThreadingTCPServer(("127.0.0.1", 0), Repeating) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        remote = f"ftp://127.0.0.1:{server.server_address[1]}/x"
+        outputs = []
+        for more in ((), ("-v",), ("--json",)):
+            run = mpr("connect", remote, "Z:", "--user", "ana", "--password-stdin", *more, stdin=secret)
+            assert run.returncode != 0
+            outputs += [run.stdout, run.stderr]
+        server.shutdown()
+        serving.join()
+    assert "*** is odd" in "".join(outputs), "the server's words are told"
+    outputs += [mpr("events").stdout, mpr("events", "--json").stdout]
+    for form in (secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1]):
+        assert form not in "".join(outputs)
+        assert found(form, places) == []

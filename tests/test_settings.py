@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from mprouter import settings
 from mprouter.status import Status, WNetError
+from sandbox import Places
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,32 @@ def test_only_what_is_changed_changes(tmp_path: Path, before: str, values: dict[
     file = tmp_path / "settings.toml"
     file.write_bytes(before.encode())
     assert settings.changed(file, values) == after
+
+
+@pytest.mark.parametrize("text", [f"max_retries = {'1' * 5000}\n", "x = " + "[" * 5000], ids=["digits", "nested"])
+def test_what_tomllib_gives_up_is_broken(tmp_path: Path, text: str) -> None:
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(WNetError) as caught:
+        settings.read(tmp_path / "settings.toml")
+    assert caught.value.status is Status.ERROR_BAD_CONFIGURATION
+
+
+def test_two_that_change_the_settings_at_once_both_do(places: Places) -> None:
+    together = Barrier(2)
+
+    def change(setting: Callable[[int], object]) -> None:
+        for number in range(20):
+            together.wait(20)
+            setting(number)
+
+    with ThreadPoolExecutor(2) as pool:
+        order = pool.submit(change, lambda number: settings.set_provider_order([f"p{number}"]))
+        persistent = pool.submit(change, lambda number: settings.set_net_use_persistent(bool(number % 2)))
+        order.result(20)
+        persistent.result(20)
+    assert settings.load().provider_order == ("p19",)
+    assert settings.load().net_use_persistent is True
+    assert sorted(each.name for each in places.config.iterdir()) == ["settings.toml"]
 
 
 def test_a_broken_file_is_not_changed(tmp_path: Path) -> None:

@@ -376,6 +376,13 @@ def test_a_number_of_an_event_that_sqlite_does_not_have_is_the_nearest_that_it_h
     assert [each.flags for each in store.events()] == [kept]
 
 
+def test_to_keep_all_events_is_no_number_too_large(store: Store) -> None:
+    store.record([event(time=0.0), event()])
+    with store._database.writing() as db:
+        events.trim(db, events.Bounds(1 << 70, 60.0))
+    assert len(store.events()) == 1
+
+
 def test_events_are_found_without_reading_them_all(store: Store) -> None:
     queries: list[str] = []
     with store._database.reading() as db:

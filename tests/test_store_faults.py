@@ -485,6 +485,35 @@ def test_salvage_keeps_all_but_the_damaged_row_and_the_damaged_file(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("number", [0, "x", None, -1, (1 << 63) - 1])
+def test_a_damaged_number_of_the_last_connection_is_told_and_mended(
+    tmp_path: Path, sound: Sound, number: object
+) -> None:
+    path = damaged(tmp_path, sound.file)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'connections'", [number])
+        db.commit()
+    with opened(tmp_path) as store:
+        with pytest.raises(WNetError) as told:
+            claim(store, "A:")
+        assert told.value.status is Status.ERROR_BAD_PROFILE
+        salvaged = store.salvage()
+        assert salvaged is not None
+        assert len(salvaged.connections) == 13
+        assert claim(store, "A:").id > 13
+        assert store.salvage() is None
+
+
+def test_a_header_that_says_that_nobody_may_write_is_damage(tmp_path: Path, sound: Sound) -> None:
+    damaged(tmp_path, sound.file[:18] + b"\x03" + sound.file[19:])
+    with opened(tmp_path) as store:
+        with pytest.raises(WNetError) as told:
+            claim(store, "A:")
+        assert told.value.status is Status.ERROR_BAD_PROFILE
+        assert store.salvage() is not None
+        assert claim(store, "A:").phase == "adding"
+
+
 def test_salvage_of_a_store_without_its_first_page_keeps_all(tmp_path: Path, sound: Sound) -> None:
     damaged(tmp_path, bytes(4096) + sound.file[4096:])
     with opened(tmp_path) as store:

@@ -102,11 +102,12 @@ def private(path: Path) -> Path:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Keep every other process of the user out of what is inside; what this one forks meanwhile has no part in it.
 
-    wait: for one that is inside; else raises ``BlockingIOError``.
+    path: a file for that, which is made, or a directory. wait: for one that is inside; else raises ``BlockingIOError``.
     """
     import fcntl
 
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     _locks.add(descriptor)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -119,14 +119,17 @@ def _set(file: Path, key: str, value: object) -> Path:
     """Put *key* into *file*, which is made if it is missing; *file*."""
     from mprouter.plugins import drop_in
 
-    text = changed(file, {key: value})
+    changed(file, {})  # what is broken stays as it is, and a directory is not made for it
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o644)
+        with places.locked(file.parent):
+            drop_in.replace(file, changed(file, {key: value}))
+    except WNetError:
+        raise
     except OSError as error:
         status = Status.ERROR_ACCESS_DENIED if isinstance(error, PermissionError) else Status.ERROR_WRITE_FAULT
         raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(file)) from error
-    drop_in.replace(file, text)
     return file
 
 
@@ -183,7 +186,7 @@ def read(path: Path) -> dict[str, Any]:
 
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the first also of a number with thousands of digits
         raise _wrong(path, str(error)) from error
     known = {field.name for field in fields(Settings)}
     for key, value in values.items():

@@ -60,6 +60,11 @@ def python(isolate: Isolate, tmp_path: Path) -> Callable[..., Isolated]:
     return make
 
 
+def test_no_time_or_memory_is_too_much_to_allow(python: Callable[..., Isolated]) -> None:
+    patient = python("def told(event):\n    yield\n", timeout=1e9, memory=1 << 80)
+    assert post(patient, pre(patient)) == OK
+
+
 def pre(call: Call, event: Event = ADD) -> NotifyInfo:
     """What a pre of *event* leaves; it must succeed."""
     info = NotifyInfo(Phase.PRE, OK)

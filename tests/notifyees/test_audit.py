@@ -150,6 +150,16 @@ def test_n10_what_cannot_be_written_down_does_not_happen_where_the_log_is_requir
     assert "the audit log" in str(result.error)
 
 
+def test_n10_nothing_is_connected_where_the_disk_of_a_required_log_is_full(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_ROOM", 1 << 62)
+    with RecordingRouter() as router:
+        router.register(Audit(file=str(log)), required=True)
+        result = router.add(NAME)
+    assert (result.status, result.attempts) == (Status.ERROR_DISK_FULL, 0)
+
+
 def test_a_line_that_did_not_fit_on_the_disk_is_told(log: Path) -> None:
     script = (
         "import resource, sys; from mprouter.testing import RecordingRouter\n"

@@ -80,6 +80,13 @@ def test_r1_the_provider_order_has_the_names_of_those_that_stand_for_windows_own
     assert [each.lower() for each in found] == [each.lower() for each in order]
 
 
+@pytest.mark.parametrize("seconds", [99_999_999.0, 0.0004])
+def test_r7_a_restore_timeout_that_the_registry_cannot_say_is_not_cut(seconds: float) -> None:
+    with pytest.raises(WNetError) as refused:
+        keys_of(replace(State(), restore_timeout=seconds))
+    assert refused.value.status is Status.ERROR_INVALID_DATA
+
+
 def test_r7_the_restore_timeout_is_in_milliseconds_in_the_registry() -> None:
     assert imported(f'[{NETWORK_PROVIDER}]\n"RestoreTimeout"=dword:7530').restore_timeout == 30
     assert imported(f'[{NETWORK_PROVIDER}]\n"RestoreTimeout"=hex(4):dc,05,00,00').restore_timeout == 1.5

@@ -67,6 +67,9 @@ def test_what_is_null_has_a_status_and_what_is_no_text_is_a_type_error() -> None
         wnet.WNetGetConnection,
         wnet.WNetGetUniversalName,
         wnet.WNetGetNetworkInformation,
+        wnet.WNetGetResourceInformation,
+        wnet.WNetGetResourceParent,
+        wnet.MultinetGetConnectionPerformance,
     ]
     for function in functions:
         assert status_of(function, None) is Status.ERROR_INVALID_PARAMETER
@@ -76,7 +79,12 @@ def test_what_is_null_has_a_status_and_what_is_no_text_is_a_type_error() -> None
     assert status_of(wnet.WNetCloseEnum, "Z:") is Status.ERROR_INVALID_HANDLE
     with pytest.raises(TypeError, match="lpPassword"):
         wnet.WNetAddConnection2(disk("file:///x"), b"secret")  # type: ignore[arg-type]
-    assert status_of(wnet.WNetAddConnection2, disk("file:///x"), "\ud800") is Status.ERROR_INVALID_PASSWORD
+    with pytest.raises(TypeError, match="lpNetResource"):
+        wnet.WNetOpenEnum(wnet.RESOURCE_GLOBALNET, 0, 0, "//server")  # type: ignore[arg-type]
+    with pytest.raises(WNetError) as refused:
+        wnet.WNetAddConnection2(disk("file:///x"), "secret\ud800")
+    assert refused.value.status is Status.ERROR_INVALID_PASSWORD
+    assert refused.value.__context__ is None, "it would hold the password"
     with pytest.raises(TypeError, match="lpRemoteName"):
         wnet.WNetAddConnection2(wnet.NETRESOURCE(dwType=1, lpRemoteName=5))  # type: ignore[arg-type]
 
@@ -300,6 +308,8 @@ def test_which_part_of_a_name_is_a_resource(foreign: Foreign) -> None:
     assert (found.lpBuffer.lpRemoteName, found.lplpSystem) == ("file:///server/share", "/dir/file")
     assert found.lpBuffer.dwDisplayType == wnet.RESOURCEDISPLAYTYPE_SHARE
     assert wnet.WNetGetResourceInformation(disk("file:///server/share")).lplpSystem is None
+    odd = wnet.NETRESOURCE(dwScope=4660, dwDisplayType=52428, dwUsage=52428, lpRemoteName="file:///server/share")
+    assert wnet.WNetGetResourceInformation(odd).lplpSystem is None, "these members are ignored"
 
 
 def test_a_name_that_is_no_resource(foreign: Foreign) -> None:

@@ -51,6 +51,13 @@ def test_the_networks_and_what_is_in_them(foreign: Foreign) -> None:
     assert names(wnet.RESOURCE_CONTEXT) == ["file:///server"]
 
 
+@pytest.mark.usefixtures("foreign")
+@pytest.mark.parametrize("scope", [wnet.RESOURCE_CONNECTED, wnet.RESOURCE_REMEMBERED, wnet.RESOURCE_CONTEXT])
+def test_the_usage_is_ignored_but_for_the_whole_network(scope: int) -> None:
+    assert names(scope, 0, 0x80000004) == []
+    assert status_of(wnet.WNetOpenEnum, wnet.RESOURCE_GLOBALNET, 0, 0x80000004) is Status.ERROR_INVALID_PARAMETER
+
+
 def test_only_those_of_a_type_and_a_usage(foreign: Foreign) -> None:
     foreign.content["file:///server"] = shares("file:///server/a")
     assert names(wnet.RESOURCE_GLOBALNET, wnet.RESOURCETYPE_PRINT, 0, SERVER) == []

@@ -54,6 +54,23 @@ def test_a_text_and_its_size(function: str, wanted: str, make: Any) -> None:
 
 
 @pytest.mark.usefixtures("connected")
+def test_a_text_of_what_is_no_character_is_an_invalid_parameter() -> None:
+    units = (ctypes.c_uint32 * 3)(0x5A, 0x120000, 0)  # wchar_t is as wide here
+    name = ctypes.cast(units, ctypes.c_wchar_p)
+    assert mpr.WN_TABLE["WNetGetConnectionW"](name, None, byref(mpr.DWORD(0))) == Status.ERROR_INVALID_PARAMETER
+    assert mpr.WN_TABLE["WNetCancelConnection2W"](name, 0, 0) == Status.ERROR_INVALID_PARAMETER
+
+
+@pytest.mark.usefixtures("connected")
+def test_an_exit_in_a_call_is_told_as_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(name: str) -> str:
+        raise SystemExit(name)
+
+    monkeypatch.setattr("mprouter.wnet.WNetGetConnection", leave)
+    assert mpr.WN_TABLE["WNetGetConnectionW"]("Z:", None, byref(mpr.DWORD(0))) == Status.ERROR_CANCELLED
+
+
+@pytest.mark.usefixtures("connected")
 def test_the_functions_of_bytes_speak_utf_8() -> None:
     size, name = mpr.DWORD(20), create_string_buffer(20)
     assert mpr.WN_TABLE["WNetGetConnectionA"](b"Z:", name, byref(size)) == 0
@@ -80,6 +97,10 @@ def test_a_universal_name_in_one_buffer() -> None:
     assert call(r"Z:\dir", 2, buffer, byref(size)) == 0
     found = ctypes.cast(buffer, ctypes.POINTER(RemoteNameInfo)).contents
     assert (found.universal, found.connection, found.remaining) == (None, "file:///füße", r"\dir")
+    larger, needed = create_string_buffer(4096), size.value
+    size.value = 4096
+    assert call(r"Z:\dir", 2, larger, byref(size)) == 0
+    assert size.value == needed, "what is stored in the buffer"
     size.value -= 1
     assert call(r"Z:\dir", 2, buffer, byref(size)) == MORE_DATA
     assert call(r"Z:\dir", 2, None, byref(size)) == BAD_POINTER

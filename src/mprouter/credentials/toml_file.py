@@ -94,7 +94,7 @@ def _entries(text: str) -> list[_Entry]:
         content = tomllib.loads(text)
         problem = _problem(content)
         line = _line_of(problem, text) if problem else 0
-    except ValueError as error:  # TOMLDecodeError, or of a number that is too long
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number that is too long, nested too deeply
         problem = "this is not TOML"
         at = re.search(r"\(at line (\d+), column \d+\)\Z", str(error))
         line = int(at[1]) if at else len(_lines(text))

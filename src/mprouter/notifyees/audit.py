@@ -19,6 +19,7 @@ __all__ = ["Audit"]
 FILE_NAME = "audit.jsonl"
 """The log in the user's state directory, where no other is set."""
 
+_ROOM = 1 << 16  # bytes that have to be free on its disk before something is connected
 _PATIENCE = 2.0  # seconds that a stopped journal may hold up a connection
 
 
@@ -118,7 +119,10 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _append(path: Path, record: dict[str, Any] | None) -> None:
-    """Append one line in one write, so that lines of several processes do not mix; a new file is the user's alone."""
+    """Append one line in one write, so that lines of several processes do not mix; a new file is the user's alone.
+
+    None: only look whether that can be done.
+    """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     for each in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):  # not to be led elsewhere by a link, nor stopped by a pipe
         flags |= getattr(os, each, 0)
@@ -127,6 +131,10 @@ def _append(path: Path, record: dict[str, Any] | None) -> None:
         try:
             if not stat.S_ISREG(os.fstat(number).st_mode):
                 raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"the audit log {path} is not a regular file")
+            if record is None and hasattr(os, "fstatvfs"):
+                disk = os.fstatvfs(number)
+                if disk.f_bavail * disk.f_frsize < _ROOM:
+                    raise WNetError(Status.ERROR_DISK_FULL, f"the disk with the audit log {path} is full")
             line = b"" if record is None else _line(record) + b"\n"
             if line and os.write(number, line) != len(line):
                 raise WNetError(Status.ERROR_DISK_FULL, f"the disk with the audit log {path} is full")

@@ -75,6 +75,11 @@ class Patience:
         self.limit = limit
         self.deadline = monotonic() + limit
 
+    @property
+    def milliseconds(self) -> float:
+        """What is left of it, as far as ``poll`` can wait."""
+        return min(max(0.0, self.deadline - monotonic()) * 1000, 2**31 - 1)
+
 
 class Host(Generic[A]):
     """A running host process, and the router's ends of the pipes to it.
@@ -188,7 +193,7 @@ class Host(Generic[A]):
         room = select.poll()  # the system is short of memory for pipes
         room.register(self._requests, select.POLLOUT)
         while sent < len(message):
-            if not room.poll(max(0.0, patience.deadline - monotonic()) * 1000):
+            if not room.poll(patience.milliseconds):
                 raise self._mishap(Status.ERROR_TIMEOUT, f"has read nothing within {patience.limit:g} seconds")
             sent += os.write(self._requests, memoryview(message)[sent:])
 
@@ -214,7 +219,7 @@ class Host(Generic[A]):
         for _ in range(GLANCES):
             if ready := self._poller.poll(0):
                 return ready
-        return self._poller.poll(max(0.0, patience.deadline - monotonic()) * 1000)
+        return self._poller.poll(patience.milliseconds)
 
     def _collect(self) -> None:
         """Take in what it has printed."""

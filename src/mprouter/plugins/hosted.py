@@ -82,6 +82,7 @@ def _bound(memory: int) -> None:
     """Limit the memory, and leave no core file. What the notifyee starts may raise the limit for itself again."""
     import resource
 
+    memory = min(memory, sys.maxsize)
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (memory if most == resource.RLIM_INFINITY else min(memory, most), most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

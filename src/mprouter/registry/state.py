@@ -184,7 +184,11 @@ def keys_of(state: State) -> list[Key]:
 
 def _timeout(state: State) -> Iterator[Value]:
     if state.restore_timeout is not None:
-        yield Value.of_number("RestoreTimeout", min(round(state.restore_timeout * 1000), 0xFFFFFFFF))
+        milliseconds = round(state.restore_timeout * 1000)
+        if milliseconds > 0xFFFFFFFF or (milliseconds == 0) != (state.restore_timeout == 0):
+            why = f"{state.restore_timeout:g} seconds cannot stand in RestoreTimeout"
+            raise WNetError(Status.ERROR_INVALID_DATA, why, name="restore_timeout")
+        yield Value.of_number("RestoreTimeout", milliseconds)
 
 
 def _order(state: State) -> Iterator[Value]:

@@ -390,6 +390,8 @@ def _code(error: _Error, path: Path) -> int:
         return sqlite3.SQLITE_CORRUPT  # the last two: a text in it is no UTF-8
     if isinstance(error, OSError):
         return sqlite3.SQLITE_FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else sqlite3.SQLITE_CANTOPEN
+    if code == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK) and not _is_read_only(path):
+        return sqlite3.SQLITE_CORRUPT  # its header says that nobody may write it
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the file beside the log could not grow
         return sqlite3.SQLITE_FULL
     with suppress(OSError):

@@ -84,7 +84,7 @@ def trim(db: Connection, bounds: Bounds) -> None:
     if oldest is None:
         return
     number, told, newest = oldest
-    past, before = newest - bounds.count, time.time() - bounds.age
+    past, before = max(newest - bounds.count, 0), time.time() - bounds.age
     if number <= past or told < before:
         first = "SELECT id FROM events ORDER BY id LIMIT ?"
         query = f"DELETE FROM events WHERE id IN ({first}) AND (id <= ? OR time < ?)"  # noqa: S608

@@ -30,7 +30,6 @@ _FIRST_WITH_SUMS = 3
 _PAGE = 4096
 _INNER = 5  # the first byte of a page of a table that only leads to others
 _MOST = 10  # of SQLite's complaints
-_BELIEVABLE = 1 << 40  # the number of a connection or an event
 _Errors = (sqlite3.Error, UnicodeDecodeError)  # the second: SQLite's complaint repeats a broken name
 
 
@@ -56,6 +55,12 @@ def damage(db: sqlite3.Connection) -> list[str]:
         sealed.verify(db)
     except sealed.Damaged as error:
         problems.append(str(error))
+    try:
+        db.execute("DELETE FROM seals WHERE 0")  # which changes nothing, and asks for the right to write
+    except sqlite3.OperationalError as error:
+        file = db.execute("PRAGMA database_list").fetchone()[2]
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(file, os.W_OK):
+            problems.append("its header says that nobody may write it")
     bad = sum(found != sealed.checksum(*values) for *values, found in db.execute("SELECT * FROM events"))
     return [*problems, f"{bad} events do not match their checksums"] if bad else problems
 
@@ -156,7 +161,7 @@ def _read(copy: Path, new: Path) -> _Found:
                 _read_table(db, table, columns, found, with_sums=not is_older)
         with suppress(*_Errors):
             given = db.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-            found.given = {name: number for name, number in given if isinstance(number, int) and number < _BELIEVABLE}
+            found.given = {name: number for name, number in given if sealed.is_number(name, number)}
     return found
 
 

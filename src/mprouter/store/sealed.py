@@ -19,6 +19,13 @@ TABLES = ("connections", "profile", "operations", "owed")
 """Those that hold what matters, which is little. They are read whole and compared when SQLite reads them anew."""
 
 
+_NUMBERED = ("connections", "events")
+"""Those whose numbers SQLite gives, each once."""
+
+_BELIEVABLE = 1 << 40
+"""More than the number of any connection or event."""
+
+
 class Damaged(Exception):
     """What is in the file is not what was written there; the text says where."""
 
@@ -44,6 +51,15 @@ def verify(db: Connection) -> None:
             total += found
         if total != seals.get(table):
             raise Damaged(f"the rows of the table {table} do not match their seal")
+    given = dict(db.execute("SELECT name, seq FROM sqlite_sequence"))
+    newest = db.execute("SELECT coalesce(max(id), 0) FROM connections").fetchone()[0]
+    if not all(is_number(*each) for each in given.items()) or given.get("connections", 0) < newest:
+        raise Damaged("which number the last connection had is lost")
+
+
+def is_number(table: object, number: object) -> bool:
+    """Whether *number* may be what SQLite has written down of *table*: the last id that it gave there."""
+    return table in _NUMBERED and isinstance(number, int) and 0 <= number < _BELIEVABLE
 
 
 def verify_pages(db: Connection) -> None:

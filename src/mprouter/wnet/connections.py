@@ -20,6 +20,7 @@ from mprouter.wnet.structures import (
     REMOTE_NAME_INFO,
     UNIVERSAL_NAME_INFO,
     check_given,
+    check_resource,
     check_text,
     provider_called,
 )
@@ -213,18 +214,11 @@ def _add(
 
 def _check_types(resource: object, password: object, user: object) -> None:
     """What a program in Python may get wrong. Raises TypeError; ``WNetError`` for what is NULL, or is no text."""
-    if resource is None:
-        raise WNetError(Status.ERROR_INVALID_PARAMETER, "lpNetResource is not given")
-    if isinstance(resource, NETRESOURCE):
-        resource.check_texts()
-    elif not isinstance(resource, NetResource):
-        raise TypeError(f"lpNetResource must be a NETRESOURCE, not {type(resource).__name__}")
+    check_resource(resource)
     check_text(user, "lpUserName")
     if isinstance(password, str):
-        try:
-            password.encode()
-        except UnicodeEncodeError:
-            raise WNetError(Status.ERROR_INVALID_PASSWORD, "the password holds what is no Unicode text") from None
+        if any("\ud800" <= each <= "\udfff" for each in password):  # not by an error, which would hold the password
+            raise WNetError(Status.ERROR_INVALID_PASSWORD, "the password holds what is no Unicode text")
     elif not isinstance(password, Secret | None):
         raise TypeError(f"lpPassword must be a str, a Secret or None, not {type(password).__name__}")
 

@@ -13,7 +13,7 @@ from mprouter.resource import NetResource, ResourceScope, ResourceType, Resource
 from mprouter.status import Status, WNetError
 from mprouter.wnet import constants
 from mprouter.wnet.errors import reporting
-from mprouter.wnet.structures import NETRESOURCE
+from mprouter.wnet.structures import NETRESOURCE, check_resource
 
 __all__ = ["Enumeration", "WNetCloseEnum", "WNetEnumResource", "WNetOpenEnum"]
 
@@ -83,7 +83,8 @@ def WNetOpenEnum(
     Raises ``WNetError``: ERROR_INVALID_PARAMETER; ERROR_NOT_CONTAINER; what the container's network reports comes
     from ``WNetEnumResource``.
     """
-    if dwScope not in _SCOPES or dwType & ~_TYPES or dwUsage & ~_USAGES:
+    wanted = dwUsage if dwScope == constants.RESOURCE_GLOBALNET else 0  # elsewhere it is ignored
+    if dwScope not in _SCOPES or dwType & ~_TYPES or wanted & ~_USAGES:
         what = f"there is no enumeration of scope {dwScope}, type {dwType:#x} and usage {dwUsage:#x}"
         raise WNetError(Status.ERROR_INVALID_PARAMETER, what)
     container = _container(lpNetResource)
@@ -99,7 +100,7 @@ def WNetOpenEnum(
                 hint="its dwUsage must have RESOURCEUSAGE_CONTAINER",
             )
     type_ = ResourceType.ANY if dwType in {0, _TYPES} else ResourceType(dwType)
-    usage = ResourceUsage(dwUsage & ~constants.RESOURCEUSAGE_ATTACHED)
+    usage = ResourceUsage(wanted & ~constants.RESOURCEUSAGE_ATTACHED)
     return Enumeration(default_router().enumerate(ResourceScope(dwScope), type_, usage, container))
 
 
@@ -123,6 +124,7 @@ def _check(handle: object) -> None:
 
 
 def _container(given: NETRESOURCE | NetResource | None) -> NetResource | None:
-    if given is None or isinstance(given, NetResource):
-        return given
-    return given.resource()
+    if given is None:
+        return None
+    check_resource(given)
+    return given if isinstance(given, NetResource) else given.resource()

@@ -138,7 +138,13 @@ class _Characters:
         self.disconnect_dialog = DISCDLGSTRUCTW if self.is_wide else DISCDLGSTRUCTA
         self.width = sizeof(ctypes.c_wchar) if self.is_wide else 1
 
-    def read(self, text: str | bytes | None) -> str | None:
+    def read(self, text: int | str | bytes | None) -> str | None:
+        """*text*, or what is at that address. Raises ``WNetError`` (ERROR_INVALID_PARAMETER) if that is no text."""
+        if isinstance(text, int):
+            try:
+                text = ctypes.wstring_at(text) if self.is_wide else string_at(text)
+            except ValueError:
+                raise WNetError(Status.ERROR_INVALID_PARAMETER, "a text holds what is no character") from None
         return text.decode() if isinstance(text, bytes) else text
 
     def written(self, text: str) -> ctypes.Array[Any]:
@@ -200,6 +206,11 @@ class _Packing:
         self._needed = structures
         self._texts: list[tuple[int, ctypes.Array[Any]]] = []  # where, and what
         self._end = (buffer or 0) + self._room
+
+    @property
+    def needed(self) -> int:
+        """Bytes of all of it."""
+        return self._needed
 
     def text(self, text: str | None) -> int | None:
         """The address that *text* will have."""
@@ -423,6 +434,7 @@ class _Functions:
         kind = _RawNames if isinstance(found, wnet.REMOTE_NAME_INFO) else _RawUniversal
         packing = _Packing(self.characters, buffer, room, sizeof(kind))
         packing.put([kind(*map(packing.text, found))])
+        size[0] = packing.needed
 
     def MultinetGetConnectionPerformance(self, resource: Any, information: Any) -> None:
         there = _structure(information)
@@ -572,7 +584,7 @@ def _call(name: str, function: Callable[..., int | None], *arguments: Any) -> in
         return int(error.status)
     except UnicodeDecodeError:
         return int(Status.ERROR_INVALID_PARAMETER)
-    except KeyboardInterrupt:  # C cannot be interrupted, only told
+    except (KeyboardInterrupt, SystemExit):  # C cannot be interrupted, only told
         return int(Status.ERROR_CANCELLED)
     except Exception:
         log.exception("%s failed", name)
@@ -588,7 +600,9 @@ def _table() -> dict[str, Any]:
     for characters in (_Characters("W"), _Characters("A")):
         functions = _Functions(characters)
         for name, arguments in _signatures(characters).items():
-            prototype = ctypes.CFUNCTYPE(DWORD, *arguments)
+            # texts as addresses: what is no character ctypes would not let through to ``_call``
+            raw = [c_void_p if each is characters.pointer else each for each in arguments]
+            prototype = ctypes.CFUNCTYPE(DWORD, *raw)
             whole = name if name in _WITHOUT_TEXTS else name + characters.suffix
             function = prototype(partial(_call, name, getattr(functions, name)))
             # a program may have structures of its own for the same memory, as with a library that says no types

@@ -21,7 +21,14 @@ from mprouter.providers.order import INSIGNIFICANT
 from mprouter.resource import NetResource
 from mprouter.status import Status, WNetError
 from mprouter.wnet.errors import reporting
-from mprouter.wnet.structures import NETCONNECTINFOSTRUCT, NETINFOSTRUCT, NETRESOURCE, check_given, provider_called
+from mprouter.wnet.structures import (
+    NETCONNECTINFOSTRUCT,
+    NETINFOSTRUCT,
+    NETRESOURCE,
+    check_given,
+    check_resource,
+    provider_called,
+)
 
 __all__ = [
     "MultinetGetConnectionPerformance",
@@ -118,6 +125,7 @@ def MultinetGetConnectionPerformance(lpNetResource: NETRESOURCE | NetResource) -
     Raises ``WNetError``: ERROR_BAD_NET_NAME without both names, ERROR_BAD_DEVICE, ERROR_NOT_CONNECTED,
     ERROR_NOT_SUPPORTED if its provider does not measure.
     """
+    check_resource(lpNetResource)
     given = lpNetResource if isinstance(lpNetResource, NETRESOURCE) else NETRESOURCE.of(lpNetResource)
     name = given.lpLocalName or given.lpRemoteName
     if not name:
@@ -129,10 +137,13 @@ def MultinetGetConnectionPerformance(lpNetResource: NETRESOURCE | NetResource) -
 
 
 def _wanted(given: NETRESOURCE | NetResource) -> NetResource:
-    resource = given if isinstance(given, NetResource) else given.resource()
-    if not resource.remote_name:
+    check_resource(given)
+    if isinstance(given, NETRESOURCE):  # whose other members are ignored
+        counting = NETRESOURCE(dwType=given.dwType, lpRemoteName=given.lpRemoteName, lpProvider=given.lpProvider)
+        given = counting.resource()
+    if not given.remote_name:
         raise WNetError(Status.ERROR_BAD_NET_NAME, "there is no remote name")
-    return resource
+    return given
 
 
 def _asked(wanted: NetResource, capability: Capability) -> list[Provider]:

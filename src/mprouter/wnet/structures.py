@@ -32,6 +32,16 @@ def check_given(value: object, name: str) -> None:
         raise WNetError(Status.ERROR_INVALID_PARAMETER, f"{name} is not given")
 
 
+def check_resource(resource: object) -> None:
+    """Raise TypeError unless *resource* is one, of texts; ``WNetError`` (ERROR_INVALID_PARAMETER) for None."""
+    if resource is None:
+        raise WNetError(Status.ERROR_INVALID_PARAMETER, "lpNetResource is not given")
+    if isinstance(resource, NETRESOURCE):
+        resource.check_texts()
+    elif not isinstance(resource, NetResource):
+        raise TypeError(f"lpNetResource must be a NETRESOURCE, not {type(resource).__name__}")
+
+
 def provider_called(name: str | None) -> str | None:
     """Our name of the provider *name*, which may be one of Windows' ("Microsoft Windows Network")."""
     if name is None or " " not in name:

@@ -25,7 +25,7 @@ from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mprouter.credentials import Secret
 
@@ -98,6 +98,16 @@ class Daemon:
     def obscured(self, password: Secret) -> str:
         """*password* as rclone's backends take it; the same text each time. Raises ``WNetError``."""
         return self._obscurer.obscured(password)
+
+    def strike_out(self, secrets: Iterable[str]) -> None:
+        """Make *secrets*, which somebody has repeated, unreadable in its log."""
+        for each in secrets:
+            word = each.encode()
+            with suppress(OSError), self.log.open("r+b") as file:
+                content, at = file.read(), -1
+                while (at := content.find(word, at + 1)) >= 0:
+                    file.seek(at)
+                    file.write(b"*" * len(word))
 
     @property
     def log(self) -> Path:

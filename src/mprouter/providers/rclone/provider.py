@@ -10,6 +10,7 @@ is delivered, then the mount is taken away.
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -404,10 +405,15 @@ class RcloneProvider(ABC):
             fs = f"{info['Name']}:{info['Root']}"
             (probe or self.probe)(rclone, target, logon, fs)
         except Refused as refusal:
-            text = refusal.text
+            text, repeated = refusal.text, []
             for secret in (*logon.obscured.values(), *logon.plain.values()):
-                for form in (rclone.obscured(secret), secret.reveal()):
-                    text = text.replace(form, "***") if form else text
+                plain = secret.reveal()
+                # the last as rclone repeats what a server has said: in quotation marks
+                for form in filter(None, (rclone.obscured(secret), plain, json.dumps(plain, ensure_ascii=False)[1:-1])):
+                    if form in text:
+                        text = text.replace(form, "***")
+                        repeated.append(form)
+            rclone.strike_out(repeated)
         else:
             return fs
         raise self.failed(text, target, logon)  # not above, where the refusal would go with it, secrets and all
