@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -238,3 +242,42 @@ def test_a_cancelled_connection_leaves_nothing_in_rclone(share: Share, connectio
     connections.disconnect(mounted)
     assert connections.rclone().call("vfs/list")["vfses"] == []
     assert connections.rclone().call("mount/listmounts")["mountPoints"] == []
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Another program has written to the file, and still has it open."""
+    code = "import sys; file = open(sys.argv[1], 'a'); file.write('new'); file.flush(); print(flush=True); input()"
+    arguments = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline()
+        yield
+        program.kill()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "opened"),
+    [("webdav", normalize("NFC", "Übung"), normalize("NFD", "Übung")), ("smb", "Report", "REPORT")],
+)
+def test_c6_force_leaves_a_file_that_is_open_under_another_form_of_its_name(
+    request: pytest.FixtureRequest, connections: Connections, kind: str, name: str, opened: str
+) -> None:
+    share: Share = request.getfixturevalue(f"{kind}_share")
+    share.put(name, "old")
+    mounted = connections.connect(share)
+    with writing(mounted.mountpoint / opened):
+        connections.disconnect(mounted, force=True)
+
+
+def test_what_others_put_in_the_place_of_what_was_written_here_is_seen_though_it_is_as_long(
+    webdav_share: Share, connections: Connections
+) -> None:
+    note = webdav_share.put("note", "old")
+    mounted = connections.connect(webdav_share)
+    (mounted.mountpoint / "note").write_text("ours")
+    wait_for(lambda: note.exists() and note.stat().st_size == 4 and not connections.queued(mounted), "the upload")
+    webdav_share.put("note", "your")
+    wait_for(lambda: (mounted.mountpoint / "note").read_text() == "your", "the others' file to be seen")

@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -115,6 +117,91 @@ def by_key(share: Share, server: SftpServer) -> Share:
     return Share(share.provider, share.url, share.root, options={**share.options, "key_file": str(server.key)})
 
 
+def test_c6_what_waits_for_one_user_s_files_of_a_nextcloud_is_not_sent_to_another_s(
+    webdav_share: Share, connections: Connections
+) -> None:
+    for name in ("ana", "team"):
+        (webdav_share.root / "dav" / "files" / name).mkdir(parents=True)
+    for directory in (webdav_share.root / "dav").rglob("*"):
+        shutil.chown(directory, webdav_share.root.owner(), webdav_share.root.group())
+    ana, team = (f"{webdav_share.url.rstrip('/')}/dav/files/{name}" for name in ("ana", "team"))
+    mounted = connections.connect(webdav_share, url=ana)
+    (mounted.mountpoint / "private").write_text("mine")
+    wait_for(lambda: connections.queued(mounted), "rclone to be told of the close")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(webdav_share, url=team))
+    assert list((webdav_share.root / "dav" / "files" / "team").iterdir()) == []
+    connections.disconnect(connections.connect(webdav_share, url=ana))
+    assert (webdav_share.root / "dav" / "files" / "ana" / "private").read_text() == "mine"
+
+
+def test_c6_what_one_domain_s_user_left_is_not_sent_as_another_s(smb_share: Share, connections: Connections) -> None:
+    mounted = connections.connect(smb_share, options={"domain": "ONE"})
+    (mounted.mountpoint / "report").write_text("important")
+    wait_for(lambda: connections.queued(mounted), "rclone to be told of the close")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(smb_share, options={"domain": "TWO"}))
+    assert not (smb_share.root / "report").exists()
+    connections.disconnect(connections.connect(smb_share, options={"domain": "ONE"}))
+    assert (smb_share.root / "report").read_text() == "important"
+
+
+def test_c7_a_share_is_one_resource_in_capitals_too(smb_share: Share, connections: Connections) -> None:
+    mounted = connections.connect(smb_share)
+    (mounted.mountpoint / "report").write_text("important")
+    wait_for(lambda: connections.queued(mounted), "rclone to be told of the close")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(smb_share, url=smb_share.url.replace("/projects", "/PROJECTS")))
+    assert (smb_share.root / "report").read_text() == "important"
+
+
+@pytest.mark.parametrize("length", [245, 255])
+def test_c6_names_that_are_as_long_as_can_be_are_sent_too(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, length: int
+) -> None:
+    closed, open_, changed = ("é" * (length // 2) + end for end in "cxy")
+    sftp_share.put(changed, "whole")
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / closed).write_text("closed")
+    wait_for(lambda: connections.queued(mounted), "rclone to be told of the close")
+    with (
+        suppress(OSError),
+        (mounted.mountpoint / open_).open("w") as new,
+        (mounted.mountpoint / changed).open("w") as old,
+    ):
+        for file in (new, old):
+            file.write("half")
+            file.flush()
+        connections.kill_rclone()
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(by_key(sftp_share, sftp_server)))
+    there = {each.name: each.read_text() for each in sftp_share.root.iterdir()}
+    assert (there.pop(closed), there.pop(open_), there.pop(changed)) == ("closed", "half", "whole")
+    ((name, content),) = there.items()
+    assert name.endswith(" (unfinished)")
+    assert content == "half"
+
+
+def test_c6_a_part_is_not_mixed_with_another_file_of_the_same_size(share: Share, connections: Connections) -> None:
+    size = 3 << 20
+    share.put("log", "1" * size)
+    os.utime(share.root / "log", (0, 0))
+    mounted = connections.connect(share)
+    with suppress(OSError), (mounted.mountpoint / "log").open("r+b", buffering=0) as file:
+        file.seek(size // 2)
+        file.write(b"ours")
+        connections.kill_rclone()
+    connections.disconnect(mounted)
+    share.put("log", "2" * size)
+    later = time.time() + 10
+    os.utime(share.root / "log", (later, later))
+    connections.disconnect(connections.connect(share))
+    assert (share.root / "log").read_bytes() == b"2" * size
+
+
 def test_c6_unsent_data_is_sent_although_the_password_has_changed(
     sftp_share: Share,
     sftp_server: SftpServer,
@@ -141,7 +228,7 @@ def test_c6_unsent_data_outlives_that_its_move_to_another_password_is_cut_off(
 
     def stopping(real: Callable[..., object]) -> Callable[..., object]:
         def call(path: Path, *arguments: object, **named: object) -> object:
-            if "report" in path.name and next(steps) == step:
+            if "report" in f"{path.name}{arguments}" and next(steps) == step:
                 raise KeyboardInterrupt
             return real(path, *arguments, **named)
 

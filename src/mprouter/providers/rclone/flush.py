@@ -65,7 +65,8 @@ def deliver(
             _expedite(daemon, fs, item, seen)
         failed = [item for item in queue if _has_failed(item, seen)]
         queued = [Unsent(item["name"], item["size"]) for item in queue]
-        unheard = [] if queued and has_heard else _not_queued(meta, {each.path for each in queued}, is_open)
+        names = {each.path for each in queued}
+        unheard = [] if queued and has_heard else _not_queued(daemon, fs, meta, names, is_open)
         has_heard = not unheard
         pending = queued + unheard
         if not pending:
@@ -88,12 +89,14 @@ def await_queued(daemon: Daemon, fs: str, meta: Path, *, is_open: Callable[[], C
     deadline = monotonic() + _CLOSE
     while monotonic() < deadline:
         queued = {item["name"] for item in daemon.call("vfs/queue", fs=fs).get("queue") or []}
-        if not _not_queued(meta, queued, is_open):
+        if not _not_queued(daemon, fs, meta, queued, is_open):
             return
         sleep(0.01)
 
 
-def _not_queued(meta: Path, queued: Collection[str], is_open: Callable[[], Collection[str]]) -> list[Unsent]:
+def _not_queued(
+    daemon: Daemon, fs: str, meta: Path, queued: Collection[str], is_open: Callable[[], Collection[str]]
+) -> list[Unsent]:
     """Closed files on their way into the queue; *queued* are the paths of those that are in it.
 
     The kernel tells rclone of a close after the closing program has gone on, and a file that was changed in part is
@@ -103,7 +106,17 @@ def _not_queued(meta: Path, queued: Collection[str], is_open: Callable[[], Colle
     if not dirty:  # as most often: who has files open is asked of all processes
         return []
     still_open = is_open()
-    return [each for each in dirty if each.path not in still_open]
+    if not still_open:
+        return dirty
+    from unicodedata import normalize
+
+    folds = daemon.call("vfs/stats", fs=fs)["opt"]["CaseInsensitive"]
+
+    def plain(path: str) -> str:  # rclone lets a file be opened under other forms of its name
+        return normalize("NFC", normalize("NFC", path).casefold()) if folds else normalize("NFC", path)
+
+    still_open = set(map(plain, still_open))
+    return [each for each in dirty if plain(each.path) not in still_open]
 
 
 def _patience(meta: Path, not_queued: list[Unsent]) -> float:

@@ -28,6 +28,9 @@ log = Log("mprouter.providers")
 _DENIED = re.compile("denied|forbidden|access rights", re.IGNORECASE)
 """How servers say that a file may not be read, which will be so the next time too."""
 
+_NAME = 255
+"""Bytes that the name of a file may have here."""
+
 _BLOCK = 1 << 20
 """Bytes that are compared at once."""
 
@@ -60,7 +63,7 @@ class _Description:
         """Have rclone take it for that of a closed file which is to be sent."""
         parts = [{"Pos": start, "Size": end - start} for start, end in self.parts if end > start]
         said: dict[str, Any] = {"ModTime": self.modified, "ATime": self.modified, "Size": self.size, "Rs": parts}
-        new = file.with_name(f".{file.name}.new")
+        new = file.with_name(os.fsdecode(b"." + os.fsencode(file.name)[: _NAME - 5] + b".new"))
         new.write_text(json.dumps({**said, "Fingerprint": "", "Dirty": True}, indent=1))
         new.replace(file)
 
@@ -92,17 +95,26 @@ class Server:
     fs: str
 
     def has(self, name: str) -> bool:
-        """Whether there is a file *name*. Raises ``Refused`` and ``WNetError``."""
+        """Whether there is a file *name*, or may be. Raises ``Refused`` and ``WNetError``."""
+        try:
+            name.encode()
+        except UnicodeEncodeError:  # rclone cannot be asked for it
+            return True
         return self._look(name) is not None
 
-    def still_has(self, name: str, fingerprint: str) -> bool:
-        """Whether the file *name* is the one with that fingerprint. Raises ``Refused`` and ``WNetError``."""
+    def still_has(self, name: str, fingerprint: str, since: str) -> bool:
+        """Whether the file *name* is the one with that fingerprint. Raises ``Refused`` and ``WNetError``.
+
+        since: where that is only a size, as with WebDAV, the file must not have changed after this time.
+        """
         item, (size, *known) = self._look(name, showHash=True), fingerprint.split(",")
         if item is None or size != str(item["Size"]):
             return False
         if known and known[-1] and known[-1] in (item.get("Hashes") or {}).values():
             return True
         times = [each.removesuffix(" +0000 UTC") for each in known if each.endswith(" UTC")]
+        if not times and int(_seconds(item["ModTime"])) > int(_seconds(since)):
+            return False
         return all(int(_seconds(f"{each}+00:00")) == int(_seconds(item["ModTime"])) for each in times)
 
     def fetch(self, name: str, file: Path) -> bool:
@@ -169,8 +181,15 @@ def _free(name: str, is_taken: Callable[[str], bool]) -> str:
     if not is_taken(name):
         return name
     numbered = (f" {number}" if number > 1 else "" for number in count(1))
-    others = (str(path.with_name(f"{path.stem} (unfinished{number}){path.suffix}")) for number in numbered)
-    return next(each for each in others if not is_taken(each))
+    suffix = path.suffix if len(os.fsencode(path.suffix)) < _NAME // 2 else ""
+    stem = os.fsencode(path.name.removesuffix(suffix))
+
+    def other(number: str) -> str:
+        end = f" (unfinished{number}){suffix}"
+        room = _NAME - len(os.fsencode(end))
+        return str(path.with_name(stem[:room].decode(errors="ignore") + end))
+
+    return next(each for each in map(other, numbered) if not is_taken(each))
 
 
 def _time(data: os.stat_result) -> str:
@@ -203,7 +222,7 @@ def _fill(content: Path, said: _Description, server: Server, name: str) -> bool:
     """
     from tempfile import TemporaryDirectory
 
-    if not server.still_has(name, said.fingerprint):
+    if not server.still_has(name, said.fingerprint, said.modified):
         return False
     with TemporaryDirectory(dir=content.parent, prefix=".fetched") as directory:
         fetched = Path(directory, "file")

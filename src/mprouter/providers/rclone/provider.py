@@ -122,11 +122,12 @@ class RcloneProvider(ABC):
     name: as ``--provider`` gives it; its remote names stand in ``order.BUILTIN``. title: the protocol, for a person.
     backend: rclone's name for it. options: what ``-o`` may set, beside the common ones. failures: what this network's
     errors mean, before the common ones. retries: how often rclone itself tries to open a session, and any request of
-    HTTP. case_insensitive: file names are. silence: how long a server may be silent in the middle of something, None
-    for ``daemon.SILENCE``. adopts: the names of its file systems in rclone change with the password, so that what was
-    left unsent has to be looked for. services: the kinds of DNS-SD by which its servers announce themselves, each with
-    the scheme of a URL. net_type: its WNNC_NET_*, 0 = none of them. glance: settings of rclone's backend for a session
-    that only looks.
+    HTTP. case_insensitive: file names are. copies_age: servers tell only the size of a file, so that another's of the
+    same size would be taken for what was written here. silence: how long a server may be silent in the middle of
+    something, None for ``daemon.SILENCE``. adopts: the names of its file systems in rclone change with the password, so
+    that what was left unsent has to be looked for. services: the kinds of DNS-SD by which its servers announce
+    themselves, each with the scheme of a URL. net_type: its WNNC_NET_*, 0 = none of them. glance: settings of rclone's
+    backend for a session that only looks.
     """
 
     name: str
@@ -136,6 +137,7 @@ class RcloneProvider(ABC):
     failures: ClassVar[Sequence[Failure]] = ()
     retries: ClassVar[int] = 10
     case_insensitive: ClassVar[bool] = False
+    copies_age: ClassVar[bool] = False
     silence: ClassVar[str | None] = None
     adopts: ClassVar[bool] = True
     services: ClassVar[Mapping[str, str]] = {}
@@ -230,7 +232,8 @@ class RcloneProvider(ABC):
         from mprouter.digest import sha256
 
         who = (self.name, target.host, target.port, logon.user, target.settings.get("endpoint"), target.root)
-        token = sha256(repr((who, target.read_only)).encode()).hexdigest()[:12]
+        apart = filter(None, (self.place(target.name)[0], target.settings.get("domain")))  # what else tells two apart
+        token = sha256(repr((who, target.read_only, *apart)).encode()).hexdigest()[:12]
         shown = re.sub(r"[^A-Za-z0-9.@_+]", "_", f"{logon.user or ''}@{target.host or target.shown}".lstrip("@"))
         return f"mpr-{self.name} {shown[:80]} {token}"
 
@@ -429,6 +432,8 @@ class RcloneProvider(ABC):
             "CacheMinFreeSpace": KEPT_FREE,
             "CaseInsensitive": self.case_insensitive,
         }
+        if self.copies_age:  # what was written here is read from the server again as soon as it is sent
+            options |= {"CacheMaxAge": "0s", "CachePollInterval": "1s", "HandleCaching": "0s"}
         left: list[str] = []
         try:
             with mounting():

@@ -71,7 +71,9 @@ class Smb(RcloneProvider):
         settings = {"host": f"[{host}]" if ":" in host else host, "port": str(port)}
         if "domain" in options:
             settings["domain"] = options["domain"]
-        return Target(name, host, port, name.path, name.path, settings, read_only=bool(options.get("read_only")))
+        share, slash, path = name.path.partition("/")
+        root = share.lower() + slash + path  # C7: one resource, one cache
+        return Target(name, host, port, root, name.path, settings, read_only=bool(options.get("read_only")))
 
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """With a password; without one as the user named, else as guest, which servers may allow."""

@@ -243,7 +243,7 @@ def _move(cache: Path, old: str, new: str, *, but: Collection[Path]) -> int:
             continue  # written again since
         for each in (meta, data):
             each.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        copy = meta.with_name(f".{meta.name}.new")
+        copy = cache / "description.new"  # beside *meta* its name could be too long
         shutil.copy2(file, copy)
         copy.replace(meta)  # in this order, since data without a description would be dropped
         with suppress(FileNotFoundError):  # an earlier attempt was cut short after this step

@@ -39,6 +39,7 @@ class WebDav(RcloneProvider):
     retries = 13  # with which a server that is busy has four seconds, as with rclone's own pause and tries
     silence = "5m"  # some put a large file together before they answer
     services: ClassVar[Mapping[str, str]] = {"_webdav._tcp": "dav", "_webdavs._tcp": "davs"}
+    copies_age = True
     net_type = 0x002E0000  # WNNC_NET_DAV, as of Windows' own WebDAV client
     options: ClassVar[Mapping[str, Option]] = {
         "ca_cert": Option("the file with the certificates to trust, in place of the system's", certificate_file),
