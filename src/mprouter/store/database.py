@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     _Error = sqlite3.Error | sealed.Damaged | UnicodeDecodeError | OSError
 
-__all__ = ["BUSY_SECONDS", "Database", "connect", "fill"]
+__all__ = ["BUSY_SECONDS", "Database", "connect", "fill", "may_write"]
 
 BUSY_SECONDS = 30.0
 """How long an operation waits for other processes. A transaction takes well under a millisecond."""
@@ -390,7 +390,7 @@ def _code(error: _Error, path: Path) -> int:
         return sqlite3.SQLITE_CORRUPT  # the last two: a text in it is no UTF-8
     if isinstance(error, OSError):
         return sqlite3.SQLITE_FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else sqlite3.SQLITE_CANTOPEN
-    if code == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK) and not _is_read_only(path):
+    if code == sqlite3.SQLITE_READONLY and may_write(path) and not _is_read_only(path):
         return sqlite3.SQLITE_CORRUPT  # its header says that nobody may write it
     if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the file beside the log could not grow
         return sqlite3.SQLITE_FULL
@@ -398,6 +398,12 @@ def _code(error: _Error, path: Path) -> int:
         if code & 0xFF == sqlite3.SQLITE_CANTOPEN and not reserve.has_room(path.parent, 0):  # for one more file
             return sqlite3.SQLITE_FULL
     return code
+
+
+def may_write(path: Path) -> bool:
+    """Whether this user may write the file *path* and those that SQLite has beside it."""
+    files = (Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm"))
+    return all(os.access(each, os.W_OK) for each in files if each.exists())
 
 
 def _is_read_only(path: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mprouter import reserve
 from mprouter.frozen import frozen
 from mprouter.store import sealed
-from mprouter.store.database import connect, fill
+from mprouter.store.database import connect, fill, may_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,8 +58,8 @@ def damage(db: sqlite3.Connection) -> list[str]:
     try:
         db.execute("DELETE FROM seals WHERE 0")  # which changes nothing, and asks for the right to write
     except sqlite3.OperationalError as error:
-        file = db.execute("PRAGMA database_list").fetchone()[2]
-        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(file, os.W_OK):
+        file = Path(db.execute("PRAGMA database_list").fetchone()[2])
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and may_write(file):
             problems.append("its header says that nobody may write it")
     bad = sum(found != sealed.checksum(*values) for *values, found in db.execute("SELECT * FROM events"))
     return [*problems, f"{bad} events do not match their checksums"] if bad else problems
