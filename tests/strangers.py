@@ -13,7 +13,7 @@ from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Prog
 if TYPE_CHECKING:
     from sandbox import Places
 
-__all__ = ["Stranger", "register"]
+__all__ = ["Stranger", "Wordless", "register"]
 
 
 class Stranger:
@@ -43,6 +43,13 @@ class Stranger:
 
     def settle(self, mounted: Mounted) -> State:
         return self.state(mounted)
+
+
+class Wordless(Exception):
+    """An exception that cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("it has no words")
 
 
 def register(places: Places, name: str, body: str = "", *, more: str = "", source: str = "user") -> Path:

@@ -24,6 +24,7 @@ from mprouter import (
 from mprouter.store import Store
 from recorder import Recorder
 from sandbox import Places
+from strangers import Wordless
 
 OK = Status.WN_SUCCESS
 
@@ -327,13 +328,6 @@ def test_n7_a_command_whose_context_the_journal_cannot_keep_has_its_post(
     context = json.loads((places.home / "context").read_text())["context"]
     assert context == json.loads(printed)["context"]
     assert {each.status for each in Store().events()} == {0}
-
-
-class Wordless(Exception):
-    """One that cannot be shown."""
-
-    def __str__(self) -> str:
-        raise RuntimeError("it has no words")
 
 
 def says(message: object) -> object:

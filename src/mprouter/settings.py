@@ -119,7 +119,7 @@ def _set(file: Path, key: str, value: object) -> Path:
     """Put *key* into *file*, which is made if it is missing; *file*."""
     from mprouter.plugins import drop_in
 
-    changed(file, {})  # what is broken stays as it is, and a directory is not made for it
+    read(file)  # what is broken stays as it is, and no directory is made for it
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o644)

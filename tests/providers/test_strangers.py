@@ -38,7 +38,7 @@ from mprouter.resource import NetResource, ResourceScope, ResourceType, Resource
 from recorder import Recorder
 from sandbox import Places
 from servers.daemon import wait_for
-from strangers import Stranger, register
+from strangers import Stranger, Wordless, register
 
 NAME = parse_remote("strange://here/")
 
@@ -240,13 +240,6 @@ def test_r3_the_first_significant_refusal_of_the_only_one_that_may_have_it(
     with pytest.raises(WNetError) as refused:
         router.connect("odd://here/", options=options)
     assert (refused.value.status, refused.value.provider) == (Status.ERROR_ACCESS_DENIED, "locked")
-
-
-class Wordless(Exception):
-    """One that cannot be shown."""
-
-    def __str__(self) -> str:
-        raise RuntimeError("it has no words")
 
 
 @pytest.mark.parametrize("error", [Wordless(), WNetError(Status.ERROR_BUSY, Wordless())], ids=["any", "WNetError"])  # type: ignore[arg-type]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
-import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -209,20 +207,12 @@ _changing = threading.Lock()
 def _to_be_changed() -> Iterator[str]:
     """The file's text, while no other thread or process changes the file."""
     directory = path().parent
-    with _changing:
+    with _changing, ExitStack() as held:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            held = None if sys.platform == "win32" else os.open(directory, os.O_RDONLY)
+            held.enter_context(places.locked(directory))
         except OSError as error:
             raise WNetError(
                 Status.ERROR_ACCESS_DENIED, f"cannot be made: {error.strerror}", name=str(directory)
             ) from error
-        try:
-            if held is not None:
-                import fcntl
-
-                fcntl.flock(held, fcntl.LOCK_EX)
-            yield private_file.read(path()) or ""
-        finally:
-            if held is not None:
-                os.close(held)
+        yield private_file.read(path()) or ""

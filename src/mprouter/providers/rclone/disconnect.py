@@ -161,9 +161,8 @@ def finish(rclone: Daemon, handle: Handle, name: RemoteName, *, progress: Progre
     if meta is not None:
         with held(rclone, handle.fs) as is_there:
             if is_there:
-                detached = is_detached(
-                    rclone, handle.fs, monotonic() + NOTICED
-                )  # whoever has files open there will not be waited for
+                # whoever has files open there will not be waited for
+                detached = is_detached(rclone, handle.fs, monotonic() + NOTICED)
                 is_open = lambda: {each.path for each in unsent(meta)} if detached else set()  # noqa: E731
                 try:
                     deliver(rclone, handle.fs, meta, is_open=is_open, progress=progress, stall=stall)

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -57,6 +58,7 @@ def deliver(
     seen: dict[int, int] = {}  # how often each upload had been tried when it was first seen here
     moved: object = None
     deadline = monotonic() + stall
+    folds = _folding(daemon, fs)
     pause = 0.005
     has_heard = False  # rclone, of all that was closed
     while True:
@@ -66,7 +68,7 @@ def deliver(
         failed = [item for item in queue if _has_failed(item, seen)]
         queued = [Unsent(item["name"], item["size"]) for item in queue]
         names = {each.path for each in queued}
-        unheard = [] if queued and has_heard else _not_queued(daemon, fs, meta, names, is_open)
+        unheard = [] if queued and has_heard else _not_queued(meta, names, is_open, folds)
         has_heard = not unheard
         pending = queued + unheard
         if not pending:
@@ -86,16 +88,21 @@ def deliver(
 
 def await_queued(daemon: Daemon, fs: str, meta: Path, *, is_open: Callable[[], Collection[str]]) -> None:
     """Let rclone hear of what was closed just now, a second at most: whatever it has not heard of looks unfinished."""
-    deadline = monotonic() + _CLOSE
+    deadline, folds = monotonic() + _CLOSE, _folding(daemon, fs)
     while monotonic() < deadline:
         queued = {item["name"] for item in daemon.call("vfs/queue", fs=fs).get("queue") or []}
-        if not _not_queued(daemon, fs, meta, queued, is_open):
+        if not _not_queued(meta, queued, is_open, folds):
             return
         sleep(0.01)
 
 
+def _folding(daemon: Daemon, fs: str) -> Callable[[], bool]:
+    """Tells whether the names of *fs* are the same in capitals; asked once, if at all."""
+    return cache(lambda: bool(daemon.call("vfs/stats", fs=fs)["opt"]["CaseInsensitive"]))
+
+
 def _not_queued(
-    daemon: Daemon, fs: str, meta: Path, queued: Collection[str], is_open: Callable[[], Collection[str]]
+    meta: Path, queued: Collection[str], is_open: Callable[[], Collection[str]], folds: Callable[[], bool]
 ) -> list[Unsent]:
     """Closed files on their way into the queue; *queued* are the paths of those that are in it.
 
@@ -110,10 +117,9 @@ def _not_queued(
         return dirty
     from unicodedata import normalize
 
-    folds = daemon.call("vfs/stats", fs=fs)["opt"]["CaseInsensitive"]
-
     def plain(path: str) -> str:  # rclone lets a file be opened under other forms of its name
-        return normalize("NFC", normalize("NFC", path).casefold()) if folds else normalize("NFC", path)
+        composed = normalize("NFC", path)
+        return normalize("NFC", composed.casefold()) if folds() else composed
 
     still_open = set(map(plain, still_open))
     return [each for each in dirty if plain(each.path) not in still_open]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -139,22 +139,25 @@ def adopt(rclone: Daemon, family: str, fs: str) -> list[str]:
     ``Refused``, ``OSError`` and ``WNetError``, ERROR_DISK_FULL among them; nothing is lost then.
     """
     cache, living = rclone.cache, {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
-    name, _, root = fs.partition(":")
+    name, meta = fs.partition(":")[0], _directories_of(cache, fs)[0]
     if name in living:
         return []
     check_room(cache)
-    if stuck := _mend(rclone, name, fs):
+    found = unsent(meta)
+    if stuck := _mend(rclone, name, fs, found):
         _put_off(cache, name, f"{family}-0", stuck)
     moved = 0
     with suppress(FileNotFoundError):
         for left in sorted((cache / "vfsMeta").iterdir()):
             if left.name not in living and left.name != name and is_member(left.name, family):
-                moved += _move(cache, left.name, name, but=_mend(rclone, left.name, fs))
+                theirs = unsent(_directories_of(cache, fs, left.name)[0])
+                moved += _move(cache, left.name, name, but=_mend(rclone, left.name, fs, theirs))
     if moved:
         files = "1 file that was" if moved == 1 else f"{moved} files that were"
         log.warning("%s not sent by an earlier connection will be sent by this one", files)
+    if found or moved:  # else it need not be looked through again
+        found = unsent(meta)
     until = monotonic() + _PATIENCE
-    found = unsent(cache / "vfsMeta" / name / root.strip("/"))
     return [each.path for each in found if each.size or monotonic() > until or not _is_sent(rclone, fs, each.path)]
 
 
@@ -173,8 +176,7 @@ def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Iterable[str]) -> 
     if opened:
         from mprouter.providers.rclone.rc import Refused
 
-        name, _, root = fs.partition(":")
-        waiting = {each.path for each in unsent(rclone.cache / "vfsMeta" / name / root.strip("/"))}
+        waiting = {each.path for each in unsent(_directories_of(rclone.cache, fs)[0])}
         for path in opened:
             if path not in waiting:
                 with suppress(Refused, WNetError):
@@ -185,8 +187,7 @@ def _is_sent(rclone: Daemon, fs: str, path: str) -> bool:
     """Send the empty file *path* now, since to open one does not do for ``take_up``; False if that cannot be."""
     from mprouter.providers.rclone.rc import Refused
 
-    name, _, root = fs.partition(":")
-    meta, data = (rclone.cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
+    meta, data = _directories_of(rclone.cache, fs)
     try:
         rclone.call("operations/copyfile", timeout=60, srcFs=str(data), srcRemote=path, dstFs=fs, dstRemote=path)
     except (Refused, WNetError):
@@ -265,23 +266,27 @@ def _drop(cache: Path, name: str) -> None:
         (cache / "resources" / name).unlink(missing_ok=True)
 
 
-def _mend(rclone: Daemon, name: str, fs: str) -> list[Path]:
-    """Set right what a killed rclone has left of the file system *name*, for the file system *fs*.
+def _directories_of(cache: Path, fs: str, name: str | None = None) -> tuple[Path, Path]:
+    """Where the descriptions and the data of *fs* are. name: instead, those of its root in another file system."""
+    own, _, root = fs.partition(":")
+    return cache / "vfsMeta" / (name or own) / root.strip("/"), cache / "vfs" / (name or own) / root.strip("/")
+
+
+def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent]) -> list[Path]:
+    """Set right what a killed rclone has *left* of the file system *name*, for the file system *fs*.
 
     Returns the descriptions of the files for whose rest, which is on the server, there is no room.
     """
-    new, _, root = fs.partition(":")
-    meta, data = (rclone.cache / kind / name / root.strip("/") for kind in ("vfsMeta", "vfs"))
-    left = unsent(meta)
     if not left:  # as most often, and what mends takes a while to load
         return []
     from mprouter.providers.rclone.mend import Server, mend
     from mprouter.providers.rclone.rc import Refused
 
+    meta, data = _directories_of(rclone.cache, fs, name)
     server, stuck = Server(rclone, fs), []
     for each in left:
         try:
-            mend(meta, data, rclone.cache / "damaged" / new, server, each.path)
+            mend(meta, data, rclone.cache / "damaged" / fs.partition(":")[0], server, each.path)
         except (Refused, OSError) as error:
             if re.search(_NO_ROOM, str(error)) is None:
                 raise
