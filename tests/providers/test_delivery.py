@@ -14,7 +14,7 @@ from unicodedata import normalize
 import pytest
 
 from mprouter.providers.base import Pending, State
-from mprouter.providers.rclone import mounts
+from mprouter.providers.rclone import hold, mounts
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
 from servers import sftp
@@ -281,3 +281,26 @@ def test_what_others_put_in_the_place_of_what_was_written_here_is_seen_though_it
     wait_for(lambda: note.exists() and note.stat().st_size == 4 and not connections.queued(mounted), "the upload")
     webdav_share.put("note", "your")
     wait_for(lambda: (mounted.mountpoint / "note").read_text() == "your", "the others' file to be seen")
+
+
+def test_c6_what_was_closed_as_rclone_missed_the_end_of_a_mount_is_sent(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, connections: Connections
+) -> None:
+    mounted = connect(sftp_share)
+    rclone, fs = connections.rclone(), mounted.handle["fs"]
+    for number in range(2000):  # in one of some hundred it is reading from the kernel as that ends the mount
+        detached = mounted.mountpoint.with_name(f"detached {number}")
+        detached.mkdir()
+        hold.mount(rclone, fs, detached, "detached")
+        with (detached / f"{number}").open("w") as file:
+            mounts.unmount(detached, lazily=True)
+            file.write("closed too late")
+            file.flush()
+        if "unmount FAILED" in rclone.log.read_text():
+            break
+    disconnect(mounted)
+    assert rclone.call("vfs/list")["vfses"] == []
+    again = connect(sftp_share)
+    assert again.handle["fs"] == fs
+    disconnect(again)
+    assert {each.name for each in sftp_share.root.iterdir()} == {f"{each}" for each in range(number + 1)}

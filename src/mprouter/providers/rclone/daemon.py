@@ -21,6 +21,7 @@ from mprouter import faults, places
 from mprouter.frozen import frozen
 from mprouter.processes import parent, started_at, wait_until, which, words
 from mprouter.providers.rclone import rc
+from mprouter.providers.rclone.mounts import served_by
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError
 
@@ -189,7 +190,7 @@ def stop() -> bool:
             return True
         if not _is_up(socket, pid):
             return _last(socket) is None
-        if rc.call(socket, "mount/listmounts", {}, 30)["mountPoints"]:
+        if served_by(pid):  # asked of the kernel: rclone may list what is gone
             return False
         rc.call(socket, "core/quit", {}, 30)
         wait_until(lambda: _last(socket) is None, 10)

@@ -235,7 +235,7 @@ def _mount_again(rclone: Daemon, handle: Handle, name: RemoteName) -> None:
 def _end(rclone: Daemon, handle: Handle) -> None:
     """Have rclone end the file system too, unless another connection uses it, and drop its copies."""
     with suppress(Refused, OSError), mounting():
-        is_detached(rclone, handle.fs, monotonic() + 4 * NOTICED)  # to end it is worth some patience
+        is_detached(rclone, handle.fs, monotonic() + 4 * NOTICED, handle.mountpoint)  # worth some patience
         end_idle(rclone, lambda fs: fs == handle.fs)
         if handle.fs not in rclone.call("vfs/list")["vfses"]:
             clear(rclone.cache, handle.fs)

@@ -20,7 +20,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from mprouter import places
+from mprouter import mountinfo, places
+from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
@@ -88,23 +89,24 @@ def places_of(daemon: Daemon, fs: str) -> list[Path]:
     return [place for place in found if mounts.is_mounted(place)]
 
 
-def is_detached(daemon: Daemon, fs: str, until: float) -> bool:
+def is_detached(daemon: Daemon, fs: str, until: float, place: Path | None = None) -> bool:
     """Whether *fs* may have a mount that is no longer in the tree of files: somebody has files open on it.
 
     What is closed there may never reach the queue of uploads, so that nothing else should share its file system.
 
     until: by when, on the monotonic clock, rclone has noticed that a mount is gone; see ``NOTICED``. Without that time
-    what was closed just now would wait for another connection than the next.
+    what was closed just now would wait for another connection than the next. place: where something is to be mounted,
+    which rclone, until it has noticed, would take for what was there before.
     """
     while True:
-        mountpoints = _mountpoints(daemon)
-        lost = any(each == fs and not mounts.is_mounted(place) for place, each in mountpoints.items())
+        found = _look(daemon)
         # rclone forgets a mount when another is made in its place
-        forgotten = mounts.served_by(daemon.pid) > len(mountpoints) and fs in daemon.call("vfs/list")["vfses"]
-        if not lost and not forgotten:
+        forgotten = found.served > len(found.there) + len(found.gone) and fs in daemon.call("vfs/list")["vfses"]
+        detached = found.is_any_detached and (forgotten or fs in found.gone.values())
+        if not detached and place not in found.gone:
             return False
         if monotonic() > until:
-            return True
+            return detached
         sleep(0.005)
 
 
@@ -112,12 +114,13 @@ def end_idle(daemon: Daemon, is_meant: Callable[[str], bool]) -> None:
     """End the file systems, of those whose names *is_meant* accepts, that have no mount; within ``mounting``."""
     if daemon.version >= COUNTS_ALL:
         return
-    idle = [fs for fs in daemon.call("vfs/list")["vfses"] if is_meant(fs)]
+    idle = {fs for fs in daemon.call("vfs/list")["vfses"] if is_meant(fs)}
     if not idle:
         return
-    mountpoints = _mountpoints(daemon)
-    if mounts.served_by(daemon.pid) == len(mountpoints):  # else one that rclone forgot may use it
-        for fs in set(idle) - set(mountpoints.values()):
+    found = _look(daemon)
+    if found.served <= len(found.there) + len(found.gone):  # else one that rclone forgot may use it
+        used = {*found.there.values(), *(found.gone.values() if found.is_any_detached else ())}
+        for fs in idle - used:
             _count_off(daemon, fs)
 
 
@@ -128,11 +131,9 @@ def _count_off(daemon: Daemon, fs: str) -> None:
         mount(daemon, fs, directory, "mprouter, ending")
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            for _ in range(100):
+            for _ in range(daemon.call("vfs/stats", fs=fs)["inUse"]):
                 with suppress(Refused):
                     daemon.call("mount/unmount", mountPoint=str(directory))
-                if fs not in daemon.call("vfs/list")["vfses"]:
-                    break
         finally:
             os.close(descriptor)
     finally:
@@ -140,8 +141,34 @@ def _count_off(daemon: Daemon, fs: str) -> None:
         directory.rmdir()
 
 
+@frozen
+class _Mounts:
+    """What rclone has mounted, as it lists it: place by place, with the file system.
+
+    there: of these the kernel has a mount. gone: of these it has none. served: how many the kernel has rclone serve.
+    """
+
+    there: dict[Path, str]
+    gone: dict[Path, str]
+    served: int
+
+    @property
+    def is_any_detached(self) -> bool:
+        """Whether any that is gone from the tree of files is still used.
+
+        If not, rclone is about to notice it; or never will, having read from the kernel in the moment of its end.
+        """
+        return self.served > len(self.there)
+
+
+def _look(daemon: Daemon) -> _Mounts:
+    listed, served, kinds = _mountpoints(daemon), mounts.served_by(daemon.pid), mountinfo.kinds()  # in this order
+    there = {place: fs for place, fs in listed.items() if kinds.get(str(place)) == mounts.KIND}
+    return _Mounts(there, {place: fs for place, fs in listed.items() if place not in there}, served)
+
+
 def _mountpoints(daemon: Daemon) -> dict[Path, str]:
-    """Where rclone has mounted what."""
+    """Where rclone has mounted what, as it lists it."""
     return {Path(each["MountPoint"]): each["Fs"] for each in daemon.call("mount/listmounts")["mountPoints"]}
 
 

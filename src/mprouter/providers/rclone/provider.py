@@ -379,9 +379,9 @@ class RcloneProvider(ABC):
         for logon in ways:
             try:
                 fs = self._open(rclone, target, logon, probe)
-                until = monotonic() + NOTICED
+                place, until = mounts.real_path(request.mountpoint), monotonic() + NOTICED
                 for number in count(1):  # not one that has to be left alone
-                    if not is_detached(rclone, fs, until):
+                    if not is_detached(rclone, fs, until, place):
                         break
                     fs = self._open(rclone, replace(target, variant=f"{target.variant}-{number:x}"), logon, probe)
             except WNetError as error:
