@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mprouter.connection import Connection
+from mprouter.forks import lock
 from mprouter.router import Router
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["connect", "connections", "default_router", "disconnect", "register", "restore", "unregister"]
 
 _default: Router | None = None
-_default_lock = threading.Lock()
+_default_lock = lock(sys.modules[__name__], "_default_lock")
 
 
 def default_router() -> Router:

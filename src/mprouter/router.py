@@ -9,7 +9,6 @@ What only an operation needs is imported by its steps, so that a list is there a
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mprouter import faults, mountpoints, settings
 from mprouter.connection import Connection
+from mprouter.forks import lock
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.names import DRIVE_LETTERS, RemoteName, looks_local, nobodys, parse_local, parse_remote
@@ -97,7 +97,7 @@ class Router:
         self._drop_ins_wanted = drop_ins
         self._drop_ins: DropIns | None = None
         self._registered: dict[str, Registration] = {}
-        self._lock = threading.Lock()
+        self._lock = lock(self, "_lock")
 
     # -- the two operations ------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
-import threading
+import sys
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from mprouter import places
 from mprouter.credentials import private_file
 from mprouter.credentials.secret import Found, Secret
 from mprouter.credentials.server import glob_of
+from mprouter.forks import lock
 from mprouter.frozen import frozen
 from mprouter.names import match_pattern
 from mprouter.status import Status, WNetError
@@ -200,7 +201,7 @@ def _write(text: str) -> None:
         raise WNetError(status, f"cannot be written: {error.strerror}", name=str(path())) from error
 
 
-_changing = threading.Lock()
+_changing = lock(sys.modules[__name__], "_changing")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ file is read and written stands in ``drop_in.py``, what a target is and how it i
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -15,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mprouter import places
+from mprouter.forks import lock
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.notify.command import TIMEOUT, from_command
@@ -39,7 +41,7 @@ ENTRY_POINTS = "mprouter.notifyees"
 
 log = Log("mprouter.notify")
 
-_settling = threading.RLock()
+_settling = lock(sys.modules[__name__], "_settling", threading.RLock)
 
 _EXPORTED = 'nm -D shows what a library exports; a C++ function needs extern "C"'
 

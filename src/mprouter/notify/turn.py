@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import suppress
 
+from mprouter.forks import inherit, lock
 from mprouter.status import Status, WNetError
 
 __all__ = ["Turn", "waiting"]
@@ -12,7 +14,7 @@ __all__ = ["Turn", "waiting"]
 waiting: dict[int, Turn] = {}
 """Which turn each blocked thread waits for. Written under ``_guard``, but for what ends; empty nearly always."""
 
-_guard = threading.Lock()
+_guard = lock(sys.modules[__name__], "_guard")
 
 _ATTENTION = 1.0
 """Seconds after which a blocked thread looks for a Ctrl-C: the wait misses one that comes just before it begins."""
@@ -30,13 +32,14 @@ class Turn:
     owner: the thread that has the turn, or had it last.
     """
 
-    __slots__ = ("_gate", "free", "owner")
+    __slots__ = ("__weakref__", "_gate", "free", "owner")
 
     def __init__(self) -> None:
         self.free = True
         self.owner: int | None = None
         self._gate = threading.Lock()  # opened for whoever waits, and closed again by who goes through
         self._gate.acquire()
+        inherit(self)
 
     def take(self, *, owed: bool = False) -> bool:
         """Wait until no other thread is at the notifyee, and be there until ``leave``.
@@ -65,6 +68,12 @@ class Turn:
         """Have one of those who wait, if there are any, look again."""
         with suppress(RuntimeError):  # the gate is open already
             self._gate.release()
+
+    def after_fork(self) -> None:
+        """In a child of this process: whoever else was at the notifyee does not come back (``forks``)."""
+        if self.owner != threading.get_ident():
+            self.free = True
+        waiting.clear()
 
     def _waited(self, me: int, owed: bool) -> bool:
         try:

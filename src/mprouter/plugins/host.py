@@ -21,6 +21,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from mprouter.forks import inherit
 from mprouter.plugins.frames import LENGTH, LIMIT
 from mprouter.status import Status, WNetError
 
@@ -338,7 +339,7 @@ class Hosting(ABC, Generic[H]):
         self._host: H | None = None
         self._closing = False
         self._last_resort: weakref.finalize[[], Hosting[H]] | None = None
-        _all.add(self)
+        inherit(self)
 
     @abstractmethod
     def _started(self) -> H:
@@ -386,20 +387,8 @@ class Hosting(ABC, Generic[H]):
         finally:
             self._lock.release()
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """In a child of this process: the host remains the parent's."""
         self._lock = threading.Lock()
         if self._host is not None:
             self._host.let_go()
-
-
-_all: weakref.WeakSet[Hosting[Any]] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for each in list(_all):
-        each._after_fork()  # noqa: SLF001 - the class's own business
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mprouter.forks import lock
 from mprouter.frozen import frozen
 from mprouter.names import match_pattern
 from mprouter.plugins import drop_in, packages
@@ -342,7 +343,7 @@ class _Loading:
         self._provider: Provider | None = None
         self._failure: WNetError | None = None
         self._native: Native | None = None
-        self._lock = threading.Lock()
+        self._lock = lock(self, "_lock")
         self._loader: int | None = None  # the thread that is at it
         self._errand: Errand[Provider] | None = None
 

@@ -1,0 +1,53 @@
+"""What becomes of locks in a process that this one forks: of all threads only the one that forks goes on there."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+__all__ = ["Inherited", "inherit", "lock"]
+
+
+class Inherited(Protocol):
+    """Something that a child of this process has to set right for itself."""
+
+    def after_fork(self) -> None:
+        """Called in the child, before anything else is done there."""
+
+
+_all: WeakKeyDictionary[Any, list[Callable[[Any], None]]] = WeakKeyDictionary()
+
+
+def inherit(what: Inherited) -> None:
+    """Have *what* set right in each child, for as long as it is there."""
+    _all.setdefault(what, []).append(type(what).after_fork)
+
+
+def lock(
+    holder: object, name: str, kind: Callable[[], AbstractContextManager[Any]] = threading.Lock
+) -> AbstractContextManager[Any]:
+    """A lock that is to be the attribute *name* of *holder*, an object or a module; in each child a new one is.
+
+    For whoever had the old one is not there to release it. kind: of ``threading``'s locks.
+    """
+    _all.setdefault(holder, []).append(partial(_renew, name=name, kind=kind))
+    return kind()
+
+
+def _renew(holder: object, name: str, kind: Callable[[], object]) -> None:
+    setattr(holder, name, kind())
+
+
+def _after_fork() -> None:
+    for what, steps in list(_all.items()):
+        for set_right in steps:
+            set_right(what)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
