@@ -214,6 +214,20 @@ def test_n9_a_veto_is_told_with_its_reason(mpr: Run, resource: str, script: Scri
     assert (shown["status"], shown["code"], shown["message"]) == ("WN_CANCEL", 1223, "not on a Sunday")
 
 
+@pytest.mark.usefixtures("places")
+def test_n9_a_veto_counts_also_where_the_end_of_children_is_ignored(resource: str, script: Script) -> None:
+    """As after ``trap '' CHLD``, or in what a daemon has started that does so: that is inherited."""
+    subprocess.run([MPR, "notify", "add", "policy", script.does("exit 77").target], check=True, capture_output=True)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with subprocess.Popen([MPR, "connect", resource, "Z:"], stderr=subprocess.PIPE, text=True) as ran:
+            said = ran.communicate(timeout=60)[1]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert "WN_CANCEL" in said
+    assert "Nothing is connected" in subprocess.run([MPR, "list"], check=True, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_n19_a_signal_ends_it_after_the_posts(
     mpr: Run, places: Places, resource: str, script: Script, number: signal.Signals

@@ -468,6 +468,20 @@ def test_n10_one_that_a_signal_ends_has_crashed(hook: Hook) -> None:
     assert "I am lost" in str(error)
 
 
+def test_n9_n10_a_veto_that_nobody_heard_is_an_error_and_no_success(hook: Hook, tmp_path: Path) -> None:
+    """Where the program ignores the end of its children, or waits for all of them itself, no exit code is to be had."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        for script in ("exit 77", "exec >&- 2>&-; exit 77"):
+            error = hook.fails(hook.script(script))
+            assert error.status is Status.ERROR_PROCESS_ABORTED
+            assert str(tmp_path / "hook") in str(error)
+            assert "SIGCHLD" in str(error)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert hook.tell(hook.script("exit 77")) is Status.WN_CANCEL
+
+
 def test_what_cannot_be_run_is_told_with_its_path(hook: Hook, tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     plain = hook.script("exit 0", name="plain")

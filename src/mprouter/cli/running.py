@@ -102,6 +102,9 @@ def _signals() -> Iterator[None]:
             usual = {signal.SIG_DFL, signal.default_int_handler}
             if number is not None and signal.getsignal(number) in usual:  # nohup, say, stays respected
                 before[number] = signal.signal(number, end)
+        number = getattr(signal, "SIGCHLD", None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:  # then nobody hears how a child ends
+            before[number] = signal.signal(number, signal.SIG_DFL)
     try:
         yield
     finally:

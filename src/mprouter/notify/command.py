@@ -19,6 +19,7 @@ from mprouter.log import Log
 from mprouter.notify.dispatch import nesting_environment
 from mprouter.notify.model import AddConnect, Event, NotifyInfo, Phase
 from mprouter.plugins.problem import WayOut, hinting, no_way_out
+from mprouter.processes import wait_until
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -324,6 +325,11 @@ def _run_here(start: _Start, told: bytes, timeout: float, stop: threading.Event)
         pipes.converse(timeout, stop)
     except TimeoutError as error:
         raise WNetError(Status.ERROR_TIMEOUT, f"{path} has not answered within {timeout:g} seconds") from error
+    except ChildProcessError as error:
+        raise WNetError(
+            Status.ERROR_PROCESS_ABORTED,
+            f"nobody knows how {path} ended: this process ignores SIGCHLD, or waits for all of its children itself",
+        ) from error
     except OverflowError as error:
         raise WNetError(Status.ERROR_INVALID_DATA, f"{path} printed more than {MAX_OUTPUT >> 10} KiB") from error
     finally:
@@ -386,12 +392,13 @@ class _Pipes:
     def converse(self, timeout: float, stop: threading.Event) -> None:
         """Until the program ends.
 
-        Raises TimeoutError after *timeout* seconds, OverflowError if it prints too much, InterruptedError on *stop*.
+        Raises TimeoutError after *timeout* seconds, OverflowError if it prints too much, InterruptedError on *stop*,
+        ChildProcessError if it has ended and nobody here was told how.
         """
         from time import monotonic
 
         deadline = monotonic() + timeout
-        while self._process.poll() is None:
+        while not _has_ended(self._process):
             left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError
@@ -410,10 +417,7 @@ class _Pipes:
     def _exchange(self, patience: float) -> bool:
         """Write and read what can be within *patience* seconds. Returns whether anything was read."""
         if not self._selector.get_map():  # it has closed them all, and is about to end
-            from subprocess import TimeoutExpired
-
-            with suppress(TimeoutExpired):
-                self._process.wait(patience)
+            wait_until(lambda: _has_ended(self._process), patience)
             return False
         stdin, stdout, _ = self._pipes
         read = False
@@ -444,6 +448,22 @@ class _Pipes:
         if not self._left:
             self._selector.unregister(stdin)
             stdin.close()
+
+
+def _has_ended(process: Popen[bytes]) -> bool:
+    """Whether it has. ``Popen.poll`` takes one of which it was not told how for one that ended with 0: a veto for none.
+
+    Raises ChildProcessError for that.
+    """
+    if process.returncode is None:
+        try:
+            pid, status = os.waitpid(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            process.returncode = 0  # it is gone, and its id may be another's by now
+            raise
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode is not None
 
 
 def _end(process: Popen[bytes]) -> None:
