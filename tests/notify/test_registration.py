@@ -400,10 +400,34 @@ UNLOADABLE = {
     "python:vetoing:dial": (Status.ERROR_BAD_CONFIGURATION, "cannot be imported"),
     "python:importing:dial": (Status.ERROR_BAD_CONFIGURATION, "no_such_dependency"),
     "python:misspelt:dial": (Status.ERROR_BAD_CONFIGURATION, "SyntaxError"),
+    "python:cancelled:dial": (Status.ERROR_BAD_CONFIGURATION, "CancelledError"),
+    "python:lazy:dial": (Status.ERROR_BAD_CONFIGURATION, "no_such_dependency"),
+    "python:lazy:Exiting": (Status.ERROR_BAD_CONFIGURATION, "SystemExit: no log"),
+    "python:lazy:strange": (Status.ERROR_BAD_CONFIGURATION, "no attribute today"),
     "python:/no/such/file.py:dial": (Status.ERROR_FILE_NOT_FOUND, "/no/such/file.py"),
     "command:/no/such/hook": (Status.ERROR_FILE_NOT_FOUND, "/no/such/hook"),
     "command:$PACKAGES/raising.py": (Status.ERROR_ACCESS_DENIED, "raising.py"),
 }
+
+
+LAZY = """
+import sys
+
+class Exiting:
+    def __init__(self): sys.exit("no log")
+    def add_connect_notify(self, info, add): pass
+
+class Strange:
+    @property
+    def add_connect_notify(self): raise ValueError("no attribute today")
+
+strange = Strange()
+
+def __getattr__(name):
+    if name == "dial":
+        import no_such_dependency
+    raise AttributeError(name)
+"""
 
 
 @pytest.fixture
@@ -415,6 +439,8 @@ def faulty(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (packages / "vetoing.py").write_text("import mprouter\nraise mprouter.Cancel('no')")
     (packages / "importing.py").write_text("import no_such_dependency")
     (packages / "misspelt.py").write_text("def dial(event:")
+    (packages / "cancelled.py").write_text("import asyncio\nraise asyncio.CancelledError")
+    (packages / "lazy.py").write_text(LAZY)
 
 
 @pytest.mark.usefixtures("faulty")

@@ -118,6 +118,11 @@ def test_the_system_s_has_the_name_and_ours_cannot_be_taken(router: Router, plac
         ("", "[settings]\ncolour = 1\n", "line 3: settings: unknown key colour"),
         ("", "[settings]\nscheme = 1\n", "scheme must be a text"),
         ("1 / 0", "", "ZeroDivisionError"),
+        (
+            "def __init__(self, colour: 'no type' = 1): pass",
+            "[settings]\ncolour = 1\n",
+            "cannot be loaded: SyntaxError",
+        ),
     ],
 )
 def test_a_broken_one_is_told_and_keeps_nobody_from_working(

@@ -25,7 +25,7 @@ from mprouter.notify.model import Answer, Event, NotifyInfo, Registration
 from mprouter.plugins import drop_in, packages, trust
 from mprouter.plugins import target as targets
 from mprouter.plugins.problem import Problem, WayOut, no_way_out
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
     from mprouter.notify.host import Isolated
@@ -336,9 +336,12 @@ def _settle(registration: Registration, load: Callable[[], None]) -> None:
         load()
     except WNetError as error:
         _break(registration, _problem(registration, error), error.status, _way_out_of(registration)())
-    except BaseException:  # Ctrl-C
+    except KeyboardInterrupt:
         registration.call = first_call
         raise
+    except BaseException as error:  # noqa: BLE001 - what code of others raises while it is looked at stops nobody
+        problem = Problem(f"{registration.target} cannot be loaded: {in_words(error)}")
+        _break(registration, problem, problem.status, _way_out_of(registration)())
     registration.settle = None
 
 

@@ -419,6 +419,10 @@ class _Loading:
             raise WNetError(Status.ERROR_NOT_ENOUGH_MEMORY, f"{self._target} cannot be loaded: {error}") from error
         except RuntimeError as error:
             raise _bad(f"{self._target} cannot be loaded: {error}") from error
+        except WNetError:
+            raise
+        except Exception as error:
+            raise _bad(f"{self._target} cannot be loaded: {in_words(error)}") from error
 
     def _python(self, target: targets.PythonObject) -> Provider:
         import inspect
