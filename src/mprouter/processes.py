@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
-__all__ = ["fields", "parent", "started_at", "wait_until", "which", "words"]
+__all__ = ["fields", "has_something", "parent", "started_at", "wait_until", "which", "words"]
 
 
 def fields(pid: int | str = "self") -> list[bytes]:
@@ -62,6 +62,15 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.002)
+
+
+def has_something(descriptor: int, seconds: float) -> bool:
+    """Whether within *seconds* there is something to read, or its end. ``select.select`` takes none above 1023."""
+    import select
+
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(max(seconds, 0) * 1000))
 
 
 def which(program: str, directories: Iterable[str] | None = None) -> str | None:

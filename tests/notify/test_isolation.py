@@ -582,6 +582,19 @@ def test_signals_that_are_handled_do_not_lengthen_the_wait(isolate: Isolate, bui
     assert len(signals) > 5
 
 
+def test_a_program_that_has_a_thousand_files_open_has_a_host_too(built: Build) -> None:
+    run = script(
+        """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1024)]
+print(int(tell(isolated)[0]))
+""",
+        f"native:{built('naughty.c')}",
+    )
+    assert (run.returncode, run.stdout.split()) == (0, ["0"]), run.stderr
+
+
 def test_a_program_with_deadly_sigpipe_survives_a_dead_host(built: Build) -> None:
     run = script(
         """

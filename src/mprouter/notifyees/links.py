@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from mprouter.frozen import frozen
 from mprouter.notify.dispatch import nesting_environment
+from mprouter.processes import has_something
 from mprouter.status import Status, WNetError
 from mprouter.store import owner
 
@@ -278,12 +279,10 @@ def _launched(argv: Sequence[str], place: Path) -> Iterator[tuple[subprocess.Pop
 
 def _listens(said: int, place: Path, deadline: float) -> bool:
     """Read until ssh says that its ports are open; False when it has ended. Keeps the process id as soon as told."""
-    import select
-
     text = ""
     while f"{_READY}\n" not in text or not re.search(r"(?m)^[0-9]+$", text):
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([said], [], [], left)[0]:
+        if left <= 0 or not has_something(said, left):
             raise WNetError(Status.ERROR_TIMEOUT, f"ssh has not opened its ports in time{_last_words(place)}")
         more = os.read(said, 4096).decode(errors="replace")
         if not more:

@@ -7,12 +7,12 @@ done with a message stands where ``main`` is, in ``notify/hosted.py`` and ``prov
 from __future__ import annotations
 
 import os
-import select
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
 from mprouter.plugins.frames import LENGTH, LIMIT
+from mprouter.processes import has_something
 from mprouter.status import Status, WNetError, in_words, text_of
 
 __all__ = ["buffer_by_line", "failed", "messages", "prepare", "sendable"]
@@ -74,7 +74,7 @@ def _die_with(lifeline: int) -> None:
     if hasattr(fcntl, "F_SETSIG"):  # elsewhere SIGIO comes, and ends a process that does not expect it
         fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:  # it closed before
+    if has_something(lifeline, 0):  # it closed before
         os._exit(1)
 
 

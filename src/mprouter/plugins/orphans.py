@@ -6,7 +6,6 @@ Which router a host belongs to is told by the pipe between them: while the route
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from mprouter.frozen import frozen
 from mprouter.plugins.host import GRACE, MARK
-from mprouter.processes import parent, words
+from mprouter.processes import has_something, parent, words
 
 __all__ = ["Orphan", "orphans"]
 
@@ -47,7 +46,7 @@ class Orphan:
         except ProcessLookupError:
             return True
         try:
-            return bool(select.select([handle], [], [], max(deadline - time.monotonic(), 0))[0])
+            return has_something(handle, deadline - time.monotonic())
         finally:
             os.close(handle)
 
