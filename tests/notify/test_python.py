@@ -141,6 +141,37 @@ def test_n9_a_generator_vetoes_by_a_yield_a_return_or_cancel() -> None:
     assert told_failure[2].strerror == "not an approved server"
 
 
+@pytest.mark.parametrize("phase", [Phase.PRE, Phase.POST])
+def test_n9_n13_what_a_generator_does_at_its_end_takes_no_veto_back(
+    phase: Phase, caplog: pytest.LogCaptureFixture
+) -> None:
+    @kept
+    def fails(event: Event) -> Telling:
+        del event
+        if phase is Phase.POST:
+            yield None
+        try:
+            yield Status.WN_CANCEL
+        finally:
+            raise RuntimeError("the lock is not there")
+
+    @kept
+    def goes_on(event: Event) -> Telling:
+        del event
+        if phase is Phase.POST:
+            yield None
+        try:
+            yield Status.WN_CANCEL
+        except GeneratorExit:
+            yield None
+        return None
+
+    for notifyee in (fails, goes_on):
+        assert answers(tell(notifyee, outcomes=[FAILED]))[-1] == (phase, Status.WN_CANCEL)
+    assert [error.status for error in told_failure] == [Status.WN_CANCEL] * 2
+    assert "the lock is not there" in caplog.text
+
+
 def test_n11_a_later_yield_of_retry_has_it_tried_again_in_the_same_frame() -> None:
     log: list[object] = []
 

@@ -12,10 +12,13 @@ from types import CoroutineType, GeneratorType
 from typing import Any, TypeVar, overload
 
 from mprouter.frozen import frozen
+from mprouter.log import Log
 from mprouter.notify.model import Answer, Call, Event, NotifyInfo, Phase, Registration
 from mprouter.status import Status, WNetError, in_words
 
 __all__ = ["Function", "Marks", "from_python", "marks_of", "notifyee", "registration_of"]
+
+log = Log("mprouter.notify")
 
 T = TypeVar("T")
 
@@ -204,7 +207,15 @@ def _yielded(generator: Any, said: object, going_on: Collection[Answer]) -> Answ
         generator.close()
         raise
     if answer not in going_on:
-        generator.close()
+        try:
+            generator.close()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if answer in _KEEPING:
+                raise
+            # what it does at its end takes no veto back (N9)
+            log.warning("%s has answered %s, and failed at its end: %s", generator.__name__, answer, in_words(error))
     return answer
 
 
