@@ -1,16 +1,22 @@
-"""What becomes of locks in a process that this one forks: of all threads only the one that forks goes on there."""
+"""What becomes of a process that this one forks: of all threads only the one that forks goes on there.
+
+So the locks that others had are new there. And a child that a notifyee forks ends where it leaves the notifyee.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from weakref import WeakKeyDictionary
 
-__all__ = ["Inherited", "inherit", "lock"]
+from mprouter.status import in_words
+
+__all__ = ["Inherited", "end", "inherit", "lock"]
 
 
 class Inherited(Protocol):
@@ -37,6 +43,19 @@ def lock(
     """
     _all.setdefault(holder, []).append(partial(_renew, name=name, kind=kind))
     return kind()
+
+
+def end(error: BaseException) -> NoReturn:
+    """End this child as *error* has it, ``SystemExit`` as a rule, and do nothing of what its parent does at its end."""
+    said: object = in_words(error)
+    if isinstance(error, SystemExit):
+        said = error.code or 0
+    with suppress(BaseException):
+        if not isinstance(said, int):
+            sys.stderr.write(f"{said}\n")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(said & 0xFF if isinstance(said, int) else 1)
 
 
 def _renew(holder: object, name: str, kind: Callable[[], object]) -> None:

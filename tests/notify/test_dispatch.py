@@ -775,6 +775,31 @@ def until(condition: Callable[[], object]) -> None:
 # -- interruption ----------------------------------------------------------------------------------------------
 
 
+FORKING = """
+import os, sys
+from mprouter import Status
+from mprouter.testing import RecordingRouter
+
+def forking(event):
+    for phase in ("pre", "post"):
+        print(phase, flush=True)
+        if not (child := os.fork()):
+            print("the child's", end=" ")
+            sys.exit({"pre": 5, "post": None}[phase])
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        yield
+
+with RecordingRouter(forking) as router:
+    print(router.add("//files/projects").attempts, "attempt")
+"""
+
+
+def test_n1_a_child_that_a_notifyee_forks_makes_no_attempt_of_its_own() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == ["pre", "the child's 5", "post", "the child's 0", "1 attempt"]
+
+
 def test_n19_ctrl_c_in_a_pre_gives_the_earlier_ones_their_post(play: Play) -> None:
     play.add("a")
     play.add("b", pre=KeyboardInterrupt, context=False)

@@ -916,6 +916,19 @@ def test_settings_that_cannot_be_told_are_an_error_each_time(value: object) -> N
         assert mishap(told).status is Status.ERROR_INVALID_PARAMETER
 
 
+@pytest.mark.parametrize("leaves", ["sys.exit('well')", "return"])
+def test_n10_a_child_that_a_notifyee_forks_answers_nothing(python: Callable[..., Isolated], leaves: str) -> None:
+    isolated = python(
+        "def told(event):\n    child = os.fork()\n"
+        f"    if not child:\n        {leaves}\n"
+        "    os.waitpid(child, 0)\n    yield"
+    )
+    for _ in range(3):
+        info = NotifyInfo(Phase.PRE, OK)
+        assert isolated(info, ADD) is OK
+        assert isolated(NotifyInfo(Phase.POST, OK, info.context), ADD) is OK
+
+
 def test_n19_a_recovered_post_says_so(python: Callable[..., Isolated]) -> None:
     told = python(
         """

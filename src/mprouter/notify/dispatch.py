@@ -16,7 +16,7 @@ from time import perf_counter
 from types import GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from mprouter import faults
+from mprouter import faults, forks
 from mprouter.log import Log
 from mprouter.notify.model import Call, Event, NotifyInfo, Phase, Registration, Told
 from mprouter.notify.python import Function
@@ -222,6 +222,19 @@ def inherit(stack: str) -> None:
         _inherited = tuple(str(each) for each in found) if isinstance(found, list) else ()
     except (ValueError, TypeError):
         _inherited = ()
+
+
+_parents: _Operation | None = None
+"""The operation that was under way when this process was forked: it is its parent's."""
+
+
+def _after_fork() -> None:
+    global _parents  # noqa: PLW0603 - a process has one
+    _parents = _under_way.get()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def nesting_environment() -> dict[str, str]:
@@ -493,6 +506,8 @@ class _Operation:
             info.message = info.message or error.strerror
             error.__traceback__ = None  # its frames hold it, and would keep what their callers hold, too
         except BaseException as error:  # also SystemExit: a notifyee does not end its caller
+            if self is _parents:
+                forks.end(error)
             answer = UNHANDLED
             info.message = info.message or in_words(error)
             log.debug("notifyee %s raised", registration.id, exc_info=True)

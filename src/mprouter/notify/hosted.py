@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from mprouter import forks
 from mprouter.notify.context import frozen, thawed
 from mprouter.notify.dispatch import NESTING_VARIABLE, inherit
 from mprouter.notify.model import Call, NotifyInfo, Phase
@@ -44,6 +45,7 @@ class _Served:
     def __init__(self) -> None:
         self._call: Call
         self._durable = False
+        self._pid = os.getpid()
         self._contexts: dict[int, object] = {}
 
     def load(self, request: Load) -> Answer:
@@ -66,8 +68,12 @@ class _Served:
             said = self._call(info, request.event)
             status = Status(said) if said else OK
         except BaseException as error:  # noqa: BLE001 - as in the dispatch: whatever it raises is its answer (N10)
+            if os.getpid() != self._pid:
+                forks.end(error)
             status, message = failed(error)
             info.message = info.message or message
+        if os.getpid() != self._pid:
+            forks.end(SystemExit())
         kept = False
         if info.phase is Phase.PRE:
             kept = info.context is not None and (status is OK or status is RETRY)
