@@ -267,11 +267,13 @@ _ERRNO = {
 
 def text_of(said: object) -> str | None:
     """What code of others has *said* as text, whatever it is; None stays None. If its ``__str__`` fails, its type."""
-    if said is None or isinstance(said, str):
+    if said is None or type(said) is str:
         return said
     try:
-        return str(said)
-    except Exception:  # noqa: BLE001 - a stranger's
+        return str.__str__(said) if isinstance(said, str) else str(said)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a stranger's
         return f"<{type(said).__name__}>"
 
 
@@ -293,11 +295,20 @@ class WNetError(OSError):
     own code and words. hint: what to do next, a sentence.
     """
 
+    status: Status
+    function: str | None = None  # these also for one of a stranger's class, which may not call our __init__
+    provider: str | None = None
+    provider_code: int | None = None
+    provider_text: str | None = None
+    hint: str | None = None
+
     def __new__(cls, status: int, message: str | None = None, **_: object) -> WNetError:
         """Make it also Python's own exception for that kind of failure."""
         status = Status(status)
         number = _ERRNO.get(status, errno.EIO)
-        return OSError.__new__(_kin(number) if cls is WNetError else cls, number, text_of(message) or status.text)
+        error = OSError.__new__(_kin(number) if cls is WNetError else cls, number, text_of(message) or status.text)
+        error.status = status
+        return error
 
     def __init__(
         self,

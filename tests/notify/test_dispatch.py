@@ -129,6 +129,40 @@ def play() -> Play:
     return Play()
 
 
+class Unspeakable(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise SystemExit("not a word")
+
+    def __bool__(self) -> bool:
+        raise SystemExit("nor whether there is one")
+
+
+class Spoiler:
+    """Leaves nothing of what it was told as it was."""
+
+    def add_connect_notify(self, info: Any, add: object) -> Status:
+        del add
+        info.phase, info.status, info.may_retry = "never", "unknown", True
+        del info.context
+        info.context = "mine"
+        info.message = Unspeakable("said")
+        return RETRY
+
+
+class Emptier:
+    """Takes away what may be left empty."""
+
+    def add_connect_notify(self, info: NotifyInfo, add: object) -> None:
+        del add, info.context, info.message
+
+
+class Denied(WNetError):
+    def __init__(self, status: int) -> None:
+        """Without the base class's."""
+
+
 # -- what is told, to whom, in which order ---------------------------------------------------------------------
 
 
@@ -292,6 +326,7 @@ ERRORS = [
     (WNetError(Status.ERROR_PROCESS_ABORTED, "it crashed"), Status.ERROR_PROCESS_ABORTED),
     (WNetError(Status.ERROR_MOD_NOT_FOUND, "cannot be loaded"), Status.ERROR_MOD_NOT_FOUND),
     (WNetError(OK, "an error that says success"), Status.ERROR_UNHANDLED_EXCEPTION),
+    (Denied(5), Status.ERROR_ACCESS_DENIED),
     (DENIED, DENIED),
     (99999, Status(99999)),
     (-1, Status.ERROR_UNHANDLED_EXCEPTION),
@@ -426,6 +461,18 @@ def test_n11_who_left_no_context_in_the_first_pre_gets_no_second(play: Play) -> 
     play.run(FAILED, OK)
     assert play.log.count("pre b") == 1
     assert "pre b again" not in play.log
+
+
+def test_n11_n19_a_notifyee_may_write_over_what_it_was_told(play: Play) -> None:
+    """It gets its post, no more retries than others, and neither its caller nor the others hear of it."""
+    play.add("first")
+    play.cast += [registration_of(Spoiler()), registration_of(Emptier())]
+    assert play.fails(*[FAILED] * 9, AssertionError("again and again")).status is FAILED
+    assert play.log.count("attempt") == 1 + MAX_RETRIES
+    told = [(each.phase, each.message) for each in play.told if each.notifyee == "code/Spoiler"]
+    assert told == [(Phase.PRE, "said")] + [(Phase.POST, "said")] * (1 + MAX_RETRIES)
+    assert play.log[-1] == f"post first {int(FAILED)}"
+    assert [each.phase for each in play.told if each.notifyee == "code/Emptier"] == [Phase.PRE]
 
 
 def test_n12_retry_from_a_pre_is_success_and_keeps_the_context(play: Play) -> None:

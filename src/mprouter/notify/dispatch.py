@@ -458,7 +458,7 @@ class _Operation:
                 self.made(place)
             raise
         self.contexts.pop(place, None)
-        if answer is RETRY and info.may_retry:
+        if answer is RETRY and self.may_retry:
             self.keep(place, context)
             return True
         if answer is CANCEL and status is not SUCCESS and self.cancelled is None:
@@ -476,22 +476,22 @@ class _Operation:
         """One call of one notifyee, or its rest, in its turn (N18); whatever it raises becomes its answer (N10)."""
         registration = self.notifyees[place]
         journal, turn = self.journal, registration.turn
-        status = info.status
+        phase, status = info.phase, info.status  # as they are told: the notifyee may write over them
         answer, hint = CANCEL, None
         try:
             self.telling = registration
-            taken = not registration.thread_safe and turn.take(owed=info.phase is POST or rest is not None)
+            taken = not registration.thread_safe and turn.take(owed=phase is POST or rest is not None)
             try:
                 if journal is not None:
                     journal.write()
                     if registration.durable:
                         info.running = partial(journal.running, registration.id)
-                faults.reached("telling" if info.phase is PRE else "posting")
+                faults.reached("telling" if phase is PRE else "posting")
                 call = rest or registration.call
                 if place in self.contexts:
                     del self.contexts[place]  # from here on this post is made
                 said = call(info, event)
-                faults.reached("told" if info.phase is PRE else "posted")
+                faults.reached("told" if phase is PRE else "posted")
             finally:
                 if taken:
                     turn.free = True
@@ -503,18 +503,18 @@ class _Operation:
             raise
         except WNetError as error:
             answer, hint = error.status or UNHANDLED, error.hint
-            info.message = info.message or error.strerror
+            info.message = text_of(info.message) or error.strerror
             error.__traceback__ = None  # its frames hold it, and would keep what their callers hold, too
         except BaseException as error:  # also SystemExit: a notifyee does not end its caller
             if self is _parents:
                 forks.end(error)
             answer = UNHANDLED
-            info.message = info.message or in_words(error)
+            info.message = text_of(info.message) or in_words(error)
             log.debug("notifyee %s raised", registration.id, exc_info=True)
             error.__traceback__ = None
         finally:
             info.message = text_of(info.message)
-            self.note(event, info.phase, status, place, answer, info.message, started, hint)
+            self.note(event, phase, status, place, answer, info.message, started, hint)
         return answer
 
     def note(  # noqa: PLR0917

@@ -13,7 +13,7 @@ from mprouter.notify.dispatch import NESTING_VARIABLE, inherit
 from mprouter.notify.model import Call, NotifyInfo, Phase
 from mprouter.notify.wire import Add, Answer, Cancel, Load, Marks, decode_request, frame
 from mprouter.plugins.hosted import buffer_by_line, failed, messages, prepare, sendable
-from mprouter.status import Status
+from mprouter.status import Status, text_of
 
 __all__ = ["main"]
 
@@ -71,15 +71,15 @@ class _Served:
             if os.getpid() != self._pid:
                 forks.end(error)
             status, message = failed(error)
-            info.message = info.message or message
+            info.message = text_of(info.message) or message
         if os.getpid() != self._pid:
             forks.end(SystemExit())
         kept = False
-        if info.phase is Phase.PRE:
+        if request.phase is Phase.PRE:
             kept = info.context is not None and (status is OK or status is RETRY)
             if kept:
                 self._contexts[request.serial] = info.context
-        elif not (info.may_retry and status is RETRY):  # no further post will ask for it
+        elif not (request.may_retry and status is RETRY):  # no further post will ask for it
             self._contexts.pop(request.context, None)
         return Answer(
             request.serial,

@@ -60,6 +60,10 @@ class NotifyInfo:
         self.recovered = False
         self.running: Callable[[int], None] | None = None
 
+    def __delattr__(self, name: str) -> None:
+        """What a notifyee takes away is empty."""
+        setattr(self, name, None)
+
 
 @frozen
 class AddConnect:
