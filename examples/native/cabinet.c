@@ -344,7 +344,7 @@ static BOOL Next(DIR *open, char *remote) {
     return each != NULL;
 }
 
-DWORD APIENTRY NPOpenEnum(DWORD dwScope, DWORD dwType, DWORD dwUsage, LPNETRESOURCEW lpNetResource, HANDLE *lphEnum) {
+DWORD APIENTRY NPOpenEnum(DWORD dwScope, DWORD dwType, DWORD dwUsage, LPNETRESOURCEW lpNetResource, LPHANDLE lphEnum) {
     char path[PATH_MAX], name[PATH_MAX], rest[PATH_MAX];
 
     (void)dwType, (void)dwUsage;

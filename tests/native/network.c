@@ -169,7 +169,7 @@ typedef struct {
     DWORD next;
 } PLACE;
 
-DWORD APIENTRY NPOpenEnum(DWORD dwScope, DWORD dwType, DWORD dwUsage, LPNETRESOURCEW lpNetResource, HANDLE *lphEnum) {
+DWORD APIENTRY NPOpenEnum(DWORD dwScope, DWORD dwType, DWORD dwUsage, LPNETRESOURCEW lpNetResource, LPHANDLE lphEnum) {
     char name[4096] = "";
     PLACE *place = (PLACE *)calloc(1, sizeof(PLACE));
 

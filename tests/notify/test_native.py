@@ -297,6 +297,27 @@ def test_the_constants_have_the_values_of_windows(tmp_path: Path) -> None:
         assert ours[f"CONNECT_{flag.name}"] == flag
 
 
+PROTOTYPES = """
+DWORD APIENTRY NPGetCaps(DWORD ndex);
+DWORD APIENTRY NPAddConnection(LPNETRESOURCE lpNetResource, LPTSTR lpPassword, LPTSTR lpUserName);
+DWORD APIENTRY NPAddConnection3(HWND hwndOwner, LPNETRESOURCE lpNetResource, LPTSTR lpPassword, LPTSTR lpUserName,
+                                DWORD dwFlags);
+DWORD APIENTRY NPCancelConnection(LPTSTR lpName, BOOL fForce);
+DWORD APIENTRY NPGetConnection(LPTSTR lpLocalName, LPTSTR lpRemoteName, LPDWORD lpnBufferLen);
+DWORD APIENTRY NPGetConnectionPerformance(LPCWSTR lpRemoteName, LPNETCONNECTINFOSTRUCT lpNetConnectInfo);
+DWORD APIENTRY NPGetUniversalName(LPCWSTR lpLocalPath, DWORD dwInfoLevel, LPVOID lpBuffer, LPDWORD lpBufferSize);
+DWORD APIENTRY NPGetUser(LPTSTR lpName, LPTSTR lpUserName, LPDWORD lpnBufferLen);
+DWORD APIENTRY NPOpenEnum(DWORD dwScope, DWORD dwType, DWORD dwUsage, LPNETRESOURCE lpNetResource, LPHANDLE lphEnum);
+DWORD APIENTRY NPEnumResource(HANDLE hEnum, LPDWORD lpcCount, LPVOID lpBuffer, LPDWORD lpBufferSize);
+DWORD APIENTRY NPCloseEnum(HANDLE hEnum);
+"""
+
+
+def test_the_prototypes_are_those_of_windows() -> None:
+    """As its documents have them, with its names of types: what does not compile here would have to be changed."""
+    assert not compiler_says(f"#include <windows.h>\n#include <npapi.h>\n{PROTOTYPES}", "gcc", *cflags())
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "g++"])
 @pytest.mark.parametrize("hardening", [(), ("-O2", "-D_FORTIFY_SOURCE=2")])
 def test_sources_for_windows_compile_and_run(

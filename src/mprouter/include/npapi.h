@@ -51,6 +51,7 @@ typedef uintptr_t UINT_PTR, ULONG_PTR, DWORD_PTR;
 typedef size_t SIZE_T;
 
 typedef void *PVOID, *LPVOID, *HANDLE;
+typedef HANDLE *PHANDLE, *LPHANDLE;
 typedef const void *LPCVOID;
 typedef struct HWND__ *HWND;
 typedef struct HINSTANCE__ *HINSTANCE, *HMODULE;
@@ -418,7 +419,7 @@ __declspec(dllexport) DWORD APIENTRY NPGetUniversalName(LPCWSTR lpLocalPath, DWO
                                                         LPDWORD lpBufferSize);
 __declspec(dllexport) DWORD APIENTRY NPGetUser(LPWSTR lpName, LPWSTR lpUserName, LPDWORD lpnBufferLen);
 __declspec(dllexport) DWORD APIENTRY NPOpenEnum(DWORD dwScope, DWORD dwType, DWORD dwUsage,
-                                                LPNETRESOURCEW lpNetResource, HANDLE *lphEnum);
+                                                LPNETRESOURCEW lpNetResource, LPHANDLE lphEnum);
 __declspec(dllexport) DWORD APIENTRY NPEnumResource(HANDLE hEnum, LPDWORD lpcCount, LPVOID lpBuffer,
                                                     LPDWORD lpBufferSize);
 __declspec(dllexport) DWORD APIENTRY NPCloseEnum(HANDLE hEnum);
