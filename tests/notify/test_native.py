@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -228,6 +229,26 @@ def test_dllmain_hears_of_the_end(built: Build, tmp_path: Path) -> None:
     assert (tmp_path / "life").read_text() == "1 "
     host.close()
     assert (tmp_path / "life").read_text() == "1 0 "
+
+
+def test_dllmain_is_called_also_for_what_has_taken_the_place_of_a_library(
+    load: Load, built: Build, tmp_path: Path
+) -> None:
+    """As an update does: a program that runs on loads the new file when the drop-in is touched."""
+    path = tmp_path / "hook.so"
+    for answer in (5, 67):
+        source = tmp_path / f"answers{answer}.c"
+        source.write_text(
+            f"""#include <windows.h>
+            #include <npapi.h>
+            static DWORD ready;
+            BOOL DllMain(HINSTANCE h, DWORD reason, LPVOID p) {{ ready = {answer}; return h && reason && !p; }}
+            DWORD WINAPI AddConnectNotify(LPNOTIFYINFO info, LPNOTIFYADD add) {{ return info && add ? ready : 0; }}
+            DWORD WINAPI CancelConnectNotify(LPNOTIFYINFO info, LPNOTIFYCANCEL cancel) {{ return !info || !cancel; }}"""
+        )
+        shutil.copy(built(source), tmp_path / "new.so")
+        (tmp_path / "new.so").replace(path)
+        assert [load(path)(NotifyInfo(Phase.PRE, OK), ADD) for _ in range(2)] == [answer, answer]
 
 
 # -- the header ----------------------------------------------------------------------------------------------------

@@ -110,17 +110,18 @@ def _opened(path: Path, sha256: str | None) -> ctypes.CDLL:
     return library
 
 
-_attached: set[Path] = set()
+_attached: set[int] = set()
+"""Handles: a path may lead to another library by and by, and none is let go."""
 
 
 def _attach(library: ctypes.CDLL, path: Path) -> None:
     """Call ``DllMain`` as the loader of Windows does: once when the process loads the library, and at its end."""
-    if path in _attached or not hasattr(library, "DllMain"):
+    if library._handle in _attached or not hasattr(library, "DllMain"):  # noqa: SLF001 - ctypes has no other name for it
         return
     main = library.DllMain
     main.argtypes = [c_void_p, c_uint32, c_void_p]
     instance = ctypes.cast(main, c_void_p)  # any address that is the library's own
     if not main(instance, DLL_PROCESS_ATTACH, None):
         raise WNetError(Status.ERROR_MOD_NOT_FOUND, f"{path} refuses to be loaded: its DllMain says no", name=str(path))
-    _attached.add(path)
+    _attached.add(library._handle)  # noqa: SLF001
     atexit.register(main, instance, DLL_PROCESS_DETACH, c_void_p(1))
