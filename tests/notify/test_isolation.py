@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -611,6 +612,20 @@ print(int(tell(isolated)[0]))
         f"native:{built('naughty.c')}",
     )
     assert (run.returncode, run.stdout.split()) == (0, ["0", "1067", "0", "0"]), run.stderr
+
+
+def test_a_program_whose_working_directory_is_gone_has_a_host_too(built: Build, tmp_path: Path) -> None:
+    run = script(
+        """
+os.chdir(sys.argv[2])
+os.rmdir(sys.argv[2])
+assert "" in sys.path
+print(int(tell(isolated)[0]))
+""",
+        f"native:{built('naughty.c')}",
+        tempfile.mkdtemp(dir=tmp_path),
+    )
+    assert (run.returncode, run.stdout.split()) == (0, ["0"]), run.stderr
 
 
 def test_a_program_that_ignores_the_end_of_its_children(built: Build) -> None:

@@ -304,9 +304,12 @@ def _start(arguments: list[str], inherited: Sequence[int], output: int) -> subpr
     """A new interpreter that runs ``main`` of the module that *arguments* begin with; it prints to *output*."""
     import subprocess
 
-    path = json.dumps([os.path.abspath(each) for each in sys.path])  # noqa: PTH100 - of "", the current directory
+    path = []
+    for each in sys.path:
+        with suppress(FileNotFoundError):  # of "", the current directory, which may be gone
+            path.append(os.path.abspath(each))  # noqa: PTH100
     return subprocess.Popen(
-        [sys.executable or "python3", "-I", "-c", _BOOT, path, *arguments],
+        [sys.executable or "python3", "-I", "-c", _BOOT, json.dumps(path), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
