@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-__all__ = ["fields", "has_something", "parent", "started_at", "wait_until", "which", "words"]
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+__all__ = ["fields", "has_ended", "has_something", "parent", "started_at", "wait_until", "which", "words"]
 
 
 def fields(pid: int | str = "self") -> list[bytes]:
@@ -62,6 +66,22 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.002)
+
+
+def has_ended(process: Popen[bytes]) -> bool:
+    """Whether it has. ``Popen.poll`` takes one of which it was not told how for one that ended with 0: a veto for none.
+
+    Raises ChildProcessError for that.
+    """
+    if process.returncode is None:
+        try:
+            pid, status = os.waitpid(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            process.returncode = 0  # it is gone, and its id may be another's by now
+            raise
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode is not None
 
 
 def has_something(descriptor: int, seconds: float) -> bool:

@@ -360,6 +360,18 @@ def test_n11_a_link_that_cannot_be_dialled_again_leaves_the_failure_as_it_was(li
 # -- failures ----------------------------------------------------------------------------------------------------
 
 
+def test_n10_a_command_whose_end_nobody_hears_of_has_not_brought_the_link_up(places: Places) -> None:
+    del places  # they are in the environment
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with RecordingRouter(Dialler(up=["/bin/false"], down=["/bin/true"])) as router:
+            result = router.add("//files/projects")
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert result.attempts == 0
+    assert "nobody knows how /bin/false ended" in str(result.error)
+
+
 def test_n10_a_command_that_fails_is_told_with_its_last_line(line: Line, programs: Programs) -> None:
     up = programs.make("bad-up", "echo Connecting...; echo 'no carrier' >&2; echo; exit 4")
     with play(line, up=f"{up} --key hush") as router:

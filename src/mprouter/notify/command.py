@@ -19,7 +19,7 @@ from mprouter.log import Log
 from mprouter.notify.dispatch import nesting_environment
 from mprouter.notify.model import AddConnect, Event, NotifyInfo, Phase
 from mprouter.plugins.problem import WayOut, hinting, no_way_out
-from mprouter.processes import wait_until
+from mprouter.processes import has_ended, wait_until
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -398,7 +398,7 @@ class _Pipes:
         from time import monotonic
 
         deadline = monotonic() + timeout
-        while not _has_ended(self._process):
+        while not has_ended(self._process):
             left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError
@@ -417,7 +417,7 @@ class _Pipes:
     def _exchange(self, patience: float) -> bool:
         """Write and read what can be within *patience* seconds. Returns whether anything was read."""
         if not self._selector.get_map():  # it has closed them all, and is about to end
-            wait_until(lambda: _has_ended(self._process), patience)
+            wait_until(lambda: has_ended(self._process), patience)
             return False
         stdin, stdout, _ = self._pipes
         read = False
@@ -448,22 +448,6 @@ class _Pipes:
         if not self._left:
             self._selector.unregister(stdin)
             stdin.close()
-
-
-def _has_ended(process: Popen[bytes]) -> bool:
-    """Whether it has. ``Popen.poll`` takes one of which it was not told how for one that ended with 0: a veto for none.
-
-    Raises ChildProcessError for that.
-    """
-    if process.returncode is None:
-        try:
-            pid, status = os.waitpid(process.pid, os.WNOHANG)
-        except ChildProcessError:
-            process.returncode = 0  # it is gone, and its id may be another's by now
-            raise
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode is not None
 
 
 def _end(process: Popen[bytes]) -> None:

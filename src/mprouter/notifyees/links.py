@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from mprouter.frozen import frozen
 from mprouter.notify.dispatch import nesting_environment
-from mprouter.processes import has_something
+from mprouter.processes import has_ended, has_something, wait_until
 from mprouter.status import Status, WNetError
 from mprouter.store import owner
 
@@ -335,14 +335,19 @@ def run(
             raise _failed(f"{argv[0]} cannot be run: {error.strerror}") from error
     with process:
         try:
-            code = process.wait(max(patience, _PAUSE))
-        except BaseException as error:
+            wait_until(lambda: has_ended(process), max(patience, _PAUSE))
+        except ChildProcessError as error:  # SIGCHLD is ignored here, or somebody else waits for all children
+            raise _failed(f"nobody knows how {argv[0]} ended{_last_words(place)}") from error
+        except BaseException:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                what = f"{argv[0]} has not ended within {patience:g} seconds{_last_words(place)}"
-                raise WNetError(Status.ERROR_TIMEOUT, what) from None
             raise
+        code = process.returncode
+        if code is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            what = f"{argv[0]} has not ended within {patience:g} seconds{_last_words(place)}"
+            raise WNetError(Status.ERROR_TIMEOUT, what)
     if code and not may_fail:
         how = f"ended with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
         raise _failed(f"{argv[0]} {how}{_last_words(place)}")
