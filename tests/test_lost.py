@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shlex
@@ -110,6 +111,22 @@ def test_c6_what_waits_is_told_until_the_next_connection_sends_it(
     assert (server.root / "report").read_text() == "important"
     assert (server.root / "table").read_text() == "too"
     assert mpr("list", "--unsent").stdout == "Nothing waits to be sent.\n"
+
+
+def test_c6_what_waits_for_one_user_is_not_sent_by_the_connection_of_another(
+    mpr: Command, places: Places, server: SftpServer
+) -> None:
+    remote = f"sftp://{server.host}:{server.port}{server.root}"
+    assert mpr("connect", remote, "Z:", "--user", server.user, *access(server)).returncode == 0
+    assert list((places.drives / "Z").iterdir()) == []
+    server.stop()
+    (places.drives / "Z" / "report").write_text("important")
+    assert mpr("disconnect", "Z:", "--later").returncode == 0
+    server.start()
+    assert mpr("connect", remote, "Z:", "--user", getpass.getuser(), *access(server)).returncode == 0
+    told = mpr("list").stdout.partition("to send that: mpr ")[2]
+    assert mpr(*shlex.split(told)).returncode == 0  # what is told is the command that does it
+    wait_for((server.root / "report").exists, "the file to be sent")
 
 
 def test_c6_what_waits_is_told_when_the_lost_connection_is_gone_too(

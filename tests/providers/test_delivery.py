@@ -16,8 +16,9 @@ import pytest
 from mprouter.providers.base import Pending, State
 from mprouter.providers.rclone import hold, mounts
 from mprouter.providers.rclone.sftp import Sftp
+from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
-from servers import sftp
+from servers import sftp, webdav
 from servers.daemon import Fresh, wait_for
 from shares import Connect, Connections, Disconnect, Share
 
@@ -208,6 +209,24 @@ def test_c6_a_cancel_that_may_deliver_later_keeps_what_is_not_sent(
         "table": "closed just now",
     }
     assert share.provider.waiting() == []
+
+
+def test_c6_what_waits_is_sent_by_the_next_connection_though_another_one_stands(
+    fresh: Fresh, connections: Connections
+) -> None:
+    server = fresh(webdav.serve)
+    share = Share(WebDav(stall=5), server.url(), server.root, None, server.password)
+    first = connections.connect(share)
+    assert {each.name for each in first.mountpoint.iterdir()} == {"forbidden", "readonly"}  # known for some seconds
+    server.change_password("changed")
+    (first.mountpoint / "report").write_text("important")
+    wait_for(lambda: connections.queued(first) == {"report"}, "rclone to be told of the close")
+    second = connections.connect(share, password="changed")  # it shares nothing with the first, which has that file
+    connections.disconnect(first, later=True)
+    third = connections.connect(share, password="changed")
+    connections.disconnect(third)
+    assert (server.root / "report").read_text() == "important"
+    connections.disconnect(second)
 
 
 def test_c6_an_interrupted_cancel_leaves_the_connection_as_it_was(sftp_share: Share, connections: Connections) -> None:

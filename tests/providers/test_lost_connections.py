@@ -80,6 +80,25 @@ def test_c6_unsent_data_of_a_killed_rclone_is_sent_by_the_next_connection(
     assert (share.root / "log").read_text() == "first line\nsecond line\n"
 
 
+def test_c6_what_another_rclone_has_that_lives_is_left_to_it(
+    share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share.put("log", "the server's\n")
+    mounted = connections.connect(share)
+    with (mounted.mountpoint / "log").open("w") as log:
+        log.write("first line\n")
+        log.flush()
+        with monkeypatch.context() as in_a_session:  # what ran before has another runtime directory
+            in_a_session.setenv("MPROUTER_RUNTIME_DIR", str(places.base / "session"))
+            connections.disconnect(connections.connect(share))
+            with pytest.raises(WNetError) as refused:
+                share.provider.discard(share.provider.waiting()[0])
+            assert refused.value.status is Status.ERROR_BUSY
+        log.write("second line\n")
+    connections.disconnect(mounted)
+    assert {each.name: each.read_text() for each in share.root.iterdir()} == {"log": "first line\nsecond line\n"}
+
+
 def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_is_sent(
     share: Share, connections: Connections
 ) -> None:
@@ -346,6 +365,20 @@ def test_c6_an_rclone_that_cannot_be_asked_any_more_is_not_taken_for_one_that_ha
     wait_for((sftp_share.root / "open").exists, "the rclone that nobody knows to send it")
     wait_for(lambda: (sftp_share.root / "open").read_text() == "not sent before it is closed", "all of it")
     wait_for(lambda: not sftp_share.provider.waiting(), "the end of that")
+    connections.disconnect(mounted)
+
+
+def test_c6_open_files_keep_a_connection_whose_rclone_cannot_be_asked_any_more(
+    sftp_share: Share, connections: Connections, places: Places
+) -> None:
+    sftp_share.put("read", "text")
+    mounted = connections.connect(sftp_share)
+    with (mounted.mountpoint / "read").open() as file:
+        (places.runtime / "rclone.json").unlink()
+        with pytest.raises(WNetError) as refused:
+            connections.disconnect(mounted)
+        assert refused.value.status is Status.ERROR_OPEN_FILES
+        assert file.read() == "text"
     connections.disconnect(mounted)
 
 

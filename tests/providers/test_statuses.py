@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import warm
 from mprouter.providers.rclone import ftp
 from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.remote import Remote
+from mprouter.providers.rclone.s3 import S3
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers.daemon import free_port
@@ -35,6 +39,14 @@ def test_c8_a_wrong_password(network: str, request: pytest.FixtureRequest, refus
     assert error.status is WRONG.get(network, Status.ERROR_LOGON_FAILURE)
     assert isinstance(error, PermissionError)
     assert "; give another password with --password-stdin, " in str(error)
+
+
+def test_c8_a_wrong_secret_for_a_prefix_of_a_bucket(s3_share: Share, refused: Refused) -> None:
+    (s3_share.root / "directory").mkdir()
+    (s3_share.root / "directory" / "object").touch()
+    url = f"{s3_share.url}/directory"
+    assert refused(s3_share, url=url, password="not the secret").status is Status.ERROR_INVALID_PASSWORD
+    assert refused(s3_share, url=url, user="nobody.knows").status is Status.ERROR_LOGON_FAILURE
 
 
 @pytest.mark.parametrize("network", ["sftp", "smb", "webdav", "ftp", "s3"])
@@ -310,3 +322,61 @@ def test_n4_an_option_that_is_not_the_networks(options: Mapping[str, str], sftp_
         sftp_share.provider.check_options(parse_remote(sftp_share.url), options)
     assert refused.value.status is Status.ERROR_INVALID_PARAMETER
     assert next(iter(options)) in str(refused.value)
+
+
+# Names that become known
+
+
+@pytest.mark.parametrize("network", ["smb", "webdav"])
+def test_a_host_is_known_as_soon_as_the_system_knows_it(
+    network: str, request: pytest.FixtureRequest, places: Places, tmp_path: Path
+) -> None:
+    share: Share = request.getfixturevalue(f"{network}_share")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n")
+    url = share.url.replace("127.0.0.1", "files.vpn.example")
+    script = f"""
+        mount --bind {hosts} /etc/hosts
+        connect() {{ printf %s "$PASSWORD" | {warm.MPR} connect "$1" --password-stdin; }}
+        connect smb://ana@files.vpn.example:1/any && exit 3  # so that rclone has looked it up
+        echo 127.0.0.1 files.vpn.example >> {hosts}
+        connect {url!r}
+        {warm.MPR} disconnect --all
+    """
+    ran = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
+        env={**os.environ, **places.environment, "PASSWORD": str(share.password)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "told"),
+    [
+        (
+            "400, api error AuthorizationHeaderMalformed",
+            "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-central-1'",
+            "is in another region: eu-central-1",
+        ),
+        (
+            "301, api error PermanentRedirect",
+            "The bucket you are attempting to access must be addressed using the specified endpoint.",
+            "in another region, or at another endpoint",
+        ),
+        (
+            "403, api error RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+            "the clock of this machine and that of the server differ",
+        ),
+    ],
+)
+def test_a_wrong_region_and_a_wrong_clock_are_told_from_other_refusals(code: str, said: str, told: str) -> None:
+    text = f"operation error S3: ListObjectsV2, https response error StatusCode: {code}: {said}"
+    words = {"network": "S3", "user": "user AKIA", "path": "projects", "share": "projects", **server_words(text)}
+    error = meaning(text, S3.failures, words)
+    assert error.status is Status.ERROR_EXTENDED_ERROR
+    assert told in str(error.strerror)

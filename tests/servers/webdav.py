@@ -33,6 +33,11 @@ class WebdavServer(Server):
     tls_port: int
     ca_file: Path
 
+    def change_password(self, password: str) -> None:
+        """Accept only *password* from now on."""
+        digest = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()  # noqa: S324 - htpasswd's form
+        (self.root.parent / "htpasswd").write_text(f"{self.user}:{{SHA}}{digest}\n")
+
     def url(self, path: str = "/") -> str:
         """The remote name over http."""
         return f"dav://{self.user}@{self.host}:{self.port}{path}"

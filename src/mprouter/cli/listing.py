@@ -39,9 +39,11 @@ def show(*, remembered: bool = False, unsent: bool = False, as_json: bool = Fals
         for each in found:
             if advice := _advice(each):
                 say(advice)
-    connected = {each.remote_name for each in found if each.state is not None and each.state.value == "connected"}
+    connected = {
+        (each.remote_name, each.user) for each in found if each.state is not None and each.state.value == "connected"
+    }
     for unsent_there in waiting:
-        _say_waiting(unsent_there, is_connected=unsent_there.remote_name in connected)
+        _say_waiting(unsent_there, is_connected=(unsent_there.remote_name, unsent_there.user) in connected)
 
 
 def _row(connection: Connection, *, mark: bool) -> list[str]:

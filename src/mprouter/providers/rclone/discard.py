@@ -8,7 +8,7 @@ from mprouter import places
 from mprouter.providers.base import Waiting
 from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.hold import end_idle, mounting
-from mprouter.providers.rclone.unsent import clear, resource_of
+from mprouter.providers.rclone.unsent import clear, is_elsewhere, resource_of
 from mprouter.status import Status, WNetError
 
 __all__ = ["discard"]
@@ -51,7 +51,11 @@ def _check_idle(waiting: Waiting, meant: set[str]) -> None:
                 name=waiting.remote_name,
                 hint="disconnect it first: mpr disconnect NAME --later",
             )
-    if daemon.strays() or (rclone is None and known is not None and daemon.is_running(known.pid, known.started)):
+    if (
+        any(is_elsewhere(places.state_dir() / "cache", each, rclone) for each in meant)
+        or daemon.strays()
+        or (rclone is None and known is not None and daemon.is_running(known.pid, known.started))
+    ):
         raise WNetError(
             Status.ERROR_BUSY,
             "an rclone may have it that does not answer",

@@ -187,8 +187,11 @@ def settle(rclone: Daemon, handle: Handle, name: RemoteName, *, stall: float) ->
     return State.CONNECTED if handle.is_connected else State.LOST
 
 
-def check_forgotten(handle: Handle) -> None:
-    """Raise ``WNetError`` (ERROR_WRITE_FAULT) if its rclone still has to send, and cannot be asked any more."""
+def check_forgotten(handle: Handle, *, force: bool) -> None:
+    """Raise ``WNetError`` (ERROR_WRITE_FAULT) if its rclone still has to send, and cannot be asked any more.
+
+    force: else also while files are open on it (ERROR_OPEN_FILES).
+    """
     if handle.meta is not None and handle.is_connected and (kept := unsent(handle.meta)):
         raise WNetError(
             Status.ERROR_WRITE_FAULT,
@@ -196,6 +199,8 @@ def check_forgotten(handle: Handle) -> None:
             f" {handle.pid}, cannot be asked any more",
             hint=f"wait until it is sent, or end that rclone: kill {handle.pid}; the next connection sends the rest",
         )
+    if not force and handle.is_connected and (opened := mounts.openers(handle.mountpoint)):
+        raise in_use(opened)
 
 
 def clean_up(handle: Handle, name: RemoteName) -> None:

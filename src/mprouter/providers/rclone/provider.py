@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from itertools import chain, count, islice
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mprouter import faults
@@ -47,7 +47,8 @@ from mprouter.providers.rclone.hold import NOTICED, end_idle, is_detached, mount
 from mprouter.providers.rclone.logons import Logon, other_ways
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import adopt, is_member, note, take_up, waiting
+from mprouter.providers.rclone.reach import resolve
+from mprouter.providers.rclone.unsent import adopt, is_elsewhere, is_left_behind, is_member, note, take_up, waiting
 from mprouter.resource import NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status, WNetError
 
@@ -70,6 +71,9 @@ KEPT_FREE = "100M"
 
 STALL = 30.0
 """Seconds without any progress after which a disconnect no longer waits for what is not sent."""
+
+LOOKED_UP = 6.0
+"""Seconds after which rclone has read the system's hosts and name servers again: it does so every five."""
 
 _WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
 """What ends one way to log on, so that the next one is tried."""
@@ -283,7 +287,7 @@ class RcloneProvider(ABC):
             if rclone is not None and not handle.pid:  # it was being made when its process died
                 _take_back(rclone, handle.mountpoint)
             if rclone is None or not handle.is_of(rclone):
-                check_forgotten(handle)
+                check_forgotten(handle, force=force)
                 clean_up(handle, mounted.name)
             elif mounted.later:
                 leave(rclone, handle, mounted.name, force=force)
@@ -380,8 +384,9 @@ class RcloneProvider(ABC):
             try:
                 fs = self._open(rclone, target, logon, probe)
                 place, until = mounts.real_path(request.mountpoint), monotonic() + NOTICED
-                for number in count(1):  # not one that has to be left alone
-                    if not is_detached(rclone, fs, until, place):
+                for number in count(1):  # not one that has to be left alone, or begins too late to send what waits
+                    is_taken = is_elsewhere(rclone.cache, fs, rclone) or is_detached(rclone, fs, until, place)
+                    if not is_taken and not self._is_late(rclone, target, logon, fs):
                         break
                     fs = self._open(rclone, replace(target, variant=f"{target.variant}-{number:x}"), logon, probe)
             except WNetError as error:
@@ -399,8 +404,25 @@ class RcloneProvider(ABC):
         refused.hint = refused.hint or other_ways(logon, has_keys="key_file" in self.options)
         raise refused
 
+    def _is_late(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> bool:
+        """Whether the file system *fs* has begun too early to send what an earlier connection has left."""
+        return self.adopts and not target.read_only and is_left_behind(rclone, self.family(target, logon), fs)
+
     def _open(self, rclone: Daemon, target: Target, logon: Logon, probe: Probe | None) -> str:
-        """Have rclone open a session and look at the directory; the name of the file system."""
+        """Have rclone open a session and look at the directory; the name of the file system.
+
+        A host that rclone does not know but the system does was made known just now, as by a VPN that came up.
+        """
+        until = monotonic() + LOOKED_UP
+        while True:
+            try:
+                return self._open_once(rclone, target, logon, probe)
+            except WNetError as error:
+                if error.status is not Status.WSAHOST_NOT_FOUND or monotonic() > until or not _is_known(target):
+                    raise
+            sleep(0.2)
+
+    def _open_once(self, rclone: Daemon, target: Target, logon: Logon, probe: Probe | None) -> str:
         config = self.config(target)
         string = self.connection_string(rclone, target, logon)
         try:
@@ -448,6 +470,7 @@ class RcloneProvider(ABC):
                         logon.user,
                         provider=self.name,
                         options=request.options,
+                        rclone=rclone,
                     )
                     left = adopt(rclone, family, fs)
                 rclone.call(
@@ -500,6 +523,14 @@ class _After:
 
 def _after(known: Callable[[], object], conversation: Conversation | None) -> Conversation | None:
     return None if conversation is None else _After(known, conversation)
+
+
+def _is_known(target: Target) -> bool:
+    """Whether the system has an address for the host."""
+    try:
+        return target.host is not None and bool(resolve(target.host, target.port or 0))
+    except WNetError:
+        return False
 
 
 def quoted(value: str) -> str:

@@ -55,6 +55,24 @@ class S3(RcloneProvider):
             Status.ERROR_LOGON_FAILURE,
             "{user} is not accepted",
         ),
+        Failure(
+            r"expecting '([\w-]+)'",
+            Status.ERROR_EXTENDED_ERROR,
+            "the bucket {share} is in another region: {said}",
+            "give it with -o region=REGION",
+        ),
+        Failure(
+            "PermanentRedirect",
+            Status.ERROR_EXTENDED_ERROR,
+            "the bucket {share} is in another region, or at another endpoint",
+            "give it with -o region=REGION, or -o endpoint=https://HOST:PORT",
+        ),
+        Failure(
+            "RequestTimeTooSkewed",
+            Status.ERROR_EXTENDED_ERROR,
+            "the clock of this machine and that of the server differ too much",
+            "see what date says, and have the clock set: timedatectl set-ntp true",
+        ),
         Failure("AccessDenied|StatusCode: 403", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
         Failure(
             r"lookup (\S+?):? .*no such host",
@@ -123,6 +141,11 @@ class S3(RcloneProvider):
             default=None,
             guest=None if request.credentials.user else Logon(is_guest=True),
         )
+
+    def connection_string(self, rclone: Daemon, target: Target, logon: Logon) -> str:
+        """A prefix ends in a slash: without one rclone looks for an object first, and takes any refusal for one."""
+        string = super().connection_string(rclone, target, logon)
+        return f"{string}/" if "/" in target.root.rstrip("/") else string
 
     def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
         """Tell a prefix that nothing has from an empty directory, and both from a bucket that is not there."""

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 from mprouter import places, reserve
 from mprouter.frozen import frozen
 from mprouter.log import Log
+from mprouter.processes import started_at
 from mprouter.providers.mounted import Pending, Waiting
+from mprouter.providers.rclone.mounts import served_by
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ __all__ = [
     "adopt",
     "check_room",
     "clear",
+    "is_elsewhere",
+    "is_left_behind",
     "is_member",
     "note",
     "options_of",
@@ -79,17 +83,31 @@ def note(
     *,
     provider: str | None = None,
     options: Mapping[str, str] | None = None,
+    rclone: Daemon | None = None,
 ) -> None:
     """Write down which resource the file system *fs* is of, before anything is written to it.
 
-    provider, options: with which it was connected; no option is a secret.
+    provider, options: with which it was connected; no option is a secret. rclone: that which has it.
     """
     with suppress(OSError):  # what cannot be read later is told by the name of the file system
         file = places.private(cache / "resources") / fs.partition(":")[0]
         what = {"remote_name": remote_name, "user": user, "provider": provider, "options": dict(options or {})}
-        said = json.dumps(what)
+        said = json.dumps({**what, "rclone": rclone and (rclone.pid, rclone.started)})
         if not file.exists() or file.read_text() != said:  # on a full disk it would be gone
             file.write_text(said)
+
+
+def is_elsewhere(cache: Path, fs: str, rclone: Daemon | None) -> bool:
+    """Whether another rclone than *rclone*, one that runs and has mounts, may have the file system *fs*.
+
+    It was started where the runtime directory was another one, as before the first login, or was before it was made
+    anew, as after the last logout. Both would send, rename and drop the same files of the *cache*.
+    """
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        pid, started = json.loads((cache / "resources" / fs.partition(":")[0]).read_bytes())["rclone"]
+        is_another = rclone is None or (pid, started) != (rclone.pid, rclone.started)
+        return is_another and started_at(pid) == started and served_by(pid) > 0
+    return False
 
 
 def resource_of(fs: str) -> tuple[str, str | None]:
@@ -147,11 +165,10 @@ def adopt(rclone: Daemon, family: str, fs: str) -> list[str]:
     if stuck := _mend(rclone, name, fs, found):
         _put_off(cache, name, f"{family}-0", stuck)
     moved = 0
-    with suppress(FileNotFoundError):
-        for left in sorted((cache / "vfsMeta").iterdir()):
-            if left.name not in living and left.name != name and is_member(left.name, family):
-                theirs = unsent(_directories_of(cache, fs, left.name)[0])
-                moved += _move(cache, left.name, name, but=_mend(rclone, left.name, fs, theirs))
+    for left in _left(rclone, family, name):
+        if left not in living:
+            theirs = unsent(_directories_of(cache, fs, left)[0])
+            moved += _move(cache, left, name, but=_mend(rclone, left, fs, theirs))
     if moved:
         files = "1 file that was" if moved == 1 else f"{moved} files that were"
         log.warning("%s not sent by an earlier connection will be sent by this one", files)
@@ -159,6 +176,19 @@ def adopt(rclone: Daemon, family: str, fs: str) -> list[str]:
         found = unsent(meta)
     until = monotonic() + _PATIENCE
     return [each.path for each in found if each.size or monotonic() > until or not _is_sent(rclone, fs, each.path)]
+
+
+def is_left_behind(rclone: Daemon, family: str, fs: str) -> bool:
+    """Whether something waits for the next connection that one to *fs* would not send, since *fs* lives already.
+
+    So it is where a connection was made beside another one whose password, or whose host key, was no longer right.
+    """
+    name = fs.partition(":")[0]
+    left = {each for each in _left(rclone, family, name) if any(_dirty(rclone.cache / "vfsMeta" / each))}
+    if not left:  # as nearly always
+        return False
+    living = {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
+    return name in living and not left <= living
 
 
 def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Iterable[str]) -> None:
@@ -181,6 +211,13 @@ def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Iterable[str]) -> 
             if path not in waiting:
                 with suppress(Refused, WNetError):
                     rclone.call("vfs/forget", fs=fs, file=path)
+
+
+def _left(rclone: Daemon, family: str, name: str) -> list[str]:
+    """What else than *name* the cache has of *family*, but what another rclone has: that one sends it."""
+    cache = rclone.cache
+    names = [each for each in sorted(_directories(cache / "vfsMeta")) if each != name and is_member(each, family)]
+    return [each for each in names if not is_elsewhere(cache, each, rclone)]
 
 
 def _is_sent(rclone: Daemon, fs: str, path: str) -> bool:
