@@ -777,6 +777,28 @@ def tell(drop_ins: DropIns, *outcomes: Status, event: Event = ADD) -> list[Told]
     return told
 
 
+def test_n19_who_is_cut_off_in_the_pre_by_ctrl_c_is_told_after(
+    register: Callable[..., DropIns], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    drop_ins = register(
+        f"""
+class Dial:
+    def add_connect_notify(self, info, add):
+        with open({str(told)!r}, "a") as file:
+            print(info.phase.name, info.status.name, info.context, file=file)
+        if info.phase.name == "PRE":  # half of its work is done
+            os.kill(os.getppid(), 2)
+            time.sleep(1000)
+
+told = Dial
+"""
+    )
+    with pytest.raises(KeyboardInterrupt):
+        tell(drop_ins)
+    assert told.read_text().splitlines() == ["PRE WN_SUCCESS None", "POST WN_CANCEL None"]
+
+
 def test_a_generator_keeps_its_frame_between_the_calls(register: Callable[..., DropIns]) -> None:
     drop_ins = register(
         """

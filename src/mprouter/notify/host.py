@@ -45,7 +45,8 @@ class Isolated(Hosting["_Host"]):
 
     A mishap is raised as ``WNetError`` (N10), see ``Host.ask``; and what ``target.load`` and ``from_library`` raise
     when it cannot be loaded. The next operation gets a new host. Contexts live in the host and go with it: their posts
-    raise ERROR_PROCESS_ABORTED. Thread-safe; calls are made one at a time.
+    raise ERROR_PROCESS_ABORTED. A pre that Ctrl-C cuts off leaves a context if that could outlive the process: a new
+    host makes the post, without it. Thread-safe; calls are made one at a time.
     """
 
     def __init__(
@@ -87,13 +88,18 @@ class Isolated(Hosting["_Host"]):
     def _before(self, info: NotifyInfo, event: Event, patience: Patience) -> tuple[_Host, Answer]:
         host = self._ready(patience)
         try:
-            answer = host.tell(info, event, patience)
-        except WNetError as error:
-            if not host.ended_before:
-                raise
-            log.warning("%s is started again: between two calls %s", self.target, error.strerror)
-            host = self._ready(patience)
-            answer = host.tell(info, event, patience)
+            try:
+                answer = host.tell(info, event, patience)
+            except WNetError as error:
+                if not host.ended_before:
+                    raise
+                log.warning("%s is started again: between two calls %s", self.target, error.strerror)
+                host = self._ready(patience)
+                answer = host.tell(info, event, patience)
+        except KeyboardInterrupt:
+            if host.marks is not None and host.marks.durable:
+                info.context = _CUT_OFF  # it may have done half of its work: its post is owed, as after a kill (N19)
+            raise
         if answer.kept:
             info.context = _Held(host, answer.serial, answer.frozen)
             self._owed.add(answer.serial)
@@ -101,7 +107,7 @@ class Isolated(Hosting["_Host"]):
 
     def _after(self, info: NotifyInfo, event: Event, patience: Patience) -> tuple[_Host, Answer]:
         held = info.context
-        if info.recovered:  # what it was made of by a host that is gone
+        if info.recovered or held is _CUT_OFF:  # what it was made of by a host that is gone
             host = self._ready(patience)
             return host, host.tell(info, event, patience)
         if not isinstance(held, _Held) or held.host is not self._host or not held.host.running:
@@ -153,6 +159,10 @@ class _Held(Elsewhere):
         super().__init__(frozen)
         self.host = host
         self.serial = serial
+
+
+_CUT_OFF = Elsewhere(None)
+"""The context of a pre that Ctrl-C cut off: nobody knows it, and the host that was at it is gone."""
 
 
 class _Host(Host["Answer"]):
