@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 
 import pytest
 
-from mprouter import Router, Status, WNetError
+from mprouter import Router, Status, WNetError, restoring
 from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, Provider, State
 from mprouter.providers.order import builtin_providers
@@ -309,6 +310,30 @@ def test_who_ends_it_at_a_question_ends_it_all_with_what_is_done_standing(store:
             router.restore(conversation=Person())
         assert [each.local_name for each in router.connections()] == ["V:"]
     assert [entry.local_name for entry in store.entries()] == ["V:"]
+
+
+class Struck(SimpleQueue[object]):
+    """Ctrl-C comes when something has been taken from it, and before anybody has that."""
+
+    strikes = 1
+
+    def get(self, block: bool = True, timeout: float | None = None) -> object:
+        if timeout is None and not self.strikes:
+            pytest.fail("it waits for ever for an attempt that is over")
+        taken = super().get(block, timeout)
+        if self.strikes:
+            self.strikes -= 1
+            raise KeyboardInterrupt
+        return taken
+
+
+@pytest.mark.usefixtures("profile")
+def test_ctrl_c_at_the_end_of_an_attempt_ends_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "SimpleQueue", Struck)
+    with Router(providers=[Double(lambda _: Added(None, {}))]) as router, pytest.raises(KeyboardInterrupt):
+        router.restore("Z:")
+    assert [each.local_name for each in store.entries()] == ["Z:"]
+    assert not [each for each in store.events() if each.status is Status.WN_CANCEL]
 
 
 def test_c4_a_connection_that_another_process_is_making_is_awaited_and_reported(profile: list[str]) -> None:

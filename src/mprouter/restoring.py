@@ -180,7 +180,8 @@ class _Restoring:
         self._due = [(self._began, place) for place in range(len(wanted))]
         self._attempts = [0] * len(wanted)
         self._begun: set[int] = set()
-        self._running: set[int] = set()
+        self._running: dict[int, threading.Thread] = {}
+        self._over: dict[int, Connection | BaseException | None] = {}  # how those ended that are not seen to yet
         self._results: dict[int, Restored] = {}
         self._stopped = False
         self._to_do: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -204,13 +205,8 @@ class _Restoring:
                 self._tell(place, Stage.CONNECTING)
             # a daemon: a second Ctrl-C does not wait for it, and what it leaves is settled at the next start (N19)
             thread = threading.Thread(target=self._attempt_one, args=[place], name="mprouter-restore", daemon=True)
-            try:
-                self._running.add(place)
-                thread.start()
-            except BaseException:
-                if not thread.is_alive():
-                    self._running.discard(place)
-                raise
+            self._running[place] = thread
+            thread.start()
 
     def _patience(self) -> float | None:
         """Seconds until something is due that could be started; None = only an attempt's end brings any on."""
@@ -230,11 +226,17 @@ class _Restoring:
             outcome = self._attempt(self._wanted[place], self._asking)
         except BaseException as error:  # noqa: BLE001 - raised in the thread that called
             outcome = error
-        self._to_do.put(lambda: self._ended(place, outcome))
+        self._over[place] = outcome  # not in what is put there: Ctrl-C can come when that is taken, and take it away
+        self._to_do.put(self._see_to_what_is_over)
+
+    def _see_to_what_is_over(self) -> None:
+        for place, outcome in list(self._over.items()):
+            self._running.pop(place, None)
+            del self._over[place]
+            self._ended(place, outcome)
 
     def _ended(self, place: int, outcome: Connection | BaseException | None) -> None:
         """An attempt is over: done, given up, or tried again later."""
-        self._running.discard(place)
         if isinstance(outcome, Connection):
             self._finish(place, outcome, None)
         elif outcome is None:
@@ -275,9 +277,10 @@ class _Restoring:
         self._stopped = True
         self._due.clear()
         soon: float | None = monotonic() + SOON
-        while self._running:
+        while self._over or any(thread.is_alive() for thread in self._running.values()):
             try:
-                self._do(soon and max(0.0, soon - monotonic()))
+                self._do(LOOK_AGAIN)  # no longer: what was cut off by Ctrl-C tells of no end
+                self._see_to_what_is_over()
             except Exception:  # the first one is the one that is raised
                 log.debug("while a restore ended", exc_info=True)
             if soon and self._running and monotonic() >= soon:
