@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mprouter import settings
+from mprouter.providers import registration
 from mprouter.status import Status, WNetError
 from sandbox import Places
 
@@ -62,6 +63,21 @@ def test_two_that_change_the_settings_at_once_both_do(places: Places) -> None:
     assert settings.load().provider_order == ("p19",)
     assert settings.load().net_use_persistent is True
     assert sorted(each.name for each in places.config.iterdir()) == ["settings.toml"]
+
+
+@pytest.mark.usefixtures("places")
+def test_two_providers_that_are_disabled_at_once_are_both_disabled() -> None:
+    names = ["smb", "webdav", "ftp", "s3"]
+    together = Barrier(len(names))
+
+    def switch(name: str, enabled: bool) -> None:
+        together.wait(20)
+        registration.set_enabled(name, enabled)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        for enabled in (False, True) * 5:
+            list(pool.map(switch, names, [enabled] * len(names)))
+            assert set(settings.load().disabled_providers) == (set() if enabled else set(names))
 
 
 def test_a_broken_file_is_not_changed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from mprouter.status import Status, WNetError
 __all__ = [
     "FILE_NAME",
     "Settings",
+    "change_disabled_providers",
     "changed",
     "load",
     "path",
@@ -110,13 +111,18 @@ def set_disabled_providers(names: Sequence[str], *, system: bool = False) -> Pat
     return _set(path(system=system), "disabled_providers", list(names))
 
 
+def change_disabled_providers(change: Callable[[tuple[str, ...]], Sequence[str]], *, system: bool = False) -> Path:
+    """Have *change* say what ``disabled_providers`` are now, of what they are; in the way of ``set_provider_order``."""
+    return _set(path(system=system), "disabled_providers", lambda: list(change(load(system=system).disabled_providers)))
+
+
 def set_net_use_persistent(persistent: bool) -> Path:
     """Put ``net_use_persistent`` into the user's file. Returns and raises as ``set_provider_order`` does."""
     return _set(path(), "net_use_persistent", persistent)
 
 
 def _set(file: Path, key: str, value: object) -> Path:
-    """Put *key* into *file*, which is made if it is missing; *file*."""
+    """Put *key* into *file*, which is made if it is missing; *file*. value: or what is asked for it, under the lock."""
     from mprouter.plugins import drop_in
 
     read(file)  # what is broken stays as it is, and no directory is made for it
@@ -124,7 +130,7 @@ def _set(file: Path, key: str, value: object) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o644)
         with places.locked(file.parent):
-            drop_in.replace(file, changed(file, {key: value}))
+            drop_in.replace(file, changed(file, {key: value() if callable(value) else value}))
     except WNetError:
         raise
     except OSError as error:

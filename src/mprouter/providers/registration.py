@@ -269,11 +269,14 @@ def set_enabled(name: str, enabled: bool, *, system: bool = False) -> Path:
     if not found:
         known = ", ".join(dict.fromkeys(each.name for each in builtin() + load()))
         raise WNetError(Status.ERROR_BAD_PROVIDER, name=name, hint=f"there are {known}")
+
+    def change(disabled: tuple[str, ...]) -> list[str]:
+        return [each for each in disabled if each.lower() != name.lower()] + ([] if enabled else [found[0].name])
+
     before = settings.load(system=system).disabled_providers
-    now = [each for each in before if each.lower() != name.lower()] + ([] if enabled else [found[0].name])
     path = None
-    if len(now) != len(before) or not enabled:
-        path = settings.set_disabled_providers(now, system=system)
+    if len(change(before)) != len(before) or not enabled:
+        path = settings.change_disabled_providers(change, system=system)
     if enabled and not any(each.enabled for each in found):
         files = {each.source: Path(str(each.file)) for each in found}
         path = files.get("system" if system else "user") or next(iter(files.values()))
