@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -731,6 +732,47 @@ def test_a_program_that_forgets_to_close_ends_it_in_good_order(tmp_path: Path) -
     run = script("print(tell(isolated)[0].name)", f"python:{tmp_path}/hook.py:told")
     assert (run.stdout, run.stderr) == ("WN_SUCCESS\n", "")
     assert (tmp_path / "goodbye").exists()
+
+
+def test_ctrl_c_while_it_is_closed_leaves_it_to_the_end_of_the_program(
+    python: Callable[..., Isolated], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(descriptor: int) -> None:
+        close(descriptor)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    told = python("def told(event): pass")
+    pre(told)
+    process, close = pid_of(told), os.close
+    monkeypatch.setattr(os, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        told.close()
+    assert told._last_resort is not None
+    told._last_resort()
+    assert not runs(process)
+
+
+def test_two_threads_may_wait_for_its_end(python: Callable[..., Isolated], tmp_path: Path) -> None:
+    gate, ending = tmp_path / "gate", tmp_path / "ending"
+    os.mkfifo(gate)
+    told = python(
+        "import atexit\n"
+        f"atexit.register(lambda: (open({str(ending)!r}, 'w').close(), open({str(gate)!r}).read()))\n"
+        "def told(event): pass"
+    )
+    pre(told)
+    assert told._last_resort is not None
+    process, last_resort = pid_of(told), told._last_resort
+    with ThreadPoolExecutor() as threads:
+        closing = threads.submit(told.close)
+        wait_for(ending.exists, "the begin of its end")
+        ended = threads.submit(last_resort)
+        wait_for(lambda: not last_resort.alive, "the second thread")
+        gate.write_text("now")
+        closing.result()
+        ended.result()
+    assert not runs(process)
 
 
 def test_one_that_nobody_holds_any_more_ends(built: Build) -> None:

@@ -121,20 +121,16 @@ class Host(Generic[A]):
             raise
         # The reading end of the requests stays open here too: then writing to a host that has died is no SIGPIPE,
         # which the program that we are in may have made deadly.
-        for each in (answers, output, lifeline):
-            self._ends.remove(each)
-            os.close(each)
+        self._shut([answers, output, lifeline])
         os.set_blocking(self._requests, False)
         os.set_blocking(self._output, False)
         self._poller = select.poll()
-        self._until_end = select.poll()
         for each in (self._output, self._answers):
             self._poller.register(each, select.POLLIN)
         self._pidfd = _pidfd(self._process.pid)
         if self._pidfd is not None:
             self._ends.append(self._pidfd)
             self._poller.register(self._pidfd, select.POLLIN)
-            self._until_end.register(self._pidfd, select.POLLIN)
 
     def ask(self, request: _Numbered, patience: Patience, *, owed: bool = False) -> A:
         """One call. owed: it is made in any case, so that a first Ctrl-C waits for its answer.
@@ -262,7 +258,9 @@ class Host(Generic[A]):
         from subprocess import TimeoutExpired
 
         if self._pidfd is not None:
-            return bool(self._until_end.poll(patience * 1000))
+            until_end = select.poll()  # of this call alone: one that was interrupted, or is made by a thread, may go on
+            until_end.register(self._pidfd, select.POLLIN)
+            return bool(until_end.poll(patience * 1000))
         with suppress(TimeoutExpired):
             self._process.wait(patience)
         return self._process.returncode is not None
@@ -283,9 +281,7 @@ class Host(Generic[A]):
         """Let the process end: its destructors run, and what it started stays. Kill it if that takes too long."""
         if not self.running:
             return
-        for each in self._ends[:2]:
-            os.close(each)
-        del self._ends[:2]
+        self._shut(self._ends[:2] if self._requests in self._ends else [])
         if self._has_ended(GRACE):
             self._process.wait()
             self.let_go()
@@ -295,9 +291,14 @@ class Host(Generic[A]):
     def let_go(self) -> None:
         """Close the pipes and forget the process."""
         self.running = False
-        for each in self._ends:
-            os.close(each)
-        self._ends.clear()
+        self._shut(list(self._ends))
+
+    def _shut(self, ends: list[int]) -> None:
+        """Close *ends*, none of them twice, though Ctrl-C comes meanwhile or another thread does the same."""
+        for each in ends:
+            with suppress(ValueError):
+                self._ends.remove(each)
+                os.close(each)
 
 
 def _start(arguments: list[str], inherited: Sequence[int], output: int) -> subprocess.Popen[bytes]:
