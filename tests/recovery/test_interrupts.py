@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -160,6 +161,29 @@ def test_n19_a_success_that_is_written_counts_though_an_interrupt_came_at_once(
         ("cancel", Status.WN_SUCCESS),
     ]
     assert answers == [Status.WN_SUCCESS] * 2 * told
+
+
+def test_an_interrupt_after_all_is_done_says_what_became_of_it(world: World) -> None:
+    gate, ending, dial = (world.places.home / name for name in ("gate", "ending", "dial.py"))
+    os.mkfifo(gate)
+    dial.write_text(
+        "import atexit\n"
+        f"atexit.register(lambda: (open({str(ending)!r}, 'w').close(), open({str(gate)!r}).read()))\n"
+        "def dial(event): pass\n"
+    )
+    world.register("dial", f"python:{dial}:dial", isolation="process")
+    for words, outcome in (
+        (world.connect(), "the connection stands"),
+        (("disconnect", "Z:"), "it is disconnected"),
+    ):
+        command = [sys.executable, "-m", "mprouter", *words]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+            wait_for(ending.exists, "the end of the notifyee's process")
+            running.send_signal(signal.SIGTERM)
+            assert running.wait() == 143
+            assert running.communicate()[1].endswith(f"mpr: Z: interrupted; {outcome}\n")
+        ending.unlink()
+    world.check()
 
 
 def test_a_second_ctrl_c_ends_the_command_at_once_and_the_next_one_settles_what_is_left(

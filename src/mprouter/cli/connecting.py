@@ -47,13 +47,13 @@ def connect(
     as_json: bool = False,
 ) -> None:
     """Connect *remote*, and print what has been made."""
-    from mprouter.cli import connection
+    from mprouter.cli import connection, failure
     from mprouter.router import Router
 
     if persist and local is None:
         say_error("mpr: warning: without a local name it cannot be remembered")
     flags = _flags(save_password=save_password, temporary=temporary, current_media=current_media)
-    with _telling_what_is_saved(asked=save_password), Router() as router:
+    with _telling_what_is_saved(asked=save_password), failure.leaving() as done, Router() as router:
         made = router.connect(
             remote,
             local,
@@ -64,6 +64,7 @@ def connect(
             flags=flags,
             options=options,
         )
+        done("the connection stands", made.local_name or made.remote_name)
     if as_json:
         say_json(connection.as_json(made))
     else:

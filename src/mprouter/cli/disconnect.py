@@ -80,9 +80,10 @@ def command(
         ctx.fail("--all takes no NAME, and forgets nothing.")
     if not everything and name is None and not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         ctx.fail("Missing argument 'NAME'; --all disconnects everything.")
+    from mprouter.cli.failure import leaving
     from mprouter.router import Router
 
-    with Router() as router, Waiting() as waiting:
+    with leaving() as done, Router() as router, Waiting() as waiting:
         if everything:
             _All(router, waiting, force=force, later=later, as_json=as_json).run(ctx)
             return
@@ -92,6 +93,7 @@ def command(
                 say_json([])
             return
         router.disconnect(name, force, forget, later=later, progress=waiting.of(name))
+        done("it is disconnected", name)
     if as_json:
         say_json({"status": "WN_SUCCESS", "code": 0, "name": name, "forgotten": forget})
     else:

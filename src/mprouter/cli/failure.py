@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mprouter.cli.output import OutputLost, is_terminal, plain, say_error, say_json
 from mprouter.cli.running import Ended
 from mprouter.status import Status, WNetError, subject_of
 
-__all__ = ["DEBUG_VARIABLE", "as_json", "interrupted", "tell"]
+__all__ = ["DEBUG_VARIABLE", "as_json", "interrupted", "leaving", "tell"]
 
 DEBUG_VARIABLE = "MPROUTER_DEBUG"
 """Set to anything, it has the traceback of an unexpected error shown."""
@@ -43,6 +45,18 @@ def interrupted(interrupt: KeyboardInterrupt) -> WNetError:
     """*interrupt* as an error, which says what became of the connection that was worked at."""
     outcome, name = _left_by(interrupt)
     return WNetError(Status.WN_CANCEL, f"interrupted; {outcome}" if outcome else "interrupted", name=name)
+
+
+@contextmanager
+def leaving() -> Iterator[Callable[[str, str], None]]:
+    """Gets a function to be told the outcome, and the name, of what is done: Ctrl-C after that says so too."""
+    done: list[str] = []
+    try:
+        yield lambda outcome, name: done.append(f"{outcome}: {name}")
+    except KeyboardInterrupt as interrupt:
+        for note in done:
+            interrupt.add_note(note)
+        raise
 
 
 def _left_by(interrupt: KeyboardInterrupt) -> tuple[str | None, str | None]:
