@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from contextlib import suppress
@@ -138,6 +139,26 @@ def test_what_the_disk_takes_only_in_part_is_not_taken_for_written(disk: Path) -
     os.truncate(disk / "something else", (disk / "something else").stat().st_size - (1 << 16))
     with (disk / "file").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
         mend._write(file.fileno(), bytes(1 << 20), 0)
+
+
+def test_c6_nothing_is_connected_for_writing_where_there_can_be_no_cache(
+    mpr: Command, places: Places, local_root: Path
+) -> None:
+    resource = local_root.as_uri()
+    assert mpr("connect", resource, "Z:").returncode == 0
+    assert mpr("disconnect", "Z:").returncode == 0
+    cache = places.state / "cache" / "vfs"
+    shutil.rmtree(cache)
+    cache.touch()  # in its place; as root one may write everywhere
+    refused = mpr("connect", resource, "Z:")
+    assert refused.returncode == 1
+    assert f"there can be no cache, where what is written waits to be sent ({cache}" in refused.stderr
+    assert not places.mounts()
+    assert mpr("connect", resource, "Y:", "-o", "read_only=yes").returncode == 0
+    cache.unlink()
+    assert mpr("connect", resource, "Z:").returncode == 0
+    with (places.drives / "Z" / "log").open("a") as file:
+        file.write("more")
 
 
 def test_on_a_disk_that_is_read_only_all_can_be_seen(mpr: Command, places: Places, local_root: Path) -> None:

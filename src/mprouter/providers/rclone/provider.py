@@ -48,7 +48,16 @@ from mprouter.providers.rclone.logons import Logon, other_ways
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.reach import resolve
-from mprouter.providers.rclone.unsent import adopt, is_elsewhere, is_left_behind, is_member, note, take_up, waiting
+from mprouter.providers.rclone.unsent import (
+    adopt,
+    is_elsewhere,
+    is_left_behind,
+    is_member,
+    note,
+    refuse_without_cache,
+    take_up,
+    waiting,
+)
 from mprouter.resource import NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status, WNetError
 
@@ -483,6 +492,8 @@ class RcloneProvider(ABC):
                 )
                 take_up(rclone, fs, mountpoint, left)
                 cache = rclone.call("vfs/stats", fs=fs).get("diskCache")
+                if not cache and not target.read_only:
+                    refuse_without_cache(rclone.cache, fs)
         except BaseException as error:
             _take_back(rclone, mountpoint)
             if isinstance(error, Refused):

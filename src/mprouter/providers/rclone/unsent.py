@@ -14,9 +14,10 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mprouter import places, reserve
 from mprouter.frozen import frozen
@@ -39,6 +40,7 @@ __all__ = [
     "is_member",
     "note",
     "options_of",
+    "refuse_without_cache",
     "resource_of",
     "take_up",
     "unsent",
@@ -242,6 +244,22 @@ def check_room(cache: Path) -> None:
             f"the disk of {cache}, where what is written waits to be sent, is full",
             hint="make room there, or connect with -o read_only=yes",
         )
+
+
+def refuse_without_cache(cache: Path, fs: str) -> NoReturn:
+    """Raise ``WNetError``: *fs* is mounted without a cache, as rclone does where it can make none: nothing is kept."""
+    status, why = Status.ERROR_EXTENDED_ERROR, "rclone's log says why"
+    try:
+        for each in _directories_of(cache, fs):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        full, why = error.errno in {ENOSPC, EDQUOT}, f"{error.filename}: {error.strerror}"
+        status = Status.ERROR_DISK_FULL if full else Status.ERROR_ACCESS_DENIED
+    raise WNetError(
+        status,
+        f"there can be no cache, where what is written waits to be sent ({why})",
+        hint=f"see what is wrong with {cache}, or connect with -o read_only=yes",
+    )
 
 
 def clear(cache: Path, fs: str) -> None:
