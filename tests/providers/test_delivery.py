@@ -323,3 +323,24 @@ def test_c6_what_was_closed_as_rclone_missed_the_end_of_a_mount_is_sent(
     assert again.handle["fs"] == fs
     disconnect(again)
     assert {each.name for each in sftp_share.root.iterdir()} == {f"{each}" for each in range(number + 1)}
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_c6_a_file_closed_after_a_forced_disconnect_is_sent_as_itself_though_rclone_was_not_told(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, connections: Connections, *, is_alone: bool
+) -> None:
+    for _ in range(200):  # in one of three the kernel ends the mount before it has told rclone of the close
+        sftp_share.put("report", "the old one")
+        others = [] if is_alone else [connect(sftp_share)]
+        mounted = connect(sftp_share)
+        with (mounted.mountpoint / "report").open("w") as file:
+            file.write("the new one")
+            file.flush()
+            disconnect(mounted, force=True)
+        wait_for(lambda: mounts.served_by(connections.rclone().pid) == len(others), "the end of the mount")  # noqa: B023
+        was_told = bool(connections.queued(mounted))
+        for each in others or [connect(sftp_share)]:
+            disconnect(each)
+        assert {each.name: each.read_text() for each in sftp_share.root.iterdir()} == {"report": "the new one"}
+        if not was_told:
+            break

@@ -27,6 +27,7 @@ from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running
 from mprouter.providers.rclone.rc import Refused
+from mprouter.providers.rclone.unsent import close
 
 __all__ = ["NOTICED", "end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
@@ -111,7 +112,11 @@ def is_detached(daemon: Daemon, fs: str, until: float, place: Path | None = None
 
 
 def end_idle(daemon: Daemon, is_meant: Callable[[str], bool]) -> None:
-    """End the file systems, of those whose names *is_meant* accepts, that have no mount; within ``mounting``."""
+    """End the file systems, of those whose names *is_meant* accepts, that have no mount; within ``mounting``.
+
+    All that waits there is closed by then. rclone may not have been told: what the kernel has not yet told it when it
+    ends a mount it never tells.
+    """
     if daemon.version >= COUNTS_ALL:
         return
     idle = {fs for fs in daemon.call("vfs/list")["vfses"] if is_meant(fs)}
@@ -122,6 +127,8 @@ def end_idle(daemon: Daemon, is_meant: Callable[[str], bool]) -> None:
         used = {*found.there.values(), *(found.gone.values() if found.is_any_detached else ())}
         for fs in idle - used:
             _count_off(daemon, fs)
+            if fs not in daemon.call("vfs/list")["vfses"]:
+                close(daemon.cache, fs)
 
 
 def _count_off(daemon: Daemon, fs: str) -> None:

@@ -21,7 +21,7 @@ from mprouter.log import Log
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.rc import Refused
 
-__all__ = ["Server", "lacks_parts", "mend"]
+__all__ = ["Server", "close", "lacks_parts", "mend"]
 
 log = Log("mprouter.providers")
 
@@ -58,6 +58,11 @@ class _Description:
             return cls(said["ModTime"], said["Size"], parts, said["Fingerprint"])
         except (OSError, ValueError, LookupError, TypeError):
             return None
+
+    @classmethod
+    def whole(cls, data: os.stat_result) -> Self:
+        """That of *data* as a new file which lacks nothing."""
+        return cls(_time(data), data.st_size, [(0, data.st_size)])
 
     def write(self, file: Path) -> None:
         """Have rclone take it for that of a closed file which is to be sent."""
@@ -147,7 +152,7 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
     found, said = content.stat(), _Description.read(description)
     if said is not None and said.is_finished(found):
         return
-    whole = _Description(_time(found), found.st_size, [(0, found.st_size)])
+    whole = _Description.whole(found)
     lacks = said.lacks if said is not None else _has_holes(content)
     if said is not None and lacks and _fill(content, said, server, name):
         os.utime(content, ns=(found.st_atime_ns, found.st_mtime_ns))
@@ -167,6 +172,16 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
             content.replace(data / sent)
             description.unlink()
             log.warning("%s was being written when rclone was killed: it will be on the server as %s", name, sent)
+
+
+def close(meta: Path, data: Path, name: str) -> None:
+    """Note that nobody has the unsent file *name* open any more, which rclone was not told. See ``mend``.
+
+    One that lacks parts is left to ``mend``: it gets its own name too, when they are fetched. Raises ``OSError``.
+    """
+    found, said = (data / name).stat(), _Description.read(meta / name)
+    if said is not None and not said.lacks and not said.is_finished(found):
+        _Description.whole(found).write(meta / name)
 
 
 def lacks_parts(description: Path) -> bool:

@@ -35,6 +35,7 @@ __all__ = [
     "adopt",
     "check_room",
     "clear",
+    "close",
     "is_elsewhere",
     "is_left_behind",
     "is_member",
@@ -267,6 +268,17 @@ def clear(cache: Path, fs: str) -> None:
     name = fs.partition(":")[0]
     if not any(_dirty(cache / "vfsMeta" / name)):
         _drop(cache, name)
+
+
+def close(cache: Path, fs: str) -> None:
+    """Note that all that waits of the file system *fs*, which has ended, was closed: nobody has it open any more."""
+    meta, data = _directories_of(cache, fs)
+    if left := unsent(meta):  # else what mends need not be loaded
+        from mprouter.providers.rclone import mend
+
+        for each in left:
+            with suppress(OSError):  # on a full disk it stays one that was being written
+                mend.close(meta, data, each.path)
 
 
 def _put_off(cache: Path, name: str, later: str, descriptions: Collection[Path]) -> None:
