@@ -344,3 +344,20 @@ def test_c6_a_file_closed_after_a_forced_disconnect_is_sent_as_itself_though_rcl
         assert {each.name: each.read_text() for each in sftp_share.root.iterdir()} == {"report": "the new one"}
         if not was_told:
             break
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_c6_a_file_that_is_open_where_it_was_forced_keeps_no_other_connection(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, *, force: bool
+) -> None:
+    forced, other = connect(sftp_share), connect(sftp_share)
+    with (forced.mountpoint / "open").open("w") as file:
+        file.write("first, ")
+        file.flush()
+        disconnect(forced, force=True)
+        (other.mountpoint / "closed").write_text("finished")
+        disconnect(other, force=force)
+        assert (sftp_share.root / "closed").read_text() == "finished"
+        file.write("second")
+    disconnect(connect(sftp_share))
+    assert (sftp_share.root / "open").read_text() == "first, second"

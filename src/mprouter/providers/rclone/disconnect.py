@@ -222,8 +222,9 @@ def _paths(mountpoint: Path) -> set[str]:
 
 
 def _open_on(rclone: Daemon, fs: str) -> set[str]:
-    """The paths that are open on any mount of *fs*: its queue is one for all."""
-    return set[str]().union(*map(_paths, places_of(rclone, fs)))
+    """The paths that are open on any mount of *fs*, also one that is detached: its queue is one for all."""
+    detached = mounts.opened() if is_detached(rclone, fs, 0) else set()  # of these the kernel tells "/PATH"
+    return {path.removeprefix("/") for path in detached}.union(*map(_paths, places_of(rclone, fs)))
 
 
 def _unmount(mountpoint: Path, force: bool) -> None:

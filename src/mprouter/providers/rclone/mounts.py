@@ -26,6 +26,7 @@ __all__ = [
     "fusermount",
     "is_mounted",
     "links",
+    "opened",
     "openers",
     "real_path",
     "served_by",
@@ -159,6 +160,15 @@ def openers(mountpoint: Path, *, mapped: bool = False) -> list[Opener]:
             with suppress(OSError):  # it has ended, or is not the user's
                 paths = _mapped_by(process) if mapped else set()
                 found += _within(os.fsdecode(mountpoint), process, paths | _opened_by(process))
+    return found
+
+
+def opened() -> set[str]:
+    """All that is open anywhere, as far as this user may know. A path on a detached mount begins there."""
+    found: set[str] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is not the user's
+            found |= _opened_by(process)
     return found
 
 
