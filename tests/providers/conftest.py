@@ -9,6 +9,7 @@ import pytest
 
 from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.local import Local
+from mprouter.providers.rclone.remote import Remote
 from mprouter.providers.rclone.s3 import S3
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.smb import Smb
@@ -101,7 +102,18 @@ def file_share(local_root: Path) -> Share:
     return Share(Local(stall=5), local_root.as_uri(), local_root)
 
 
-NETWORKS = ("sftp", "smb", "webdav", "webdav_tls", "ftp", "ftp_tls", "s3", "file")
+NETWORKS = ("sftp", "smb", "webdav", "webdav_tls", "ftp", "ftp_tls", "s3", "file", "rclone")
+
+
+@pytest.fixture
+def rclone_share(places: Places, tmp_path: Path) -> Share:
+    """A remote of rclone's own configuration."""
+    file = places.home / ".config" / "rclone" / "rclone.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("[work]\ntype = local\n")
+    root = tmp_path / "a remote"
+    root.mkdir()
+    return Share(Remote(stall=5), f"rclone:work:{root}", root)
 
 
 @pytest.fixture(params=NETWORKS)

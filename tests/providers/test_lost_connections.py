@@ -99,6 +99,24 @@ def test_c6_what_another_rclone_has_that_lives_is_left_to_it(
     assert {each.name: each.read_text() for each in share.root.iterdir()} == {"log": "first line\nsecond line\n"}
 
 
+def test_c6_what_was_left_beside_a_connection_that_was_forced_is_sent_by_the_next_one(
+    share: Share, connections: Connections
+) -> None:
+    forced = connections.connect(share)
+    with (forced.mountpoint / "open").open("w") as file:  # so that the next connection shares nothing with this one
+        connections.disconnect(forced, force=True)
+        beside = connections.connect(share)
+        assert beside.handle["fs"] != forced.handle["fs"]
+        (beside.mountpoint / "report").write_text("important")
+        wait_for(lambda: connections.queued(beside) == {"report"}, "rclone to be told of the close")
+        connections.kill_rclone()
+        connections.disconnect(beside)
+        with suppress(OSError):
+            file.close()
+    connections.disconnect(connections.connect(share))
+    assert (share.root / "report").read_text() == "important"
+
+
 def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_is_sent(
     share: Share, connections: Connections
 ) -> None:

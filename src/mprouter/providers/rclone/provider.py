@@ -137,8 +137,7 @@ class RcloneProvider(ABC):
     errors mean, before the common ones. retries: how often rclone itself tries to open a session, and any request of
     HTTP. case_insensitive: file names are. copies_age: servers tell only the size of a file, so that another's of the
     same size would be taken for what was written here. silence: how long a server may be silent in the middle of
-    something, None for ``daemon.SILENCE``. adopts: the names of its file systems in rclone change with the password, so
-    that what was left unsent has to be looked for. services: the kinds of DNS-SD by which its servers announce
+    something, None for ``daemon.SILENCE``. services: the kinds of DNS-SD by which its servers announce
     themselves, each with the scheme of a URL. net_type: its WNNC_NET_*, 0 = none of them. glance: settings of rclone's
     backend for a session that only looks.
     """
@@ -152,7 +151,6 @@ class RcloneProvider(ABC):
     case_insensitive: ClassVar[bool] = False
     copies_age: ClassVar[bool] = False
     silence: ClassVar[str | None] = None
-    adopts: ClassVar[bool] = True
     services: ClassVar[Mapping[str, str]] = {}
     net_type: ClassVar[int] = 0
     glance: ClassVar[Mapping[str, str]] = {}
@@ -415,7 +413,7 @@ class RcloneProvider(ABC):
 
     def _is_late(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> bool:
         """Whether the file system *fs* has begun too early to send what an earlier connection has left."""
-        return self.adopts and not target.read_only and is_left_behind(rclone, self.family(target, logon), fs)
+        return not target.read_only and is_left_behind(rclone, self.family(target, logon), fs)
 
     def _open(self, rclone: Daemon, target: Target, logon: Logon, probe: Probe | None) -> str:
         """Have rclone open a session and look at the directory; the name of the file system.
@@ -469,8 +467,7 @@ class RcloneProvider(ABC):
         try:
             with mounting():
                 if not target.read_only:
-                    name = fs.partition(":")[0]
-                    family = self.family(target, logon) if self.adopts else name
+                    family = self.family(target, logon)
                     end_idle(rclone, lambda each: is_member(each, family))
                     note(
                         rclone.cache,
@@ -479,6 +476,7 @@ class RcloneProvider(ABC):
                         logon.user,
                         provider=self.name,
                         options=request.options,
+                        family=family,
                         rclone=rclone,
                     )
                     left = adopt(rclone, family, fs)

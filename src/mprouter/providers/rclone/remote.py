@@ -29,7 +29,6 @@ class Remote(RcloneProvider):
     name = "rclone"
     title = "rclone"
     backend = ""
-    adopts = False
     failures = (
         Failure(
             "didn't find section in config file",

@@ -74,8 +74,14 @@ def unsent(meta: str | Path) -> list[Unsent]:
 
 
 def is_member(name: str, family: str) -> bool:
-    """Whether the file system *name*, with or without its root, is one of those whose names begin with *family*."""
-    return re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", name.partition(":")[0]) is not None
+    """Whether the file system *name*, with or without its root, is one of *family*.
+
+    Its name begins with that, unless it is a remote of rclone's configuration: then ``note`` has written it down.
+    """
+    own = name.partition(":")[0]
+    if re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", own):
+        return True
+    return not own.startswith("mpr-") and family.startswith("mpr-rclone ") and _said_of(own).get("family") == family
 
 
 def note(
@@ -86,16 +92,18 @@ def note(
     *,
     provider: str | None = None,
     options: Mapping[str, str] | None = None,
+    family: str | None = None,
     rclone: Daemon | None = None,
 ) -> None:
     """Write down which resource the file system *fs* is of, before anything is written to it.
 
-    provider, options: with which it was connected; no option is a secret. rclone: that which has it.
+    provider, options: with which it was connected; no option is a secret. family: see ``is_member``. rclone: which
+    has it.
     """
     with suppress(OSError):  # what cannot be read later is told by the name of the file system
         file = places.private(cache / "resources") / fs.partition(":")[0]
         what = {"remote_name": remote_name, "user": user, "provider": provider, "options": dict(options or {})}
-        said = json.dumps({**what, "rclone": rclone and (rclone.pid, rclone.started)})
+        said = json.dumps({**what, "family": family, "rclone": rclone and (rclone.pid, rclone.started)})
         if not file.exists() or file.read_text() != said:  # on a full disk it would be gone
             file.write_text(said)
 
@@ -123,10 +131,16 @@ def _noted(fs: str) -> dict[str, Any]:
     """What ``note`` wrote down, or as much of it as is known; an earlier version did not write all."""
     name = fs.partition(":")[0]
     known: dict[str, Any] = {"remote_name": name, "user": None, "provider": None, "options": {}}
-    with suppress(OSError, ValueError, AttributeError):
+    said = _said_of(name)
+    return {key: said.get(key, usual) for key, usual in known.items()}
+
+
+def _said_of(name: str) -> dict[str, Any]:
+    try:
         said = json.loads((places.state_dir() / "cache" / "resources" / name).read_bytes())
-        known |= {key: said.get(key, usual) for key, usual in known.items()}
-    return known
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def options_of(fs: str) -> dict[str, str]:
