@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mprouter import places
+from mprouter import places, replacing
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
@@ -129,7 +129,7 @@ def _set(file: Path, key: str, value: object) -> Path:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o644)
-        with places.locked(file.parent):
+        with replacing.alone(file):
             drop_in.replace(file, changed(file, {key: value() if callable(value) else value}))
     except WNetError:
         raise

@@ -7,6 +7,7 @@ import stat
 import sys
 from pathlib import Path
 
+from mprouter import replacing
 from mprouter.status import Status, WNetError
 
 __all__ = ["read", "refuse_if_shared", "write"]
@@ -63,17 +64,11 @@ def _command(words: str, path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace *path* by *text* in one step, for the user alone. Raises ``OSError``."""
-    import tempfile
-
+    """Replace *path* by *text* in one step, for the user alone. To be called ``alone``. Raises ``OSError``."""
     target = Path(os.path.realpath(path))  # a link stays a link
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # its mode is 0600
+    new = replacing.written(target.with_name(replacing.BESIDE), text)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
+        new.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise

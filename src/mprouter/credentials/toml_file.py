@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mprouter import places
+from mprouter import places, replacing
 from mprouter.credentials import private_file
 from mprouter.credentials.secret import Found, Secret
 from mprouter.credentials.server import glob_of
@@ -211,7 +211,7 @@ def _to_be_changed() -> Iterator[str]:
     with _changing, ExitStack() as held:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            held.enter_context(places.locked(directory))
+            held.enter_context(replacing.alone(path()))
         except OSError as error:
             raise WNetError(
                 Status.ERROR_ACCESS_DENIED, f"cannot be made: {error.strerror}", name=str(directory)

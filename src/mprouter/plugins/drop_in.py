@@ -9,14 +9,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import date, time
 from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from mprouter import places
+from mprouter import places, replacing
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.plugins import trust
@@ -40,7 +40,6 @@ __all__ = [
     "switch",
     "switched",
     "written",
-    "written_beside",
 ]
 
 log = Log("mprouter")
@@ -297,12 +296,26 @@ def switch(path: Path, enabled: bool, keys: Mapping[str, Key] = KEYS) -> None:
 
     Raises ``WNetError``: ERROR_INVALID_DATA if that is not possible, ERROR_ACCESS_DENIED, ….
     """
-    before = read(path, keys)
-    after = parse(switched(before.text, enabled), keys)
-    if not before.text or (not before.problems and after.values != {**before.values, "enabled": enabled}):
-        problem = before.problems[0].message if before.problems else "the line enabled = … in it is not what it seems"
-        raise WNetError(Status.ERROR_INVALID_DATA, problem, name=str(path), hint="edit the file by hand")
-    replace(path, after.text)
+    with _alone(path):
+        before = read(path, keys)
+        after = parse(switched(before.text, enabled), keys)
+        if not before.text or (not before.problems and after.values != {**before.values, "enabled": enabled}):
+            unclear = "the line enabled = … in it is not what it seems"
+            problem = before.problems[0].message if before.problems else unclear
+            raise WNetError(Status.ERROR_INVALID_DATA, problem, name=str(path), hint="edit the file by hand")
+        replace(path, after.text)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """As ``replacing.alone``. Raises ``WNetError``."""
+    try:
+        with replacing.alone(path):
+            yield
+    except WNetError:
+        raise
+    except OSError as error:
+        raise failed(path, error) from error
 
 
 def create(path: Path, text: str) -> None:
@@ -310,11 +323,12 @@ def create(path: Path, text: str) -> None:
     try:
         for missing in reversed([each for each in path.parents if not each.exists()]):
             missing.mkdir(mode=0o755, exist_ok=True)  # also where the umask would let a group write to it
-        temporary = written_beside(path, text, 0o644)
-        try:
-            os.link(temporary, path)  # unlike a rename it does not replace what is there
-        finally:
-            temporary.unlink()
+        with replacing.alone(path):
+            temporary = replacing.written(path.with_name(replacing.BESIDE), text, 0o644)
+            try:
+                os.link(temporary, path)  # unlike a rename it does not replace what is there
+            finally:
+                temporary.unlink()
     except FileExistsError as error:
         raise WNetError(
             Status.ERROR_ALREADY_ASSIGNED,
@@ -327,13 +341,16 @@ def create(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write an existing file anew, whole or not at all, with its mode and owner. Raises ``WNetError``."""
+    """Write an existing file anew, whole or not at all, with its mode and owner. Raises ``WNetError``.
+
+    To be called ``alone``.
+    """
     try:
         path = path.resolve()  # of a link, what it leads to
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a link to /dev/null, say, which root would replace for everybody
             raise WNetError(Status.ERROR_ACCESS_DENIED, "it is not a file, so it is not written", name=str(path))
-        temporary = written_beside(path, text, stat.S_IMODE(found.st_mode))
+        temporary = replacing.written(path.with_name(replacing.BESIDE), text, stat.S_IMODE(found.st_mode))
         try:
             if hasattr(os, "chown"):
                 with suppress(PermissionError):  # one may write it without owning it
@@ -352,24 +369,6 @@ def delete(path: Path) -> None:
         path.unlink()
     except OSError as error:
         raise failed(path, error) from error
-
-
-def written_beside(path: Path, text: str, mode: int) -> Path:
-    """A hidden file beside *path* with *text* in it. Raises OSError, and leaves nothing then."""
-    import tempfile
-
-    number, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(number)
-        temporary.chmod(mode)
-    except BaseException:
-        temporary.unlink()
-        raise
-    return temporary
 
 
 def failed(path: Path, error: OSError) -> WNetError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mprouter import settings
+from mprouter import replacing, settings
 from mprouter.log import Log
 from mprouter.plugins import drop_in
 from mprouter.providers.base import Provider
@@ -147,7 +147,8 @@ class _File:
                     shutil.copy2(self.path, self._old)
             if self.text is not None:
                 mode = stat.S_IMODE(found.st_mode) if found else 0o644
-                self._new = drop_in.written_beside(self.path, self.text, mode)
+                new = self.path.with_name(f".{self.path.name}-after-{os.getpid()}")
+                self._new = replacing.written(new, self.text, mode)
                 if found and hasattr(os, "chown"):
                     with suppress(PermissionError):  # one may write it without owning it
                         os.chown(self._new, found.st_uid, found.st_gid)

@@ -1,0 +1,38 @@
+"""How a file gets another text: whole or not at all, and what a writer that was killed left goes with the next one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from mprouter import places
+
+__all__ = ["BESIDE", "alone", "written"]
+
+BESIDE = ".mprouter-new"
+"""What is written beside a file to take its place; it is that of whoever is ``alone`` in the directory."""
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep all others from writing in the directory of *path*; of a link, of what it leads to. Raises ``OSError``."""
+    with places.locked(Path(os.path.realpath(path)).parent.resolve(strict=True)):
+        yield
+
+
+def written(path: Path, text: str, mode: int = 0o600) -> Path:
+    """The new file *path* with *text* in it, on the disk. Raises ``OSError``, and leaves nothing then."""
+    path.unlink(missing_ok=True)
+    with open(path, "x", encoding="utf-8", newline="", opener=partial(os.open, mode=0o600)) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            path.chmod(mode)
+        except BaseException:
+            path.unlink()
+            raise
+    return path
