@@ -10,6 +10,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mprouter import AddConnect, CancelConnect, NetResource, Status, WNetError
+from mprouter import AddConnect, CancelConnect, NetResource, Status, WNetError, places
 from mprouter.names import parse_remote
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Event, Registration, Told
 from mprouter.notify.registration import DropIns, add, check, load, read, remove, set_enabled
 from mprouter.plugins import drop_in
 from mprouter.plugins import target as targets
+from servers.daemon import wait_for
 
 ADD = AddConnect(NetResource(r"\\corp\projects", "Z:"))
 NAMES = parse_remote(r"\\corp\projects").forms
@@ -777,6 +779,30 @@ def test_set_enabled_writes_through_a_link(directory: DropInDirectory, tmp_path:
     set_enabled("vpn", enabled=False)
     assert (directory.user / "vpn.toml").is_symlink()
     assert "enabled = false" in real.read_text()
+
+
+def test_what_is_removed_while_it_is_to_be_disabled_is_not_made_again(directory: DropInDirectory) -> None:
+    path = directory.write("vpn", f'target = "{WELL}"')
+    with ThreadPoolExecutor(1) as pool:
+        with places.locked(directory.user):
+            disabling = pool.submit(set_enabled, "vpn", enabled=False)
+            wait_for(lambda: len(places._locks) == 2, "its turn to be waited for")
+            path.unlink()
+        with pytest.raises(WNetError) as caught:
+            disabling.result(20)
+    assert caught.value.status is Status.ERROR_NOT_FOUND
+    assert not path.exists()
+
+
+def test_nothing_is_removed_while_it_is_being_written(directory: DropInDirectory) -> None:
+    path = directory.write("vpn", f'target = "{WELL}"')
+    with ThreadPoolExecutor(1) as pool:
+        with places.locked(directory.user):
+            removing = pool.submit(remove, "vpn")
+            wait_for(lambda: len(places._locks) == 2, "its turn to be waited for")
+            assert path.exists()
+        removing.result(20)
+    assert not path.exists()
 
 
 def test_what_may_not_be_written_is_told_with_the_next_step(

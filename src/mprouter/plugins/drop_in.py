@@ -294,9 +294,10 @@ def switched(text: str, enabled: bool) -> str:
 def switch(path: Path, enabled: bool, keys: Mapping[str, Key] = KEYS) -> None:
     """Have what the file *path* registers take part or not; nothing else in it changes, not even if that is broken.
 
-    Raises ``WNetError``: ERROR_INVALID_DATA if that is not possible, ERROR_ACCESS_DENIED, ….
+    Raises ``WNetError``: ERROR_INVALID_DATA if that is not possible, ERROR_NOT_FOUND, ERROR_ACCESS_DENIED, ….
     """
     with _alone(path):
+        path.stat()  # it may have been deleted while this one waited
         before = read(path, keys)
         after = parse(switched(before.text, enabled), keys)
         if not before.text or (not before.problems and after.values != {**before.values, "enabled": enabled}):
@@ -366,7 +367,8 @@ def replace(path: Path, text: str) -> None:
 def delete(path: Path) -> None:
     """Delete a file. Raises ``WNetError``."""
     try:
-        path.unlink()
+        with places.locked(path.parent):  # of a link, not what it leads to
+            path.unlink()
     except OSError as error:
         raise failed(path, error) from error
 
@@ -375,6 +377,8 @@ def failed(path: Path, error: OSError) -> WNetError:
     """The error for *path*, which cannot be written."""
     import errno
 
+    if error.errno == errno.ENOENT:
+        return WNetError(Status.ERROR_NOT_FOUND, "it is not there any more", name=str(path))
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return WNetError(Status.ERROR_DISK_FULL, name=str(path), hint="make room on that disk and try again")
 
