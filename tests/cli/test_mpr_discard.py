@@ -61,10 +61,12 @@ def test_nothing_goes_without_a_yes(mpr: Command, terminal: PseudoTerminal, anas
     assert all(each.exists() for each in anas)
 
 
-def test_what_is_not_there_is_said(mpr: Command, anas: list[Path]) -> None:
-    ran = mpr("discard", "sftp://ana@files.example.com/other", "--yes")
+@pytest.mark.parametrize("options", [["--yes"], ["--json"], []])
+def test_what_is_not_there_is_said_and_not_asked_about(mpr: Command, anas: list[Path], options: list[str]) -> None:
+    ran = mpr("discard", "sftp://ana@files.example.com/other", *options)
     assert ran.returncode == 1
-    assert "nothing of it waits to be sent (ERROR_NOT_FOUND, 1168)" in ran.stderr
+    assert "ERROR_NOT_FOUND" in ran.stdout + ran.stderr
+    assert "nothing of it waits to be sent" in ran.stdout + ran.stderr
     assert all(each.exists() for each in anas)
 
 

@@ -42,8 +42,6 @@ def command(ctx: click.Context, *, resource: str, user: str | None, yes: bool, a
     from mprouter.cli.listing import waiting_as_json
     from mprouter.router import Router
 
-    if not yes and (as_json or not is_terminal(sys.stdin)):
-        ctx.fail("There is nobody to ask; --yes does it without a question.")
     with Router() as router:
         found = [
             each
@@ -53,6 +51,8 @@ def command(ctx: click.Context, *, resource: str, user: str | None, yes: bool, a
         if not found:
             hint = "mpr list --unsent shows what waits"
             raise WNetError(Status.ERROR_NOT_FOUND, "nothing of it waits to be sent", name=resource, hint=hint)
+        if not yes and (as_json or not is_terminal(sys.stdin)):
+            ctx.fail("There is nobody to ask; --yes does it without a question.")
         if not as_json:
             for each in found:
                 _show(each)
