@@ -8,11 +8,12 @@ This is the public face: it only names things, and loads each where it is first 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from mprouter._version import __version__
 
+TYPE_CHECKING = False  # that of typing, which a command loads where Ctrl-C is told in a line
 if TYPE_CHECKING:
+    from typing import Any
+
     from mprouter.connection import Connection
     from mprouter.credentials import Secret
     from mprouter.default import connect, connections, disconnect, register, restore, unregister

@@ -119,6 +119,17 @@ def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, words
     assert list(places.drives.iterdir()) == []
 
 
+def test_nothing_is_loaded_before_ctrl_c_can_be_told() -> None:
+    code = (
+        "import sys; sys.path = sys.argv[1:]\n"
+        "before = {*sys.modules}\n"
+        "import mprouter.cli\n"
+        "print(*{*sys.modules} - before)"
+    )
+    ran = subprocess.run([sys.executable, "-IS", "-c", code, *sys.path], capture_output=True, text=True, check=True)
+    assert {*ran.stdout.split()} <= {"__future__", "mprouter", "mprouter._version", "mprouter.cli"}
+
+
 def test_a_signal_while_that_is_loaded_which_tells_of_it_is_told_too(places: Places) -> None:
     ran = run(
         "import signal\n"
