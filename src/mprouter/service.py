@@ -6,6 +6,7 @@ Their text, their files, and what systemd says of them. Systemd may not run here
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from enum import Enum
@@ -108,7 +109,7 @@ class Unit:
             edit=f"edit {self.path.name}" if self.kind is Kind.SYSTEM else f"--user edit {self.path.name}",
             unit=_AT_BOOT if self.kind is Kind.SYSTEM else _AT_LOGIN,
             service=service,
-            mpr=" ".join(_word(each) for each in program()),
+            mpr=_command(program()),
             station=" --service" if self.kind is Kind.SYSTEM else "",
             time=TIME_TO_DELIVER,
             wanted_by="multi-user.target" if self.kind is Kind.SYSTEM else "default.target",
@@ -294,6 +295,19 @@ def _escaped(text: str) -> str:
     """*text* as it stands between double quotes in a unit."""
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return "".join(each if each >= " " else f"\\x{ord(each):02x}" for each in text)
+
+
+def _command(words: Sequence[str]) -> str:
+    """*words* as the begin of a command line in a unit.
+
+    Systemd runs no program in whose path there are quotes, backslashes or control characters, but a shell does.
+    """
+    if re.search(r"""["'\\\x00-\x1f\x7f]""", words[0]):
+        return " ".join([_SHELL, *(_word(each).replace("$", "$$") for each in words)])
+    return " ".join(map(_word, words))
+
+
+_SHELL = """/bin/sh -c 'exec "$$0" "$$@"'"""
 
 
 def _word(text: str) -> str:

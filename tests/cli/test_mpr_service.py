@@ -15,7 +15,7 @@ import pytest
 
 import mprouter
 from mprouter.providers.rclone import daemon
-from mprouter.service import MARK
+from mprouter.service import MARK, Kind, Unit, install
 from sandbox import Command, OrdinaryUser, Places
 from servers.account import Account
 
@@ -65,7 +65,7 @@ def settings(text: str) -> dict[str, list[str]]:
 def run_as_systemd(unit: Path, key: str) -> subprocess.CompletedProcess[str]:
     """Run the last command line *key* of the unit with what it has for environment."""
     found = settings(unit.read_text())
-    words = [word.replace("%%", "%") for word in shlex.split(found[key][-1].removeprefix("-"))]
+    words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(found[key][-1].removeprefix("-"))]
     variables = [shlex.split(value)[0].replace("%%", "%") for value in found["Environment"]]
     environment = {name: os.environ[name] for name in ("HOME", "PATH", "XDG_RUNTIME_DIR")}
     environment |= dict(variable.split("=", 1) for variable in variables)
@@ -113,6 +113,21 @@ def test_systemd_accepts_it_with_any_path(
     assert (ran.returncode, ran.stderr) == (0, "")
     (line,) = [value for value in settings(unit.read_text())["Environment"] if "STATE_DIR" in value]
     assert line == '"MPROUTER_STATE_DIR=' + str(odd).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+
+@pytest.mark.parametrize("odd", ["a'b", 'a"b', "a\\b", "a'b=c $HOME 5%", "a b", "5%h", "a$HOME"])
+def test_systemd_accepts_an_installation_in_any_path(
+    places: Places, unit: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    script = places.base / odd / "mpr"
+    script.parent.mkdir()
+    script.write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setattr("mprouter.service.program", lambda: [str(script)])
+    assert not install(Unit(Kind.USER))
+    ran = subprocess.run(["systemd-analyze", "--user", "verify", unit], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert run_as_systemd(unit, "ExecStart").stdout.splitlines() == [str(script), "restore", "--wait", "auto"]
 
 
 def test_where_no_systemd_runs_it_is_written_and_said_how_to_enable_it(mpr: Command, unit: Path) -> None:
