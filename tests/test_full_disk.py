@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mprouter.places import private
 from mprouter.providers.rclone import daemon, mend, unsent
+from mprouter.status import Status, WNetError
 from servers import sftp
 from servers.daemon import Fresh, end, wait_for
 
@@ -139,6 +141,27 @@ def test_what_the_disk_takes_only_in_part_is_not_taken_for_written(disk: Path) -
     os.truncate(disk / "something else", (disk / "something else").stat().st_size - (1 << 16))
     with (disk / "file").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
         mend._write(file.fileno(), bytes(1 << 20), 0)
+
+
+def leave_files(disk: Path, number: int) -> None:
+    """Have *number* more files be possible."""
+    found = os.statvfs(disk)
+    number += found.f_files - found.f_ffree
+    subprocess.run(["mount", "-o", f"remount,nr_inodes={number}", disk], check=True)
+
+
+def test_a_disk_without_another_file_is_full(mpr: Command, disk: Path, resource: str) -> None:
+    assert mpr("connect", resource, "Z:").returncode == 0
+    assert mpr("disconnect", "Z:").returncode == 0
+    shutil.rmtree(disk / "cache")
+    leave_files(disk, 2)  # as many as the store needs for its log
+    refused = mpr("connect", resource, "Z:")
+    assert refused.returncode == 1
+    assert "(ERROR_DISK_FULL, 112); make room" in refused.stderr
+    leave_files(disk, 0)
+    with pytest.raises(WNetError) as caught:
+        private(disk / "another")
+    assert caught.value.status is Status.ERROR_DISK_FULL
 
 
 def test_c6_nothing_is_connected_for_writing_where_there_can_be_no_cache(

@@ -412,6 +412,18 @@ def test_a_disk_without_another_file_is_full(tmp_path: Path, sound: Sound) -> No
         assert caught.value.status is Status.ERROR_DISK_FULL
 
 
+@pytest.mark.parametrize("files", [2, 3])
+def test_a_store_that_can_have_no_log_is_not_begun(tmp_path: Path, files: int) -> None:
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        subprocess.run(["mount", "-o", f"remount,nr_inodes={files}", disk], check=True)
+        with opened(disk) as store:
+            assert store.entries() == []
+            with pytest.raises(WNetError) as caught:
+                claim(store)
+        assert (caught.value.status, caught.value.name) == (Status.ERROR_DISK_FULL, str(disk / FILE_NAME))
+        assert list(disk.iterdir()) == []
+
+
 def test_a_disk_that_is_mounted_read_only_can_be_read_and_is_told_as_such(tmp_path: Path, logged: Logged) -> None:
     with small_disk(tmp_path / "disk", 1 << 20) as disk:
         (disk / FILE_NAME).write_bytes(logged.file)

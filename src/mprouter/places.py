@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 __all__ = ["config_dir", "drives_dir", "locked", "path_to", "private", "runtime_dir", "state_dir", "system_dir"]
 
@@ -60,7 +60,7 @@ def drives_dir() -> Path:
 def private(path: Path) -> Path:
     """Make the directory *path*, for the user alone, if it is missing; returns it.
 
-    Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it.
+    Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it, ERROR_DISK_FULL.
     """
     try:
         if not os.path.lexists(path):
@@ -68,8 +68,9 @@ def private(path: Path) -> Path:
                 missing.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as error:
+        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
         raise WNetError(
-            Status.ERROR_ACCESS_DENIED, f"the directory {path} cannot be made: {error.strerror}", name=str(path)
+            status, f"the directory {path} cannot be made: {error.strerror}", name=str(path), hint=hint
         ) from error
     if sys.platform == "win32":
         return path

@@ -56,9 +56,9 @@ def give_up(directory: Path, size: int | None = None) -> None:
             os.truncate(file, kept // _PIECE * _PIECE)
 
 
-def has_room(directory: Path, size: int) -> bool:
-    """Whether *size* bytes, and one more file, are free on its disk. Raises ``OSError``."""
+def has_room(directory: Path, size: int, files: int = 1) -> bool:
+    """Whether *size* bytes, and as many more *files*, are free on its disk. Raises ``OSError``."""
     if not hasattr(os, "statvfs"):  # there nothing is kept either
         return True
     disk = os.statvfs(directory)
-    return disk.f_bavail * disk.f_frsize >= size and bool(disk.f_favail or not disk.f_files)
+    return disk.f_bavail * disk.f_frsize >= size and (disk.f_favail >= files or not disk.f_files)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-__all__ = ["Cancel", "Status", "WNetError", "in_words", "subject_of", "text_of"]
+__all__ = ["Cancel", "Status", "WNetError", "in_words", "shortage", "subject_of", "text_of"]
 
 
 class Status(IntEnum):
@@ -280,6 +280,15 @@ def text_of(said: object) -> str | None:
 def in_words(error: BaseException) -> str:
     """What kind of error *error* is, and what it says."""
     return f"{type(error).__name__}: {text_of(error)}"
+
+
+def shortage(error: BaseException) -> tuple[Status, str] | None:
+    """If *error* says that the system has run out of something: the status for that, and what to do next."""
+    return _SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+_FULL = Status.ERROR_DISK_FULL, "make room on that disk and try again"
+_SHORTAGES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL}
 
 
 class WNetError(OSError):

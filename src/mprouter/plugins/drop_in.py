@@ -21,7 +21,7 @@ from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.plugins import trust
 from mprouter.plugins.problem import Problem
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 __all__ = [
     "KEYS",
@@ -379,9 +379,8 @@ def failed(path: Path, error: OSError) -> WNetError:
 
     if error.errno == errno.ENOENT:
         return WNetError(Status.ERROR_NOT_FOUND, "it is not there any more", name=str(path))
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return WNetError(Status.ERROR_DISK_FULL, name=str(path), hint="make room on that disk and try again")
-
+    if short := shortage(error):
+        return WNetError(short[0], name=str(path), hint=short[1])
     denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
     status = Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_WRITE_FAULT
     hint = "what is registered for all users is written by root" if denied else None

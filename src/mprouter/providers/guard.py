@@ -37,7 +37,7 @@ from mprouter.providers.base import (
     Waiting,
 )
 from mprouter.resource import NetResource
-from mprouter.status import Status, WNetError, in_words
+from mprouter.status import Status, WNetError, in_words, shortage
 
 if TYPE_CHECKING:
     from mprouter.names import RemoteName
@@ -76,7 +76,6 @@ _STATUSES: Mapping[int, Status] = {
     errno.ENETUNREACH: Status.ERROR_NETWORK_UNREACHABLE,
     errno.EHOSTUNREACH: Status.ERROR_HOST_UNREACHABLE,
     errno.ETIMEDOUT: Status.ERROR_TIMEOUT,
-    errno.ENOSPC: Status.ERROR_DISK_FULL,
     errno.ENOMEM: Status.ERROR_NOT_ENOUGH_MEMORY,
     errno.ENOENT: Status.ERROR_FILE_NOT_FOUND,
 }
@@ -119,6 +118,7 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
     secrets: what must not be told of it. It has no cause: a stranger's exception may hold anything.
     """
     text = _without(in_words(error), secrets)
+    hint = None
     if isinstance(error, WNetError):
         if error.status and not any(each in f"{error} {error.provider_text}" for each in secrets):
             error.provider = error.provider or provider
@@ -127,11 +127,12 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
     else:
         from traceback import format_exception
 
-        status = _status(error)
+        status, hint = shortage(error) or (_status(error), None)
         log.warning("the network provider %s failed: %s", provider, text.partition("\n")[0])
         for line in _without("".join(format_exception(error)), secrets).splitlines():
             log.debug("%s", line)
-    return WNetError(status, f"the network provider {provider} failed: {text}", provider=provider, provider_text=text)
+    message = f"the network provider {provider} failed: {text}"
+    return WNetError(status, message, provider=provider, provider_text=text, hint=hint)
 
 
 def _status(error: BaseException) -> Status:

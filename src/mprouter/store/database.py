@@ -14,6 +14,7 @@ copy then. To be changed, it is given some of the reserve.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -313,7 +314,9 @@ def fill(path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    """A new file, which appears whole: one that is found empty has lost what it held."""
+    """A new file, which appears whole: one that is found empty has lost what it held. Raises as ``fill``."""
+    if not reserve.has_room(path.parent, 0, files=3):  # with the log and what is beside it
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     new = path.with_name(f"{path.name}.new-{os.getpid()}-{threading.get_ident()}")
     try:
         fill(new)
@@ -382,7 +385,6 @@ def _use_log(db: sqlite3.Connection) -> None:
 
 def _code(error: _Error, path: Path) -> int:
     """What has happened, as SQLite numbers it; the low byte is the kind of error."""
-    import errno
     import sqlite3
 
     code = int(getattr(error, "sqlite_errorcode", -1))

@@ -253,6 +253,7 @@ def _is_sent(rclone: Daemon, fs: str, path: str) -> bool:
 def check_room(cache: Path) -> None:
     """Raise ``WNetError`` ERROR_DISK_FULL if there is no room for what is written, even with the reserve."""
     reserve.give_up(cache.parent, ROOM)
+    places.private(cache)
     if not reserve.has_room(cache, ROOM):
         raise WNetError(
             Status.ERROR_DISK_FULL,
