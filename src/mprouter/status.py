@@ -21,6 +21,7 @@ class Status(IntEnum):
     WN_SUCCESS = 0
     ERROR_FILE_NOT_FOUND = 2
     ERROR_PATH_NOT_FOUND = 3
+    ERROR_TOO_MANY_OPEN_FILES = 4
     ERROR_ACCESS_DENIED = 5
     ERROR_INVALID_HANDLE = 6
     ERROR_NOT_ENOUGH_MEMORY = 8
@@ -155,6 +156,7 @@ _TEXT = {
     Status.WN_SUCCESS: "done",
     Status.ERROR_FILE_NOT_FOUND: "file not found",
     Status.ERROR_PATH_NOT_FOUND: "no such directory",
+    Status.ERROR_TOO_MANY_OPEN_FILES: "too many open files",
     Status.ERROR_ACCESS_DENIED: "access denied",
     Status.ERROR_INVALID_HANDLE: "invalid handle",
     Status.ERROR_NOT_ENOUGH_MEMORY: "not enough memory",
@@ -240,6 +242,7 @@ _ERRNO = {
     Status.ERROR_LOGON_FAILURE: errno.EACCES,
     Status.ERROR_MUTUAL_AUTH_FAILED: errno.EACCES,
     Status.ERROR_WINHTTP_SECURE_FAILURE: errno.EACCES,
+    Status.ERROR_TOO_MANY_OPEN_FILES: errno.EMFILE,
     Status.ERROR_NOT_ENOUGH_MEMORY: errno.ENOMEM,
     Status.ERROR_NOT_SUPPORTED: errno.EOPNOTSUPP,
     Status.ERROR_ALREADY_ASSIGNED: errno.EEXIST,
@@ -288,7 +291,12 @@ def shortage(error: BaseException) -> tuple[Status, str] | None:
 
 
 _FULL = Status.ERROR_DISK_FULL, "make room on that disk and try again"
-_SHORTAGES = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL}
+_SHORTAGES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EMFILE: (Status.ERROR_TOO_MANY_OPEN_FILES, "raise the limit (ulimit -n), or close some"),
+    errno.ENFILE: (Status.ERROR_TOO_MANY_OPEN_FILES, "end other programs, or, as root, allow more: sysctl fs.file-max"),
+}
 
 
 class WNetError(OSError):

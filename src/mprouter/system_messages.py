@@ -11,6 +11,7 @@ _MESSAGES = {
     Status.WN_SUCCESS: "The operation completed successfully.",
     Status.ERROR_FILE_NOT_FOUND: "The system cannot find the file specified.",
     Status.ERROR_PATH_NOT_FOUND: "The system cannot find the path specified.",
+    Status.ERROR_TOO_MANY_OPEN_FILES: "The system cannot open the file.",
     Status.ERROR_ACCESS_DENIED: "Access is denied.",
     Status.ERROR_INVALID_HANDLE: "The handle is invalid.",
     Status.ERROR_NOT_ENOUGH_MEMORY: "Not enough memory resources are available to process this command.",

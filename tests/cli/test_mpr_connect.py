@@ -246,3 +246,14 @@ def test_n19_a_signal_ends_it_after_the_posts(
     assert (process.returncode, stdout, stderr) == (128 + number, "", "mpr: Z: interrupted; undone\n")
     assert script.told() == slow.told() == ["add pre 0", "add post 1223"]  # it may have done half of its work
     assert mpr("list").stdout == "Nothing is connected.\n"
+
+
+@pytest.mark.parametrize("limit", [6, 7, 8, 9, 12])
+def test_too_many_open_files_are_told_wherever_that_is_noticed(places: Places, resource: str, limit: int) -> None:
+    words = ["list"] if limit == 6 else ["connect", resource, "Z:"]
+    limited = ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"]
+    ran = subprocess.run([*limited, MPR, *words], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "(ERROR_TOO_MANY_OPEN_FILES, 4); " in ran.stderr
+    assert "ulimit -n" in ran.stderr
+    assert places.mounts() == []

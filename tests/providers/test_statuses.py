@@ -14,6 +14,7 @@ import pytest
 import warm
 from mprouter.providers.rclone import ftp
 from mprouter.providers.rclone.failures import meaning, server_words
+from mprouter.providers.rclone.provider import _MOUNTING
 from mprouter.providers.rclone.remote import Remote
 from mprouter.providers.rclone.s3 import S3
 from mprouter.status import Status, WNetError
@@ -248,6 +249,15 @@ def test_the_server_of_a_remote_that_speaks_something_else(
 )
 def test_a_server_is_called_what_rclone_calls_it_or_nothing(text: str, message: str) -> None:
     assert meaning(text, (), {"network": "SFTP", **server_words(text)}).strerror == message
+
+
+def test_an_rclone_that_may_open_no_more_files_is_told() -> None:
+    text = "failed to mount FUSE fs: setting up fusermount stderr: pipe2: too many open files"
+    error = meaning(text, _MOUNTING, {})
+    assert (error.status, error.hint) == (
+        Status.ERROR_TOO_MANY_OPEN_FILES,
+        "disconnect everything, and connect again where ulimit -n allows more",
+    )
 
 
 def test_a_web_server_without_webdav(webdav_share: Share, s3_server: S3Server, refused: Refused) -> None:

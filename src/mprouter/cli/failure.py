@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mprouter.cli.output import OutputLost, is_terminal, plain, say_error, say_json
 from mprouter.cli.running import Ended
-from mprouter.status import Status, WNetError, subject_of
+from mprouter.status import Status, WNetError, shortage, subject_of
 
 __all__ = ["DEBUG_VARIABLE", "as_json", "interrupted", "leaving", "tell"]
 
@@ -88,7 +88,7 @@ def _tell(line: str, error: WNetError, *, json: bool, **more: str | None) -> Non
 
 
 def _unexpected(error: BaseException) -> WNetError:
-    """A defect of this program, in one line.
+    """A defect of this program, or a shortage of the system's that nobody noticed before, in one line.
 
     Its words are not repeated, for nobody has looked whether there may be a secret in them; those of the operating
     system are.
@@ -97,6 +97,8 @@ def _unexpected(error: BaseException) -> WNetError:
         import traceback
 
         traceback.print_exception(error)
+    if short := shortage(error):
+        return WNetError(short[0], name=getattr(error, "filename", None), hint=short[1])
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -18,14 +18,14 @@ import errno
 import os
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from mprouter import places, reserve
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 from mprouter.store import schema, sealed
 
 if TYPE_CHECKING:
@@ -424,10 +424,29 @@ def _is_unwritable(error: _Error, path: Path) -> bool:
     )
 
 
+def _shortage(error: _Error, path: Path) -> tuple[Status, str] | None:
+    """What the system has run out of, if it has. SQLite does not say why it cannot open its files, so it is tried."""
+    import sqlite3
+
+    kind = _code(error, path) & 0xFF
+    if kind == sqlite3.SQLITE_FULL:
+        return shortage(OSError(errno.ENOSPC, ""))
+    if kind == sqlite3.SQLITE_CANTOPEN and not isinstance(error, OSError):
+        try:
+            with ExitStack() as opened:
+                for _ in ("the file", "the log", "what is beside it"):
+                    opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        except OSError as found:
+            return shortage(found)
+    return shortage(error)
+
+
 def _in_words(error: _Error, path: Path) -> WNetError:
     import sqlite3
 
     name = str(path)
+    if short := _shortage(error, path):
+        return WNetError(short[0], name=name, hint=short[1])
     match _code(error, path) & 0xFF:
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY if _is_read_only(path):
             return WNetError(
@@ -457,8 +476,6 @@ def _in_words(error: _Error, path: Path) -> WNetError:
                 name=name,
                 hint="mpr salvage puts it aside and keeps what can still be read",
             )
-        case sqlite3.SQLITE_FULL:
-            return WNetError(Status.ERROR_DISK_FULL, name=name, hint="make room on that disk and try again")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return WNetError(
                 Status.ERROR_BUSY,
