@@ -39,8 +39,8 @@ def at(path: Path) -> Mount | None:
 
 
 def kinds() -> dict[str, str]:
-    """Where something is mounted, and the type of the topmost file system there."""
-    return {os.fsdecode(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines()}
+    """Where something is mounted, as text in any locale, and the type of the topmost file system there."""
+    return {_named(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines()}
 
 
 def _lines() -> list[list[bytes]]:
@@ -60,6 +60,14 @@ def _read(fields: list[bytes]) -> Mount:
         os.fsdecode(_unescaped(fields[dash + 2])),
         int(user[1]) if user else None,
     )
+
+
+def _named(path: bytes) -> str:
+    """*path* in UTF-8, as whoever mounts there has it nearly everywhere, else by the locale of this process."""
+    try:
+        return path.decode()
+    except UnicodeDecodeError:
+        return os.fsdecode(path)
 
 
 def _unescaped(field: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,13 @@ def test_events_load_no_router(places: Places) -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "mprouter.store" in loaded
     assert not {"mprouter.router", *NOT_FOR_A_LIST} & set(loaded)
+
+
+def test_a_path_is_found_among_the_mounts_whatever_the_locale(
+    installed: Command, places: Places, resource: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert installed("connect", resource, places.drives / "Straße").returncode == 0
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    (shown,) = json.loads(installed("list", "--json").stdout)
+    assert (shown["local_name"], shown["state"]) == (str(places.drives / "Straße"), "connected")
