@@ -180,6 +180,18 @@ def test_connections_are_seen_by_every_process(router: Router, mpr: Command, res
     assert router.connections() == []
 
 
+def test_a_program_that_ends_leaves_no_store_open(places: Places) -> None:
+    code = """if True:
+        import atexit
+        atexit.register(lambda: print(default_router()._store._database._connection))  # the first is called last
+        from mprouter.default import connections, default_router
+        assert connections() == []
+    """
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "None\n"
+    assert (places.state / "mprouter.db").exists()
+
+
 def test_a_connection_whose_server_process_died_is_lost_and_can_be_made_again(
     router: Router, places: Places, resource: str
 ) -> None:

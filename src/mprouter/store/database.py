@@ -14,6 +14,7 @@ copy then. To be changed, it is given some of the reserve.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import threading
@@ -514,3 +515,14 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
+
+@atexit.register
+def _close_all() -> None:
+    """A program need not close its default router."""
+    with _all_guard:
+        left = [*_all]
+    for each in left:
+        if each._lock.acquire(blocking=False):  # noqa: SLF001 - else a thread that nobody waits for is using it
+            each.close()
+            each._lock.release()  # noqa: SLF001
