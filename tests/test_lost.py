@@ -153,6 +153,19 @@ def test_c6_what_waits_is_told_when_the_lost_connection_is_gone_too(
     assert mpr(*shlex.split(ran.stdout.partition("to send that: mpr ")[2])).returncode == 0
 
 
+def test_c6_what_waits_is_told_although_the_state_directory_was_moved(
+    mpr: Command, places: Places, server: SftpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mpr("connect", server.url(), "Z:", *access(server)).returncode == 0
+    assert list((places.drives / "Z").iterdir()) == []
+    server.stop()
+    (places.drives / "Z" / "report").write_text("important")
+    kill_rclone()
+    subprocess.run(["fusermount3", "-uz", places.drives / "Z"], check=True)
+    monkeypatch.setenv("MPROUTER_STATE_DIR", str(places.state.rename(places.base / "moved")))
+    assert "kept, and sent by the next connection to it: report" in mpr("disconnect", "Z:").stderr
+
+
 def test_c6_a_reported_file_is_shown_safely_whatever_is_written_down_of_it(mpr: Command, places: Places) -> None:
     description = places.state / "cache" / "vfsMeta" / "mpr-sftp ana@host 0123456789ab{x}" / "report"
     description.parent.mkdir(parents=True)
