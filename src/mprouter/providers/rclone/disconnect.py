@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from mprouter import faults
+from mprouter import faults, places
 from mprouter.log import Log
 from mprouter.names import RemoteName
 from mprouter.providers.base import Progress, State
@@ -212,9 +212,15 @@ def clean_up(handle: Handle, name: RemoteName) -> None:
 
 
 def _tell_kept(handle: Handle, name: RemoteName) -> None:
-    kept = [each.path for each in unsent(handle.meta)] if handle.meta is not None else []
+    kept = [each.path for each in unsent(_present(handle.meta))] if handle.meta is not None else []
     if kept:
         log.warning("%s: kept, and sent by the next connection to it: %s", name.given, first_of(sorted(kept)))
+
+
+def _present(meta: Path) -> Path:
+    """*meta*, or where that is now, if the state directory was moved since it was written down."""
+    within = str(meta).partition("/vfsMeta/")[2]
+    return meta if meta.exists() else places.state_dir() / "cache" / "vfsMeta" / within
 
 
 def _paths(mountpoint: Path) -> set[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.processes import started_at
 from mprouter.providers.rclone.mounts import is_mounted, real_path
@@ -59,11 +58,5 @@ class Handle:
             values.get("started", -1),
             values.get("fs", ""),
             Path(values["mountpoint"]) if "mountpoint" in values else real_path(mounted.mountpoint),
-            _present(Path(values["meta"])) if values.get("meta") else None,
+            Path(values["meta"]) if values.get("meta") else None,
         )
-
-
-def _present(meta: Path) -> Path:
-    """*meta*, or where that is now, if the state directory was moved since it was written down."""
-    within = str(meta).partition("/vfsMeta/")[2]
-    return meta if meta.exists() else places.state_dir() / "cache" / "vfsMeta" / within
