@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mprouter.providers.base import Mounted, State
-from mprouter.providers.rclone import hold
+from mprouter.providers.rclone import hold, unsent
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers.daemon import wait_for
@@ -147,6 +147,202 @@ def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_i
         "another name": "renamed, and long\n",
         "empty": "",
     }
+
+
+def left_waiting(share: Share, connections: Connections, others: int, **files: str) -> Path:
+    """Write *files*, and *others* beside them, and kill rclone before they are sent. Returns where they wait."""
+    mounted = connections.connect(share)
+    for name, content in {**files, **{f"other {number}": "one of them" for number in range(others)}}.items():
+        (mounted.mountpoint / name).write_text(content)
+    wait_for(lambda: connections.queued(mounted) >= set(files), "rclone to be told of the closes")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    return Path(mounted.handle["meta"].replace("/vfsMeta/", "/vfs/"))
+
+
+def put_later(share: Share, name: str, content: str) -> None:
+    later = time.time() + 10
+    os.utime(share.put(name, content), (later, later))
+
+
+def sent(share: Share, connections: Connections) -> dict[str, str]:
+    """What the next connection makes of the server's files."""
+    connections.disconnect(connections.connect(share))
+    files = {each.name: each.read_text() for each in share.root.iterdir()}
+    return {name: content for name, content in files.items() if not name.startswith("other ")}
+
+
+few_and_many = pytest.mark.parametrize("others", [0, 9])
+"""Few files of a directory are compared with the server's one by one, many are at once."""
+
+
+@few_and_many
+@pytest.mark.parametrize("before", ["theirs", None])
+def test_c6_what_waited_does_not_replace_what_somebody_else_has_made_meanwhile(
+    share: Share, connections: Connections, caplog: pytest.LogCaptureFixture, before: str | None, others: int
+) -> None:
+    if before is not None:
+        share.put("log.txt", before)
+    left_waiting(share, connections, others, **{"log.txt": "ours"})
+    put_later(share, "log.txt", "theirs, and newer")
+    found = sent(share, connections)
+    if share.provider.copies_age:  # its servers tell too little
+        assert found == {"log.txt": "ours"}
+    else:
+        assert found == {"log.txt": "theirs, and newer", "log (conflict).txt": "ours"}
+        assert "log.txt was changed on the server while it waited here" in caplog.text
+        assert "log (conflict).txt" in caplog.text
+
+
+@few_and_many
+def test_c6_what_waited_replaces_what_nobody_else_has_changed(
+    share: Share, connections: Connections, others: int
+) -> None:
+    share.put("log", "old")
+    left_waiting(share, connections, others, log="ours", new="ours too")
+    assert sent(share, connections) == {"log": "ours", "new": "ours too"}
+
+
+@few_and_many
+def test_c6_what_waited_replaces_what_a_program_has_saved_it_over(
+    share: Share, connections: Connections, others: int
+) -> None:
+    share.put("log", "old")
+    mounted = connections.connect(share)
+    for name in ["log", *map(str, range(others))]:
+        (mounted.mountpoint / f"{name}.new").write_text("ours")
+        (mounted.mountpoint / f"{name}.new").rename(mounted.mountpoint / name)
+    wait_for(lambda: "log" in connections.queued(mounted), "rclone to be told of the close")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    assert sent(share, connections) == {"log": "ours", **{f"{number}": "ours" for number in range(others)}}
+
+
+@few_and_many
+@pytest.mark.parametrize("before", ["old", None])
+def test_c6_what_was_sent_whole_when_rclone_was_killed_is_sent_once(
+    share: Share, connections: Connections, before: str | None, others: int
+) -> None:
+    if before is not None:
+        share.put("log", before)
+    data = left_waiting(share, connections, others, log="ours")
+    time = (data / "log").stat().st_mtime
+    os.utime(share.put("log", "ours"), (time, time))
+    assert sent(share, connections) == {"log": "ours"}
+
+
+@few_and_many
+def test_c6_what_waited_is_sent_although_the_server_s_file_was_removed_meanwhile(
+    share: Share, connections: Connections, others: int
+) -> None:
+    share.put("log", "old").chmod(0o666)
+    left_waiting(share, connections, others, log="ours")
+    (share.root / "log").unlink()
+    assert sent(share, connections) == {"log": "ours"}
+
+
+@few_and_many
+def test_c6_what_waited_is_told_from_somebody_else_s_file_in_capitals(
+    smb_share: Share, connections: Connections, others: int
+) -> None:
+    left_waiting(smb_share, connections, others, log="ours")
+    put_later(smb_share, "LOG", "theirs")
+    assert sent(smb_share, connections) == {"LOG": "theirs", "log (conflict)": "ours"}
+
+
+def test_c6_what_waited_is_compared_with_others_in_a_directory_that_is_gone(
+    share: Share, connections: Connections
+) -> None:
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "directory").mkdir()
+    for number in range(9):
+        (mounted.mountpoint / "directory" / str(number)).write_text("ours")
+    wait_for(lambda: len(connections.queued(mounted)) == 9, "rclone to be told of the closes")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    shutil.rmtree(share.root / "directory", ignore_errors=True)
+    connections.disconnect(connections.connect(share))
+    assert {each.read_text() for each in (share.root / "directory").iterdir()} == {"ours"}
+    assert len(list((share.root / "directory").iterdir())) == 9
+
+
+def test_c6_of_two_that_waited_for_one_name_neither_replaces_the_other_beside_somebody_else_s(
+    sftp_share: Share, connections: Connections, places: Places
+) -> None:
+    data = left_waiting(sftp_share, connections, 0, log="ours")
+    for kind in ("vfs", "vfsMeta"):  # as that of another password is
+        (own,) = (places.state / "cache" / kind).iterdir()
+        shutil.copytree(own, own.with_name(own.name.replace("{", "-1{")))
+    data = Path(str(data).replace("{", "-1{")) / "log"
+    closed = data.stat().st_mtime_ns
+    data.write_text("also")
+    os.utime(data, ns=(closed, closed))
+    put_later(sftp_share, "log", "theirs")
+    found = sent(sftp_share, connections)
+    assert set(found) == {"log", "log (conflict)", "log (conflict 2)"}
+    assert found.pop("log") == "theirs"
+    assert set(found.values()) == {"ours", "also"}
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_c6_nothing_is_lost_when_what_waited_gets_another_name_and_that_is_cut_off(
+    sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    sftp_share.put("log", "theirs")
+    left_waiting(sftp_share, connections, 0, log="ours")
+    put_later(sftp_share, "log", "theirs, and newer")
+    steps = count()
+
+    def stopping(real: Callable[..., object]) -> Callable[..., object]:
+        def call(path: Path, *arguments: object, **named: object) -> object:
+            if "log" in path.name and next(steps) == step:
+                raise KeyboardInterrupt
+            return real(path, *arguments, **named)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for name in ("write_text", "replace", "unlink"):
+            patched.setattr(Path, name, stopping(getattr(Path, name)))
+        with pytest.raises(KeyboardInterrupt):
+            connections.connect(sftp_share)
+    found = sent(sftp_share, connections)
+    assert found.pop("log") == "theirs, and newer"
+    assert set(found.values()) == {"ours"}
+
+
+def test_c6_what_was_made_whole_from_the_server_s_file_still_replaces_it_after_that_was_cut_off(
+    sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 3 << 20
+    put_later(sftp_share, "log", "1" * size)  # as by a clock that is ahead
+    mounted = connections.connect(sftp_share)
+    with suppress(OSError), (mounted.mountpoint / "log").open("r+b", buffering=0) as file:
+        file.seek(size // 2)
+        file.write(b"ours")
+        connections.kill_rclone()
+    connections.disconnect(mounted)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(unsent, "monotonic", stop)  # which it looks at when all is mended
+        with pytest.raises(KeyboardInterrupt):
+            connections.connect(sftp_share)
+    assert sent(sftp_share, connections) == {"log": "1" * (size // 2) + "ours" + "1" * (size // 2 - 4)}
+
+
+def test_c6_of_a_file_saved_twice_the_second_replaces_the_first(share: Share, connections: Connections) -> None:
+    share.put("log", "old")
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "log").write_text("first")
+    wait_for(lambda: not connections.queued(mounted), "rclone to have sent it")
+    (mounted.mountpoint / "log").write_text("second, and longer")
+    wait_for(lambda: connections.queued(mounted) == {"log"}, "rclone to be told of the close")
+    connections.kill_rclone()
+    connections.disconnect(mounted)
+    assert sent(share, connections) == {"log": "second, and longer"}
 
 
 def by_key(share: Share, server: SftpServer) -> Share:

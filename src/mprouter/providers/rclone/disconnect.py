@@ -27,8 +27,8 @@ from mprouter.providers.rclone.hold import (
     places_of,
     release_abandoned,
 )
-from mprouter.providers.rclone.mend import Server
 from mprouter.providers.rclone.rc import Refused
+from mprouter.providers.rclone.server import Server
 from mprouter.providers.rclone.unsent import adopt, check_room, clear, take_up, unsent
 from mprouter.status import Status, WNetError
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -18,15 +17,11 @@ from typing import Any, Self
 
 from mprouter.frozen import frozen
 from mprouter.log import Log
-from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.rc import Refused
+from mprouter.providers.rclone.server import Server, seconds
 
-__all__ = ["Server", "close", "lacks_parts", "mend"]
+__all__ = ["close", "lacks_parts", "mend"]
 
 log = Log("mprouter.providers")
-
-_DENIED = re.compile("denied|forbidden|access rights", re.IGNORECASE)
-"""How servers say that a file may not be read, which will be so the next time too."""
 
 _NAME = 255
 """Bytes that the name of a file may have here."""
@@ -39,14 +34,16 @@ _BLOCK = 1 << 20
 class _Description:
     """rclone's description of a file.
 
-    parts: from where to where the cache has what was written or fetched. fingerprint: of the server's file that it
-    began with, as size, time and hash, where they are known; "" if there was none.
+    accessed: when it was last opened or closed. parts: from where to where the cache has what was written or fetched.
+    fingerprint: of the server's file that it began with, as size, time and hash, where they are known; "" if there was
+    none.
     """
 
     modified: str
+    accessed: str
     size: int
     parts: list[tuple[int, int]]
-    fingerprint: str = ""
+    fingerprint: str
 
     @classmethod
     def read(cls, file: Path) -> Self | None:
@@ -54,22 +51,22 @@ class _Description:
         try:
             said = json.loads(file.read_bytes())
             parts = [(each["Pos"], each["Pos"] + each["Size"]) for each in said["Rs"] or []]
-            _seconds(said["ModTime"])
-            return cls(said["ModTime"], said["Size"], parts, said["Fingerprint"])
+            seconds(said["ModTime"]), seconds(said["ATime"])
+            return cls(said["ModTime"], said["ATime"], said["Size"], parts, said["Fingerprint"])
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
     @classmethod
-    def whole(cls, data: os.stat_result) -> Self:
-        """That of *data* as a new file which lacks nothing."""
-        return cls(_time(data), data.st_size, [(0, data.st_size)])
+    def whole(cls, data: os.stat_result, fingerprint: str = "") -> Self:
+        """That of *data* as a file which lacks nothing, and is new unless it began with that *fingerprint*."""
+        return cls(_time(data), _time(data), data.st_size, [(0, data.st_size)], fingerprint)
 
     def write(self, file: Path) -> None:
         """Have rclone take it for that of a closed file which is to be sent."""
         parts = [{"Pos": start, "Size": end - start} for start, end in self.parts if end > start]
-        said: dict[str, Any] = {"ModTime": self.modified, "ATime": self.modified, "Size": self.size, "Rs": parts}
+        said: dict[str, Any] = {"ModTime": self.modified, "ATime": self.accessed, "Size": self.size, "Rs": parts}
         new = file.with_name(os.fsdecode(b"." + os.fsencode(file.name)[: _NAME - 5] + b".new"))
-        new.write_text(json.dumps({**said, "Fingerprint": "", "Dirty": True}, indent=1))
+        new.write_text(json.dumps({**said, "Fingerprint": self.fingerprint, "Dirty": True}, indent=1))
         new.replace(file)
 
     @property
@@ -89,76 +86,37 @@ class _Description:
 
     def is_finished(self, data: os.stat_result) -> bool:
         """Whether *data* was closed when this was written: rclone then sets its time to the one described."""
-        return self.size == data.st_size and not self.gaps and _seconds(self.modified) == _seconds(_time(data))
+        return self.size == data.st_size and not self.gaps and seconds(self.modified) == seconds(_time(data))
 
 
-@frozen
-class Server:
-    """The server's files, of the file system *fs* of an rclone."""
-
-    rclone: Daemon
-    fs: str
-
-    def has(self, name: str) -> bool:
-        """Whether there is a file *name*, or may be. Raises ``Refused`` and ``WNetError``."""
-        try:
-            name.encode()
-        except UnicodeEncodeError:  # rclone cannot be asked for it
-            return True
-        return self._look(name) is not None
-
-    def still_has(self, name: str, fingerprint: str, since: str) -> bool:
-        """Whether the file *name* is the one with that fingerprint. Raises ``Refused`` and ``WNetError``.
-
-        since: where that is only a size, as with WebDAV, the file must not have changed after this time.
-        """
-        item, (size, *known) = self._look(name, showHash=True), fingerprint.split(",")
-        if item is None or size != str(item["Size"]):
-            return False
-        if known and known[-1] and known[-1] in (item.get("Hashes") or {}).values():
-            return True
-        times = [each.removesuffix(" +0000 UTC") for each in known if each.endswith(" UTC")]
-        if not times and int(_seconds(item["ModTime"])) > int(_seconds(since)):
-            return False
-        return all(int(_seconds(f"{each}+00:00")) == int(_seconds(item["ModTime"])) for each in times)
-
-    def fetch(self, name: str, file: Path) -> bool:
-        """Copy the file *name* to *file*; False if it may not be read. Raises ``Refused`` and ``WNetError``."""
-        there = {"dstFs": str(file.parent), "dstRemote": file.name}
-        try:
-            self.rclone.call("operations/copyfile", timeout=3600, srcFs=self.fs, srcRemote=name, **there)
-        except Refused as refusal:
-            if _DENIED.search(refusal.text) is None:
-                raise
-            return False
-        return True
-
-    def _look(self, name: str, **wanted: bool) -> dict[str, Any] | None:
-        found = self.rclone.call("operations/stat", timeout=60, fs=self.fs, remote=name, opt=wanted)
-        item: dict[str, Any] | None = found["item"]
-        return item
-
-
-def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None:
-    """Set right the unsent file *name* of the directory *data*, described in *meta*.
+def mend(meta: Path, data: Path, server: Server, name: str, *, new: Path, aside: Path) -> None:
+    """Set right the unsent file *name* of the directory *data*, described in *meta*, from where it is moved to *new*.
 
     Afterwards it is whole: what it lacks is fetched. One that may not have been closed does not replace a file that
-    the server has, but gets a name of its own beside it. What cannot be told from the server's content goes to the
-    directory *aside*. Raises ``Refused``, ``WNetError`` and ``OSError``; then nothing has changed.
+    the server has, and none replaces what somebody else has made there meanwhile: it gets a name of its own beside
+    that. What cannot be told from the server's content goes to the directory *aside*. Raises ``Refused``, ``WNetError``
+    and ``OSError``; then nothing has changed.
     """
     content, description = data / name, meta / name
     if not content.exists():
         return
     found, said = content.stat(), _Description.read(description)
+
+    def is_taken(other: str) -> bool:
+        return server.has(other) or (other != name and any((each / other).exists() for each in (meta, new)))
+
     if said is not None and said.is_finished(found):
+        if server.has_anothers(name, data, said.fingerprint, said.accessed):
+            sent = _free(name, "conflict", lambda other: other == name or is_taken(other))
+            _rename(meta, data, name, sent)
+            log.warning("%s was changed on the server while it waited here: it will be there as %s", name, sent)
         return
-    whole = _Description.whole(found)
     lacks = said.lacks if said is not None else _has_holes(content)
     if said is not None and lacks and _fill(content, said, server, name):
         os.utime(content, ns=(found.st_atime_ns, found.st_mtime_ns))
-        whole.write(description)
+        _Description.whole(found, said.fingerprint).write(description)
     elif lacks:
-        kept = _free(name, lambda each: (aside / each).exists())
+        kept = _free(name, "unfinished", lambda each: (aside / each).exists())
         (aside / kept).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content.replace(aside / kept)
         description.unlink()
@@ -166,11 +124,9 @@ def mend(meta: Path, data: Path, aside: Path, server: Server, name: str) -> None
             "%s was being written in part when rclone was killed: what there is of it is in %s", name, aside / kept
         )
     else:
-        sent = _free(name, lambda each: server.has(each) or (each != name and (meta / each).exists()))
-        whole.write(meta / sent)
-        if sent != name:  # in this order, since without a description it would be deleted
-            content.replace(data / sent)
-            description.unlink()
+        sent = _free(name, "unfinished", is_taken)
+        _rename(meta, data, name, sent)
+        if sent != name:
             log.warning("%s was being written when rclone was killed: it will be on the server as %s", name, sent)
 
 
@@ -181,7 +137,7 @@ def close(meta: Path, data: Path, name: str) -> None:
     """
     found, said = (data / name).stat(), _Description.read(meta / name)
     if said is not None and not said.lacks and not said.is_finished(found):
-        _Description.whole(found).write(meta / name)
+        _Description.whole(found, said.fingerprint).write(meta / name)
 
 
 def lacks_parts(description: Path) -> bool:
@@ -190,8 +146,16 @@ def lacks_parts(description: Path) -> bool:
     return said is not None and said.lacks
 
 
-def _free(name: str, is_taken: Callable[[str], bool]) -> str:
-    """*name*, or the first one like it that is not taken."""
+def _rename(meta: Path, data: Path, name: str, sent: str) -> None:
+    """Have the file *name* sent as *sent*, a new one."""
+    _Description.whole((data / name).stat()).write(meta / sent)
+    if sent != name:  # in this order, since without a description it would be deleted
+        (data / name).replace(data / sent)
+        (meta / name).unlink()
+
+
+def _free(name: str, why: str, is_taken: Callable[[str], bool]) -> str:
+    """*name*, or the first one like it, which says *why*, that is not taken."""
     path = Path(name)
     if not is_taken(name):
         return name
@@ -200,7 +164,7 @@ def _free(name: str, is_taken: Callable[[str], bool]) -> str:
     stem = os.fsencode(path.name.removesuffix(suffix))
 
     def other(number: str) -> str:
-        end = f" (unfinished{number}){suffix}"
+        end = f" ({why}{number}){suffix}"
         room = _NAME - len(os.fsencode(end))
         return str(path.with_name(stem[:room].decode(errors="ignore") + end))
 
@@ -212,13 +176,6 @@ def _time(data: os.stat_result) -> str:
 
     seconds, nano = divmod(data.st_mtime_ns, 10**9)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nano:09}Z"
-
-
-def _seconds(time: str) -> float:
-    """Seconds since 1970, with microseconds; Python keeps no more."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(time).timestamp()
 
 
 def _has_holes(data: Path) -> bool:

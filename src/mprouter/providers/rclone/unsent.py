@@ -361,14 +361,16 @@ def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent]) -> list[Pa
     """
     if not left:  # as most often, and what mends takes a while to load
         return []
-    from mprouter.providers.rclone.mend import Server, mend
+    from mprouter.providers.rclone.mend import mend
     from mprouter.providers.rclone.rc import Refused
+    from mprouter.providers.rclone.server import Server
 
     meta, data = _directories_of(rclone.cache, fs, name)
-    server, stuck = Server(rclone, fs), []
+    new, aside = _directories_of(rclone.cache, fs)[0], rclone.cache / "damaged" / fs.partition(":")[0]
+    server, stuck = Server(rclone, fs, [each.path for each in left]), []
     for each in left:
         try:
-            mend(meta, data, rclone.cache / "damaged" / fs.partition(":")[0], server, each.path)
+            mend(meta, data, server, each.path, new=new, aside=aside)
         except (Refused, OSError) as error:
             if re.search(_NO_ROOM, str(error)) is None:
                 raise
