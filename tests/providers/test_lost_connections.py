@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mprouter.providers.base import Mounted, State
-from mprouter.providers.rclone import hold, unsent
+from mprouter.providers.rclone import hold, provider, unsent
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers.daemon import wait_for
@@ -117,22 +117,26 @@ def test_c6_what_was_left_beside_a_connection_that_was_forced_is_sent_by_the_nex
     assert (share.root / "report").read_text() == "important"
 
 
+@pytest.mark.parametrize("soon", ["1s", "1ms"])  # as with very many files, of which some are sent before they are known
 def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_is_sent(
-    share: Share, connections: Connections
+    share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch, soon: str
 ) -> None:
     share.put("changed", "short")
+    share.put("shortened", "long, and to be shortened")
     mounted = connections.connect(share)
-    full, empty = {"read", "changed", "continued", "removed", "renamed"}, {"empty", "empty and removed"}
+    full = {"read", "changed", "shortened", "continued", "removed", "renamed"}
+    empty = {"empty", "empty and removed"}
     for name in full | empty:
         (mounted.mountpoint / name).write_text("" if name in empty else f"{name}, and long\n")
     wait_for(lambda: connections.queued(mounted) == full | empty, "rclone to be told of the closes")
     connections.kill_rclone()
     connections.disconnect(mounted)
+    monkeypatch.setattr(provider, "WRITE_BACK", soon)
     again = connections.connect(share)
     left = {each.name for each in again.mountpoint.iterdir()}  # which rclone does not read anew for some seconds
     wait_for(lambda: not connections.queued(again), "rclone to have sent all")
     assert left == full | empty
-    for name in ("read", "changed"):
+    for name in ("read", "changed", "shortened"):
         assert (again.mountpoint / name).read_text() == f"{name}, and long\n"
     with (again.mountpoint / "continued").open("a") as file:
         file.write("and longer\n")
@@ -143,6 +147,7 @@ def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_i
     assert {each.name: each.read_text() for each in share.root.iterdir()} == {
         "read": "read, and long\n",
         "changed": "changed, and long\n",
+        "shortened": "shortened, and long\n",
         "continued": "continued, and long\nand longer\n",
         "another name": "renamed, and long\n",
         "empty": "",

@@ -488,7 +488,7 @@ class RcloneProvider(ABC):
                     left = adopt(rclone, family, fs)
                 rclone.call(
                     "mount/mount",
-                    timeout=120,
+                    timeout=120 + len(left),  # of each the server is asked first
                     fs=fs,
                     mountPoint=str(mountpoint),
                     vfsOpt=options,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mprouter import places, reserve
 from mprouter.frozen import frozen
 from mprouter.log import Log
-from mprouter.processes import started_at
+from mprouter.processes import started_at, wait_until
 from mprouter.providers.mounted import Pending, Waiting
 from mprouter.providers.rclone.mounts import served_by
 from mprouter.status import Status, WNetError
@@ -56,6 +56,9 @@ ROOM = 1 << 20
 
 _PATIENCE = 5.0
 """Seconds for which a connection sends empty files first; of any others rclone is left to send them."""
+
+_LATER = 60
+"""Seconds for which an upload does not begin while its file is taken up; from then on it has the usual ones."""
 
 _NO_ROOM = "(?i)no space left|remaining disk space|quota exceeded"
 
@@ -208,26 +211,34 @@ def is_left_behind(rclone: Daemon, family: str, fs: str) -> bool:
     return name in living and not left <= living
 
 
-def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Iterable[str]) -> None:
+def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Collection[str]) -> None:
     """Have rclone know the files *paths*, which ``adopt`` returned, for those that it sends; right after the mount.
 
     What rclone finds unsent when it begins it sends, but without connecting it with the file in its directory, which
-    would be empty as soon as it is sent, and removed or renamed in vain (rclone/rclone#9876): unless the file is
-    opened before. One that was sent in this moment is forgotten instead, and found on the server.
+    would be empty as soon as it is sent, removed or renamed in vain (rclone/rclone#9876), or read for ever where it has
+    become shorter: unless the file is opened before. One whose sending has begun, as where there are very many, is
+    forgotten instead when it is sent, and found on the server.
     """
-    opened = []
-    for path in paths:
+    if not paths:
+        return
+    from mprouter.providers.rclone.rc import Refused
+
+    def queued() -> dict[str, dict[str, Any]]:
+        return {each["name"]: each for each in rclone.call("vfs/queue", fs=fs).get("queue") or []}
+
+    for each in queued().values():
+        with suppress(Refused):  # it is sent
+            rclone.call("vfs/queue-set-expiry", fs=fs, id=each["id"], expiry=_LATER)
+    queue = queued()
+    late = [path for path in paths if path not in queue or queue[path]["uploading"]]
+    for path in set(paths).difference(late):
         with suppress(OSError), (mountpoint / path).open("rb", buffering=0) as file:
             file.read(1)
-            opened.append(path)
-    if opened:
-        from mprouter.providers.rclone.rc import Refused
-
-        waiting = {each.path for each in unsent(_directories_of(rclone.cache, fs)[0])}
-        for path in opened:
-            if path not in waiting:
-                with suppress(Refused, WNetError):
-                    rclone.call("vfs/forget", fs=fs, file=path)
+    if late:
+        wait_until(lambda: queued().keys().isdisjoint(late), _PATIENCE)
+        files: dict[str, Any] = {f"file{number}": path for number, path in enumerate(late)}
+        with suppress(Refused):
+            rclone.call("vfs/forget", fs=fs, **files)
 
 
 def _left(rclone: Daemon, family: str, name: str) -> list[str]:
