@@ -119,6 +119,23 @@ def test_ctrl_c_while_modules_are_loaded_is_told_as_elsewhere(module: str, words
     assert list(places.drives.iterdir()) == []
 
 
+def test_ctrl_c_while_a_class_is_made_is_told_as_elsewhere(places: Places) -> None:
+    ran = run(
+        "import signal\n"
+        "class Attribute:\n"
+        "    def __set_name__(self, *_): signal.raise_signal(signal.SIGINT)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'mprouter.router':\n"
+        "            sys.meta_path.remove(self)\n"
+        "            type('Some', (), {'attribute': Attribute()})\n"
+        "sys.meta_path.insert(0, Finder())",
+        *("connect", f"file://{places.home}", "Z:"),
+        places=places,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "mpr: interrupted\n")
+
+
 def test_nothing_is_loaded_before_ctrl_c_can_be_told() -> None:
     code = (
         "import sys; sys.path = sys.argv[1:]\n"

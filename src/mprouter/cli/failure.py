@@ -28,6 +28,8 @@ def tell(error: BaseException, *, json: bool, failed: int = 1) -> int:
             return 128 + _SIGPIPE  # what ends other programs then
         hint = "if something was to be changed, it is: mpr list shows it"
         error, json = WNetError(Status.ERROR_WRITE_FAULT, str(error), hint=hint), False
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, KeyboardInterrupt):
+        error = error.__cause__  # Python 3.11 has wrapped it, where it struck while a class was made
     if isinstance(error, KeyboardInterrupt):
         number = error.number if isinstance(error, Ended) else signal.SIGINT
         if is_terminal(sys.stderr):
