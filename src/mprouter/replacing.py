@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from mprouter import places
 
-__all__ = ["BESIDE", "alone", "written"]
+__all__ = ["BESIDE", "alone", "put", "written"]
 
 BESIDE = ".mprouter-new"
 """What is written beside a file to take its place; it is that of whoever is ``alone`` in the directory."""
@@ -21,6 +21,22 @@ def alone(path: Path) -> Iterator[None]:
     """Keep all others from writing in the directory of *path*; of a link, of what it leads to. Raises ``OSError``."""
     with places.locked(Path(os.path.realpath(path)).parent.resolve(strict=True)):
         yield
+
+
+def put(path: Path, text: str, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
+    """Replace *path*, no link, by *text* in one step. To be called ``alone``. Raises ``OSError``.
+
+    owner: whose it is to be, user and group, as far as this one may give it away.
+    """
+    new = written(path.with_name(BESIDE), text, mode)
+    try:
+        if owner is not None and hasattr(os, "chown"):
+            with suppress(PermissionError):  # one may write it without owning it
+                os.chown(new, *owner)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def written(path: Path, text: str, mode: int = 0o600) -> Path:

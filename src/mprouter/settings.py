@@ -23,7 +23,6 @@ __all__ = [
     "path",
     "problems",
     "read",
-    "set_disabled_providers",
     "set_net_use_persistent",
     "set_provider_order",
 ]
@@ -104,11 +103,6 @@ def set_provider_order(names: Sequence[str], *, system: bool = False) -> Path:
     ERROR_WRITE_FAULT.
     """
     return _set(path(system=system), "provider_order", list(names))
-
-
-def set_disabled_providers(names: Sequence[str], *, system: bool = False) -> Path:
-    """Put ``disabled_providers`` into the user's file, or the system's, in the way of ``set_provider_order``."""
-    return _set(path(system=system), "disabled_providers", list(names))
 
 
 def change_disabled_providers(change: Callable[[tuple[str, ...]], Sequence[str]], *, system: bool = False) -> Path:

@@ -138,7 +138,7 @@ def test_what_cannot_be_browsed_is_an_error(places: Places) -> None:
 )
 def test_r3_a_name_that_none_of_those_who_are_asked_knows_is_nobody_s(places: Places, name: str, words: str) -> None:
     del places
-    settings.set_disabled_providers(["sftp"])
+    settings.change_disabled_providers(lambda _: ["sftp"])
     result = CliRunner().invoke(program, ["browse", name])
     assert result.exit_code == 1
     assert words in result.stderr

@@ -410,7 +410,7 @@ def test_r3_the_answer_of_a_provider_that_has_such_names_is_told(
             raise WNetError(Status.ERROR_BAD_NETPATH)
 
     del places  # they are in the environment
-    settings.set_disabled_providers(["file"])
+    settings.change_disabled_providers(lambda _: ["file"])
     with Router() as router:
         router.add_provider(Catalog(capabilities=able))
         with pytest.raises(WNetError) as refused:

@@ -154,6 +154,16 @@ def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_i
     }
 
 
+def cut_off_in_part(share: Share, connections: Connections, name: str, at: int) -> None:
+    """Write "ours" into the file *name* at the offset *at*, and kill rclone before it is closed."""
+    mounted = connections.connect(share)
+    with suppress(OSError), (mounted.mountpoint / name).open("r+b", buffering=0) as file:
+        file.seek(at)
+        file.write(b"ours")
+        connections.kill_rclone()
+    connections.disconnect(mounted)
+
+
 def left_waiting(share: Share, connections: Connections, others: int, **files: str) -> Path:
     """Write *files*, and *others* beside them, and kill rclone before they are sent. Returns where they wait."""
     mounted = connections.connect(share)
@@ -321,12 +331,7 @@ def test_c6_what_was_made_whole_from_the_server_s_file_still_replaces_it_after_t
 ) -> None:
     size = 3 << 20
     put_later(sftp_share, "log", "1" * size)  # as by a clock that is ahead
-    mounted = connections.connect(sftp_share)
-    with suppress(OSError), (mounted.mountpoint / "log").open("r+b", buffering=0) as file:
-        file.seek(size // 2)
-        file.write(b"ours")
-        connections.kill_rclone()
-    connections.disconnect(mounted)
+    cut_off_in_part(sftp_share, connections, "log", size // 2)
 
     def stop() -> None:
         raise KeyboardInterrupt
@@ -427,12 +432,7 @@ def test_c6_a_part_is_not_mixed_with_another_file_of_the_same_size(share: Share,
     size = 3 << 20
     share.put("log", "1" * size)
     os.utime(share.root / "log", (0, 0))
-    mounted = connections.connect(share)
-    with suppress(OSError), (mounted.mountpoint / "log").open("r+b", buffering=0) as file:
-        file.seek(size // 2)
-        file.write(b"ours")
-        connections.kill_rclone()
-    connections.disconnect(mounted)
+    cut_off_in_part(share, connections, "log", size // 2)
     share.put("log", "2" * size)
     later = time.time() + 10
     os.utime(share.root / "log", (later, later))

@@ -198,7 +198,7 @@ def test_r2_each_name_is_claimed_by_its_networks(name: str, claimants: list[str]
 
 def test_r3_a_name_of_a_network_that_is_disabled_is_nobody_s(places: Places) -> None:
     del places
-    settings.set_disabled_providers(["sftp"])
+    settings.change_disabled_providers(lambda _: ["sftp"])
     with Router() as router, pytest.raises(WNetError) as refused:
         router.connect("sftp://files/")
     assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH

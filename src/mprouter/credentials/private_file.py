@@ -65,10 +65,4 @@ def _command(words: str, path: Path) -> str:
 
 def write(path: Path, text: str) -> None:
     """Replace *path* by *text* in one step, for the user alone. To be called ``alone``. Raises ``OSError``."""
-    target = Path(os.path.realpath(path))  # a link stays a link
-    new = replacing.written(target.with_name(replacing.BESIDE), text)
-    try:
-        new.replace(target)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+    replacing.put(Path(os.path.realpath(path)), text)  # a link stays a link

@@ -338,14 +338,12 @@ def run(
             wait_until(lambda: has_ended(process), max(patience, _PAUSE))
         except ChildProcessError as error:  # SIGCHLD is ignored here, or somebody else waits for all children
             raise _failed(f"nobody knows how {argv[0]} ended{_last_words(place)}") from error
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-        code = process.returncode
+        finally:
+            code = process.returncode
+            if code is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
         if code is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
             what = f"{argv[0]} has not ended within {patience:g} seconds{_last_words(place)}"
             raise WNetError(Status.ERROR_TIMEOUT, what)
     if code and not may_fail:

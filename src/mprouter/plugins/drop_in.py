@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date, time
 from itertools import chain
 from math import isfinite
@@ -351,15 +351,7 @@ def replace(path: Path, text: str) -> None:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a link to /dev/null, say, which root would replace for everybody
             raise WNetError(Status.ERROR_ACCESS_DENIED, "it is not a file, so it is not written", name=str(path))
-        temporary = replacing.written(path.with_name(replacing.BESIDE), text, stat.S_IMODE(found.st_mode))
-        try:
-            if hasattr(os, "chown"):
-                with suppress(PermissionError):  # one may write it without owning it
-                    os.chown(temporary, found.st_uid, found.st_gid)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink()
-            raise
+        replacing.put(path, text, stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid))
     except OSError as error:
         raise failed(path, error) from error
 

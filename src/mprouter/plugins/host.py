@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mprouter.forks import inherit
 from mprouter.plugins.frames import LENGTH, LIMIT
+from mprouter.processes import has_something
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -258,9 +259,7 @@ class Host(Generic[A]):
         from subprocess import TimeoutExpired
 
         if self._pidfd is not None:
-            until_end = select.poll()  # of this call alone: one that was interrupted, or is made by a thread, may go on
-            until_end.register(self._pidfd, select.POLLIN)
-            return bool(until_end.poll(patience * 1000))
+            return has_something(self._pidfd, patience)
         with suppress(TimeoutExpired):
             self._process.wait(patience)
         return self._process.returncode is not None

@@ -15,7 +15,7 @@ from mprouter.providers.base import Pending, Progress
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import lacks_parts
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import Unsent, unsent
+from mprouter.providers.rclone.unsent import Unsent, queue_of, unsent
 from mprouter.status import Status, WNetError
 
 __all__ = ["NotQueued", "await_queued", "deliver", "first_of"]
@@ -62,7 +62,7 @@ def deliver(
     pause = 0.005
     has_heard = False  # rclone, of all that was closed
     while True:
-        queue = daemon.call("vfs/queue", fs=fs).get("queue") or []
+        queue = queue_of(daemon, fs)
         for item in queue:
             _expedite(daemon, fs, item, seen)
         failed = [item for item in queue if _has_failed(item, seen)]
@@ -90,7 +90,7 @@ def await_queued(daemon: Daemon, fs: str, meta: Path, *, is_open: Callable[[], C
     """Let rclone hear of what was closed just now, a second at most: whatever it has not heard of looks unfinished."""
     deadline, folds = monotonic() + _CLOSE, _folding(daemon, fs)
     while monotonic() < deadline:
-        queued = {item["name"] for item in daemon.call("vfs/queue", fs=fs).get("queue") or []}
+        queued = {item["name"] for item in queue_of(daemon, fs)}
         if not _not_queued(meta, queued, is_open, folds):
             return
         sleep(0.01)

@@ -27,7 +27,7 @@ from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import close
+from mprouter.providers.rclone.unsent import close, queue_of
 
 __all__ = ["NOTICED", "end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
 
@@ -221,6 +221,6 @@ def release_abandoned(daemon: Daemon | None) -> None:
 
 def _is_sending(daemon: Daemon, fs: str) -> bool:
     try:
-        return bool(daemon.call("vfs/queue", fs=fs).get("queue"))
+        return bool(queue_of(daemon, fs))
     except Refused:  # it has ended
         return False

@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,7 +24,7 @@ from mprouter.log import Log
 from mprouter.processes import started_at, wait_until
 from mprouter.providers.mounted import Pending, Waiting
 from mprouter.providers.rclone.mounts import served_by
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 if TYPE_CHECKING:
     from mprouter.providers.rclone.daemon import Daemon
@@ -41,6 +40,7 @@ __all__ = [
     "is_member",
     "note",
     "options_of",
+    "queue_of",
     "refuse_without_cache",
     "resource_of",
     "take_up",
@@ -74,6 +74,11 @@ class Unsent:
 def unsent(meta: str | Path) -> list[Unsent]:
     """The unsent files whose descriptions are below the directory *meta*, those still open among them."""
     return [Unsent(str(file.relative_to(meta)), _size(file)) for file in _dirty(meta)]
+
+
+def queue_of(rclone: Daemon, fs: str) -> list[dict[str, Any]]:
+    """What rclone is sending, or is about to, of the file system *fs*. Raises ``Refused`` and ``WNetError``."""
+    return rclone.call("vfs/queue", fs=fs).get("queue") or []
 
 
 def is_member(name: str, family: str) -> bool:
@@ -117,8 +122,8 @@ def is_elsewhere(cache: Path, fs: str, rclone: Daemon | None) -> bool:
     It was started where the runtime directory was another one, as before the first login, or was before it was made
     anew, as after the last logout. Both would send, rename and drop the same files of the *cache*.
     """
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        pid, started = json.loads((cache / "resources" / fs.partition(":")[0]).read_bytes())["rclone"]
+    with suppress(ValueError, LookupError, TypeError):
+        pid, started = _said_of(fs.partition(":")[0], cache)["rclone"]
         is_another = rclone is None or (pid, started) != (rclone.pid, rclone.started)
         return is_another and started_at(pid) == started and served_by(pid) > 0
     return False
@@ -138,9 +143,10 @@ def _noted(fs: str) -> dict[str, Any]:
     return {key: said.get(key, usual) for key, usual in known.items()}
 
 
-def _said_of(name: str) -> dict[str, Any]:
+def _said_of(name: str, cache: Path | None = None) -> dict[str, Any]:
+    cache = cache or places.state_dir() / "cache"
     try:
-        said = json.loads((places.state_dir() / "cache" / "resources" / name).read_bytes())
+        said = json.loads((cache / "resources" / name).read_bytes())
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
@@ -223,19 +229,16 @@ def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Collection[str]) -
         return
     from mprouter.providers.rclone.rc import Refused
 
-    def queued() -> dict[str, dict[str, Any]]:
-        return {each["name"]: each for each in rclone.call("vfs/queue", fs=fs).get("queue") or []}
-
-    for each in queued().values():
+    for each in queue_of(rclone, fs):
         with suppress(Refused):  # it is sent
             rclone.call("vfs/queue-set-expiry", fs=fs, id=each["id"], expiry=_LATER)
-    queue = queued()
+    queue = {each["name"]: each for each in queue_of(rclone, fs)}
     late = [path for path in paths if path not in queue or queue[path]["uploading"]]
     for path in set(paths).difference(late):
         with suppress(OSError), (mountpoint / path).open("rb", buffering=0) as file:
             file.read(1)
     if late:
-        wait_until(lambda: queued().keys().isdisjoint(late), _PATIENCE)
+        wait_until(lambda: {each["name"] for each in queue_of(rclone, fs)}.isdisjoint(late), _PATIENCE)
         files: dict[str, Any] = {f"file{number}": path for number, path in enumerate(late)}
         with suppress(Refused):
             rclone.call("vfs/forget", fs=fs, **files)
@@ -280,8 +283,8 @@ def refuse_without_cache(cache: Path, fs: str) -> NoReturn:
         for each in _directories_of(cache, fs):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        full, why = error.errno in {ENOSPC, EDQUOT}, f"{error.filename}: {error.strerror}"
-        status = Status.ERROR_DISK_FULL if full else Status.ERROR_ACCESS_DENIED
+        status, _ = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
+        why = f"{error.filename}: {error.strerror}"
     raise WNetError(
         status,
         f"there can be no cache, where what is written waits to be sent ({why})",
