@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mprouter import Router, Status, WNetError
-from mprouter.processes import started_at, which, words
+from mprouter.processes import which, words
 from mprouter.providers.rclone import daemon, rc
 from mprouter.providers.rclone.mounts import links
 from sandbox import Places
@@ -35,10 +35,12 @@ def test_a_program_is_found_where_shutil_finds_it(
 
 
 def test_a_process_that_becomes_another_program_has_its_words() -> None:
-    script = 'test "$1" = 0 || exec sh -c "$0" "$0" $(($1 - 1))'
-    with subprocess.Popen(["sh", "-c", script, script, "300"]) as shell:
-        while started_at(shell.pid) is not None:
-            assert script.encode() in words(shell.pid) or started_at(shell.pid) is None
+    script = 'if test "$1" = 0; then read -r _; else exec sh -c "$0" "$0" $(($1 - 1)); fi'
+    with subprocess.Popen(["sh", "-c", script, script, "300"], stdin=subprocess.PIPE) as shell:  # which ends when told
+        found = words(shell.pid)
+        while script.encode() in found and found[-1] != b"0":
+            found = words(shell.pid)
+        assert found == [b"sh", b"-c", *[script.encode()] * 2, b"0"]
 
 
 def test_a_process_that_has_ended_has_no_words_and_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
