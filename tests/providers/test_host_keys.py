@@ -16,7 +16,7 @@ from mprouter.providers.rclone.sftp import Sftp, accept_host_key
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers import sftp
-from servers.daemon import Daemon, Fresh, free_port
+from servers.daemon import Daemon, Fresh, free_port, wait_for
 from servers.sftp import SSHD, SftpServer
 from shares import Connections, Share
 
@@ -148,9 +148,13 @@ def test_where_nobody_types_a_password_the_server_is_connected_to_once(fresh: Fr
     server = fresh(sftp.serve)
     options = {"known_hosts": str(server.known_hosts)}
     share = Share(Sftp(stall=5), server.url(), server.root, None, server.password, options)
-    before = server.daemon.log().count("Connection from")
+
+    def seen() -> int:
+        return server.daemon.log().count("Connection from")
+
+    wait_for(lambda: seen() == 1, "sshd to tell of the one that awaited it")
     connections.disconnect(connections.connect(share, conversation=Person(answer=False), password=server.password))
-    assert server.daemon.log().count("Connection from") == before + 1
+    assert seen() == 2
 
 
 def test_a_key_that_changes_while_a_session_is_warm_is_refused(

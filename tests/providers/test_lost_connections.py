@@ -133,7 +133,8 @@ def test_c6_what_an_earlier_connection_has_left_is_a_file_as_any_other_once_it_i
     connections.disconnect(mounted)
     monkeypatch.setattr(provider, "WRITE_BACK", soon)
     again = connections.connect(share)
-    left = {each.name for each in again.mountpoint.iterdir()}  # which rclone does not read anew for some seconds
+    # Which rclone does not read anew for some seconds; what it sends just then is on some servers as "NAME.….partial".
+    left = {each.name for each in again.mountpoint.iterdir() if each.suffix != ".partial"}
     wait_for(lambda: not connections.queued(again), "rclone to have sent all")
     assert left == full | empty
     for name in ("read", "changed", "shortened"):
