@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pkgutil
 import subprocess
 import sys
 
@@ -35,6 +36,11 @@ def test_every_public_name_is_there() -> None:
     assert set(mprouter.__all__) <= set(dir(mprouter))
     with pytest.raises(AttributeError, match="nonsense"):
         _ = mprouter.nonsense
+
+
+def test_no_module_takes_the_place_of_a_public_name() -> None:
+    """As Python would have it: a module that is imported becomes an attribute of its package."""
+    assert not {each.name for each in pkgutil.iter_modules(mprouter.__path__)} & set(mprouter.__all__)
 
 
 @pytest.mark.parametrize(

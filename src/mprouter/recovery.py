@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from mprouter import faults, mountpoints
 from mprouter.frozen import frozen
 from mprouter.history import History, event_of, is_under_way
+from mprouter.inventory import mounted
 from mprouter.log import Log
-from mprouter.names import parse_remote
 from mprouter.notify.context import thawed
 from mprouter.notify.dispatch import nesting, tell_owed
 from mprouter.notify.model import CancelConnect, Event
-from mprouter.providers.base import Mounted, Provider, State
+from mprouter.providers.base import Provider, State
 from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
@@ -212,11 +212,11 @@ class Recovery:
             self._store.keep(entry.id)
             return False
         provider = self._provider_of(entry)
-        mounted = Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
-        if entry.phase == "cancelling" and provider.settle(mounted) is State.CONNECTED:
+        connection = mounted(entry)
+        if entry.phase == "cancelling" and provider.settle(connection) is State.CONNECTED:
             self._store.keep(entry.id)
             return False
-        provider.cancel_connection(mounted, force=True)
+        provider.cancel_connection(connection, force=True)
         if entry.made_directory:
             mountpoints.remove(Path(entry.path))
         return True

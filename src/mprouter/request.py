@@ -1,19 +1,25 @@
-"""What is wrong with a request by itself, whoever could have it: told before anybody is notified (N4)."""
+"""An add-connection request, and what is wrong with one by itself: told before anybody is notified (N4)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mprouter.credentials import Secret
-from mprouter.resource import ConnectFlag, ResourceType
+from mprouter import mountpoints
+from mprouter.credentials import Credentials, Secret
+from mprouter.frozen import frozen
+from mprouter.names import DRIVE_LETTERS, RemoteName, nobodys, parse_local, parse_remote
+from mprouter.resource import ConnectFlag, NetResource, ResourceType
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
-    from mprouter.names import RemoteName
+    from mprouter.participants import Participants
+    from mprouter.providers.base import Conversation, Provider
+    from mprouter.store import Store
 
-__all__ = ["check_flags", "check_types"]
+__all__ = ["Request", "check_types", "checked", "with_unasked"]
 
 _ARGUMENTS: Mapping[str, tuple[type, ...]] = {
     "remote": (str,),
@@ -47,6 +53,85 @@ _PROTECTED = {"sftp", "davs", "ftps", "file"}
 """The networks that always encrypt and authenticate what they transport."""
 
 
+@frozen
+class Request:
+    """An add-connection request that the router has found good (N4)."""
+
+    name: RemoteName
+    local: str | None
+    letters: tuple[str, ...]
+    resource: NetResource
+    credentials: Credentials
+    flags: ConnectFlag
+    options: Mapping[str, str]
+    conversation: Conversation | None
+    providers: Sequence[Provider]
+    overwrite: bool = False
+
+    @property
+    def remember(self) -> bool:
+        """C3: with CONNECT_UPDATE_PROFILE, if it has a local name."""
+        return bool(self.flags & ConnectFlag.UPDATE_PROFILE) and bool(self.local or self.letters)
+
+
+def checked(
+    resource: NetResource,
+    credentials: Credentials,
+    flags: ConnectFlag,
+    options: Mapping[str, str],
+    conversation: Conversation | None,
+    *,
+    overwrite: bool = False,
+    store: Store,
+    participants: Participants,
+) -> Request:
+    """N4: refuse what is wrong with the request itself, before anybody is told."""
+    from mprouter.providers.claims import claimants
+    from mprouter.providers.guard import Guarded
+    from mprouter.providers.order import first_significant
+
+    name = parse_remote(resource.remote_name or "")
+    local = parse_local(resource.local_name) if resource.local_name is not None else None
+    if resource.type is ResourceType.PRINT or (resource.type is ResourceType.ANY and local):
+        raise WNetError(
+            Status.ERROR_BAD_DEV_TYPE, "only disk resources can be connected to a local name", name=name.given
+        )
+    if local is not None and local.startswith("/"):
+        _check_outside(local, store)
+    _check_flags(flags, name)
+    if resource.provider is not None:
+        providers = [participants.named(resource.provider)]
+    else:
+        asked = [each for each in participants.registered_providers() if each.takes_part]
+        # where none may have it all are asked, which is told otherwise than that there is no provider
+        providers = [each.get() for each in asked if each.may_have(name)] or participants.providers()
+    if options or name.is_foreign:
+        said = list(claimants(providers, name))
+        owners = [each for each, failure in said if failure is None]
+        if name.is_foreign and not owners:
+            refusal = first_significant(failure for _, failure in said if failure is not None)
+            others = [each.name for each in providers if isinstance(each, Guarded)]
+            raise with_unasked(refusal or nobodys(name, others), resource, name, participants)
+        for each in owners:
+            each.check_options(name, options)
+    letters: tuple[str, ...] = ()
+    if local is None and flags & ConnectFlag.REDIRECT:
+        taken = {each.local_name for each in store.entries()}  # not looked at: its server may not answer
+        letters = tuple(letter for letter in DRIVE_LETTERS if letter not in taken and _usable(letter))
+        if not letters:
+            raise WNetError(Status.ERROR_NO_MORE_DEVICES, name=name.given)
+    return Request(name, local, letters, resource, credentials, flags, options, conversation, providers, overwrite)
+
+
+def with_unasked(error: WNetError, resource: NetResource, name: RemoteName, participants: Participants) -> WNetError:
+    """*error*, whose hint says who might have the name and was not asked, unless one provider was asked for."""
+    from mprouter.providers.registration import unasked
+
+    if resource.provider is None and (told := unasked(participants.registered_providers(), name)):
+        error.hint = f"{told}; {error.hint}" if error.hint else told
+    return error
+
+
 def check_types(**arguments: object) -> None:
     """Refuse what is not of its type, unknown types of resources and unknown flags (ERROR_INVALID_PARAMETER).
 
@@ -74,7 +159,7 @@ def _wrong(why: str) -> WNetError:
     return WNetError(Status.ERROR_INVALID_PARAMETER, why)
 
 
-def check_flags(flags: ConnectFlag, name: RemoteName) -> None:
+def _check_flags(flags: ConnectFlag, name: RemoteName) -> None:
     """Refuse flags that contradict each other (ERROR_INVALID_PARAMETER), or ask for what would not be had.
 
     Raises ``WNetError`` ERROR_NOT_SUPPORTED for the latter.
@@ -94,3 +179,25 @@ def check_flags(flags: ConnectFlag, name: RemoteName) -> None:
             name=name.given,
             hint="sftp:// and davs:// always do",
         )
+
+
+def _check_outside(local: str, store: Store) -> None:
+    """Refuse a directory in one of our connections: it would be made on the server, and keep that in use."""
+    path = Path(local)
+    real = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 - a circle of links is no error here
+    around = store.around(local) or store.around(real)
+    if around is not None:
+        raise WNetError(
+            Status.ERROR_BAD_DEVICE,
+            f"it lies in what is connected to {around.remote_name} at {around.local_name or around.path}",
+            name=local,
+            hint="give a directory of this machine",
+        )
+
+
+def _usable(letter: str) -> bool:
+    try:
+        mountpoints.check(mountpoints.path_of(0, letter), letter)
+    except WNetError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mprouter.again import connect_words
 from mprouter.doctor.providers import registered
 from mprouter.finding import Check, Finding, Kind, Severity
+from mprouter.inventory import mounted
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -265,20 +266,13 @@ def unread() -> Finding:
 
 def known() -> list[Mounted]:
     """The connections, for a provider. Raises ``WNetError``."""
-    return [_mounted(entry) for entry in entries()]
+    return [mounted(entry) for entry in entries()]
 
 
 def _is_lost(provider: Provider, entry: Entry) -> bool:
     from mprouter.providers.base import State
 
     try:
-        return provider.state(_mounted(entry)) is State.LOST
+        return provider.state(mounted(entry)) is State.LOST
     except Exception:  # noqa: BLE001 - a stranger's may raise anything; the connection cannot be used then
         return True
-
-
-def _mounted(entry: Entry) -> Mounted:
-    from mprouter.names import parse_remote
-    from mprouter.providers.base import Mounted
-
-    return Mounted(parse_remote(entry.remote_name), Path(entry.path), entry.handle)
