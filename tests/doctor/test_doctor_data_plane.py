@@ -179,6 +179,12 @@ def test_a_socket_whose_path_is_too_long(doctor: Examine, places: Places, monkey
     assert doctor().codes == {"socket-path-too-long"}
 
 
+def test_a_directory_that_rclone_cannot_name(doctor: Examine, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPROUTER_RUNTIME_DIR", f"{places.runtime}/\udcff")
+    (found,) = doctor().all
+    assert (found["code"], found["mend"]) == ("directory-not-utf-8", "set MPROUTER_RUNTIME_DIR to another directory")
+
+
 def test_an_rclone_killed_while_it_has_mounts(
     doctor: Examine, mpr: Command, places: Places, resource: str, connected: Path
 ) -> None:

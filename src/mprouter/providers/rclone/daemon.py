@@ -46,6 +46,7 @@ __all__ = [
     "socket_path",
     "stop",
     "strays",
+    "unsayable_place",
     "user_config",
     "version_of",
 ]
@@ -145,6 +146,16 @@ def recorded() -> Daemon | None:
 def socket_path() -> Path:
     """Where the rclone of this user listens."""
     return places.runtime_dir() / "rclone.sock"
+
+
+def unsayable_place() -> tuple[str, str] | None:
+    """A directory that rclone cannot be told of in JSON, nor tell of: in words, and the variable that moves it."""
+    for place, variable in ((places.runtime_dir(), "MPROUTER_RUNTIME_DIR"), (places.state_dir(), "MPROUTER_STATE_DIR")):
+        try:
+            str(place).encode()
+        except UnicodeEncodeError:
+            return os.fsencode(place).decode(errors="backslashreplace"), variable
+    return None
 
 
 def obtain() -> Daemon:
@@ -307,6 +318,13 @@ def _spawned(runtime: Path, socket: Path) -> int:
             f"the runtime directory's path is too long for a socket: {socket} has {length} bytes,"
             f" {rc.SOCKET_PATH_LIMIT} are possible",
             hint="set MPROUTER_RUNTIME_DIR to a directory with a shorter path",
+        )
+    if unsayable := unsayable_place():
+        directory, variable = unsayable
+        raise WNetError(
+            Status.ERROR_BAD_CONFIGURATION,
+            f"the path of the directory {directory} is no UTF-8, as rclone needs it",
+            hint=f"set {variable} to another directory",
         )
     binary = _binary()
     cache = places.private(places.private(places.state_dir()) / "cache")

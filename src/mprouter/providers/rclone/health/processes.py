@@ -24,6 +24,12 @@ TOO_LONG = Kind(
     "The path of the socket on which rclone listens is longer than the system allows. Nothing can be connected.",
     "set MPROUTER_RUNTIME_DIR to a directory with a shorter path",
 )
+UNSAYABLE = Kind(
+    "directory-not-utf-8",
+    Severity.ERROR,
+    "rclone is told of directories in UTF-8, which this path is not. Nothing can be connected by it.",
+    "set {variable} to another directory",
+)
 DIED = Kind(
     "rclone-died",
     Severity.NOTE,
@@ -77,6 +83,10 @@ def look() -> Iterator[Finding]:
     length = len(os.fsencode(socket))
     if length > rc.SOCKET_PATH_LIMIT:
         yield TOO_LONG.found(f"{socket} has {length} bytes, {rc.SOCKET_PATH_LIMIT} are possible")
+        return
+    if unsayable := daemon.unsayable_place():
+        directory, variable = unsayable
+        yield UNSAYABLE.found(f"the path of the directory {directory} is no UTF-8", variable=variable)
         return
     record = socket.with_name("rclone.json")
     found = daemon.recorded()
