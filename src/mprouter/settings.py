@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from mprouter import places, replacing
 from mprouter.frozen import frozen
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 __all__ = [
     "FILE_NAME",
@@ -128,8 +129,10 @@ def _set(file: Path, key: str, value: object) -> Path:
     except WNetError:
         raise
     except OSError as error:
-        status = Status.ERROR_ACCESS_DENIED if isinstance(error, PermissionError) else Status.ERROR_WRITE_FAULT
-        raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(file)) from error
+        denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
+        status = Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_WRITE_FAULT
+        status, hint = shortage(error) or (status, None)
+        raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(file), hint=hint) from error
     return file
 
 

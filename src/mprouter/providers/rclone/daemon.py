@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import field
 from functools import cache, partial
 from pathlib import Path
@@ -23,10 +23,10 @@ from mprouter.processes import parent, started_at, wait_until, which, words
 from mprouter.providers.rclone import rc
 from mprouter.providers.rclone.mounts import served_by
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from mprouter.credentials import Secret
 
@@ -174,7 +174,7 @@ def begin() -> Callable[[], Daemon]:
     """
     runtime, begun = places.private(places.runtime_dir()), None
     if running() is None:
-        with suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
+        with _writing(runtime), suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
             if running() is None and _last(socket_path()) is None:
                 begun = _spawned(runtime, socket_path())
     return cache(partial(_awaited, runtime, begun))
@@ -185,8 +185,21 @@ def _awaited(runtime: Path, begun: int | None) -> Daemon:
     found = running()
     if found is not None:
         return found
-    with places.locked(runtime / "rclone.lock"):
+    with _writing(runtime), places.locked(runtime / "rclone.lock"):
         return running() or _start(runtime, begun)
+
+
+@contextmanager
+def _writing(runtime: Path) -> Iterator[None]:
+    """Raises ``WNetError`` where something inside cannot be written: *runtime* is full, say, or read-only."""
+    try:
+        yield
+    except WNetError:
+        raise
+    except OSError as error:
+        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, "see mpr doctor")
+        name = str(error.filename or runtime)
+        raise WNetError(status, f"it cannot be used: {error.strerror}", name=name, hint=hint) from error
 
 
 def stop() -> bool:
@@ -329,12 +342,15 @@ def _spawned(runtime: Path, socket: Path) -> int:
     binary = _binary()
     cache = places.private(places.private(places.state_dir()) / "cache")
     socket.unlink(missing_ok=True)
+    (runtime / "rclone.pid").write_text("0\n")  # where there is no room for that, nothing is started
     return _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
 
 
 def _end(pid: int) -> None:
+    """End one that was just started. The next command would take it for running until it has ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: started_at(pid) is None, 10)
 
 
 def _known(socket: Path, pid: int) -> Daemon:
