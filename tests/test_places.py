@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mprouter.places import locked
+from mprouter.places import locked, private
+from mprouter.status import Status, WNetError
 
 
 def is_taken(lock: Path) -> bool:
@@ -53,3 +54,15 @@ def test_n18_a_fork_that_leaves_the_block_does_not_end_the_lock(tmp_path: Path) 
             assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 0
     if not forked:
         os._exit(not is_taken(lock))
+
+
+def test_c6_a_link_to_a_state_directory_that_was_moved_is_not_to_be_removed(tmp_path: Path) -> None:
+    """What waits to be sent is behind it."""
+    state = tmp_path / "state"
+    state.symlink_to(private(tmp_path / "moved"))
+    with pytest.raises(WNetError) as caught:
+        private(state)
+    assert caught.value.status is Status.ERROR_ACCESS_DENIED
+    assert caught.value.hint == (
+        f"see what is there, and move it away: ls -ld {state}; for one elsewhere set the variable"
+    )

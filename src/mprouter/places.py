@@ -80,7 +80,7 @@ def private(path: Path) -> Path:
             Status.ERROR_ACCESS_DENIED,
             f"{path} is not a directory of its own (a link or a file)",
             name=str(path),
-            hint=f"remove it: rm {path}",
+            hint=f"see what is there, and move it away: ls -ld {path}; for one elsewhere set the variable",
         )
     if owner != os.getuid():
         raise WNetError(
