@@ -210,6 +210,8 @@ class Recovery:
         """Whether *entry*, at which work was cut off, is no connection; what was left of it is cleared then."""
         if entry.phase == "adding" and entry.handle:  # what is there is still the lost one that it would have replaced
             self._store.keep(entry.id)
+            if entry.made_directory:  # unless its dead mount was just taken away: nobody is to write into what is bare
+                mountpoints.remove(Path(entry.path))
             return False
         provider = self._provider_of(entry)
         connection = mounted(entry)

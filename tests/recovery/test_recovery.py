@@ -308,6 +308,24 @@ def test_n19_a_lost_connection_is_still_there_if_the_next_one_is_cut_off_before_
     world.check()
 
 
+def test_n19_c6_where_a_lost_connection_was_just_cleared_nobody_can_write_into_the_bare_directory(world: World) -> None:
+    world.mpr(*world.connect())
+    rclone = daemon.running()
+    assert rclone is not None
+    os.kill(rclone.pid, signal.SIGKILL)
+    end([rclone.pid])
+    world.killed(Crash("logged on"), *world.connect())
+    drive = world.places.drives / "Z"
+    subprocess.run(["fusermount3", "-u", drive], check=True)  # as far as it may have come when it was killed
+    world.mpr("recover")
+    assert not drive.exists()
+    assert "LOST" in world.mpr("list")
+    world.mpr(*world.connect())
+    assert world.places.mounts() == [str(drive)]
+    world.mpr("disconnect", "Z:")
+    world.check()
+
+
 def test_n19_a_connection_that_cannot_be_settled_yet_is_tried_again(world: World) -> None:
     world.killed(Crash("mounted"), *world.connect())
     hidden = world.places.home / "no fusermount"
