@@ -153,7 +153,10 @@ class Participants:
                     return registered
                 why = f"cannot be used: {registered.where}"
         raise WNetError(
-            Status.ERROR_BAD_PROVIDER, f"its network provider {entry.provider} {why}", name=entry.local_name
+            Status.ERROR_BAD_PROVIDER,
+            f"its network provider {entry.provider} {why}",
+            name=entry.local_name or entry.remote_name,
+            hint="bring back what it is registered by, or mend that: mpr provider list, mpr doctor",
         )
 
     def _owned(self) -> list[Registered]:

@@ -80,7 +80,8 @@ def private(path: Path) -> Path:
             Status.ERROR_ACCESS_DENIED,
             f"{path} is not a directory of its own (a link or a file)",
             name=str(path),
-            hint=f"see what is there, and move it away: ls -ld {path}; for one elsewhere set the variable",
+            hint=f"see what is there, and move it away: ls -ld {path};"
+            " to have the directory elsewhere, set MPROUTER_STATE_DIR or MPROUTER_RUNTIME_DIR",
         )
     if owner != os.getuid():
         raise WNetError(

@@ -401,6 +401,10 @@ def test_a_connection_whose_provider_cannot_be_asked_counts_as_standing(
     )
     router.restore()  # which takes away what is lost
     assert (path / "connected").exists()
+    with pytest.raises(WNetError) as caught:
+        router.disconnect("Z:", force=True)
+    assert caught.value.status is Status.ERROR_BAD_PROVIDER
+    assert "mpr provider list" in str(caught.value.hint)
     file.write_text(said + "enabled = false\n")
     assert not {each.code for each in examine().findings if each.code.startswith("connection-")}
     router.disconnect("Z:")
