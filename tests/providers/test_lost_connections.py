@@ -17,9 +17,11 @@ import pytest
 
 from mprouter.providers.base import Mounted, State
 from mprouter.providers.rclone import hold, provider, unsent
+from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
 from sandbox import Places
-from servers.daemon import wait_for
+from servers import sftp
+from servers.daemon import Fresh, wait_for
 from servers.sftp import SftpServer
 from shares import Connections, Share
 
@@ -115,6 +117,51 @@ def test_c6_what_was_left_beside_a_connection_that_was_forced_is_sent_by_the_nex
             file.close()
     connections.disconnect(connections.connect(share))
     assert (share.root / "report").read_text() == "important"
+
+
+def test_c6_what_was_closed_is_not_replaced_by_what_was_still_written_on_a_connection_that_was_forced(
+    share: Share, connections: Connections, caplog: pytest.LogCaptureFixture
+) -> None:
+    forced = connections.connect(share)
+    with (forced.mountpoint / "report.txt").open("w") as file:
+        file.write("half")
+        file.flush()
+        connections.disconnect(forced, force=True)
+        beside = connections.connect(share)
+        (beside.mountpoint / "report.txt").write_text("whole")
+        wait_for(lambda: connections.queued(beside) == {"report.txt"}, "rclone to be told of the close")
+        connections.kill_rclone()
+        connections.disconnect(beside)
+        with suppress(OSError):
+            file.close()
+    assert sent(share, connections) == {"report.txt": "whole", "report (unfinished).txt": "half"}
+    assert "report (unfinished).txt" in caplog.text
+
+
+@pytest.mark.parametrize("again", ["password", "key"])
+def test_c6_what_waits_under_two_passwords_is_sent_as_two_files(
+    fresh: Fresh, connections: Connections, caplog: pytest.LogCaptureFixture, again: str
+) -> None:
+    server = fresh(sftp.serve)
+    options = {"known_hosts": str(server.known_hosts)}
+    share = Share(Sftp(), server.url(), server.root, None, server.password, options)
+    first, second = connections.connect(share), connections.connect(by_key(share, server))
+    for mounted in (first, second):
+        assert list(mounted.mountpoint.iterdir()) == []  # known for some seconds
+    server.stop()
+    (first.mountpoint / "report.txt").write_text("first")
+    wait_for(lambda: connections.queued(first), "rclone to be told of the close")
+    (second.mountpoint / "report.txt").write_text("second")
+    wait_for(lambda: connections.queued(second), "rclone to be told of the close")
+    connections.kill_rclone()
+    for mounted in (first, second):
+        connections.disconnect(mounted)
+    server.start()
+    assert sent(share if again == "password" else by_key(share, server), connections) == {
+        "report.txt": "second",
+        "report (conflict).txt": "first",
+    }
+    assert "report.txt was written again, by another connection, while it waited here" in caplog.text
 
 
 @pytest.mark.parametrize("soon", ["1s", "1ms"])  # as with very many files, of which some are sent before they are known

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from typing import Any, Self
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.providers.rclone.server import Server, seconds
+from mprouter.providers.rclone.unsent import is_unsent
 
 __all__ = ["close", "lacks_parts", "mend"]
 
@@ -89,27 +90,37 @@ class _Description:
         return self.size == data.st_size and not self.gaps and seconds(self.modified) == seconds(_time(data))
 
 
-def mend(meta: Path, data: Path, server: Server, name: str, *, new: Path, aside: Path) -> None:
-    """Set right the unsent file *name* of the directory *data*, described in *meta*, from where it is moved to *new*.
+def mend(
+    meta: Path, data: Path, server: Server, name: str, *, others: Sequence[tuple[Path, Path]], aside: Path
+) -> None:
+    """Set right the unsent file *name* of the directory *data*, described in *meta*.
 
     Afterwards it is whole: what it lacks is fetched. One that may not have been closed does not replace a file that
-    the server has, and none replaces what somebody else has made there meanwhile: it gets a name of its own beside
-    that. What cannot be told from the server's content goes to the directory *aside*. Raises ``Refused``, ``WNetError``
-    and ``OSError``; then nothing has changed.
+    the server has, and none replaces what somebody else has made there meanwhile, or what waits under the same name in
+    *others*, such directories of *meta* and *data*: it gets a name of its own beside that. What cannot be told from the
+    server's content goes to the directory *aside*. Raises ``Refused``, ``WNetError`` and ``OSError``; then nothing has
+    changed.
     """
     content, description = data / name, meta / name
     if not content.exists():
         return
     found, said = content.stat(), _Description.read(description)
+    waiting = [each / name for each, its in others if (its / name).exists() and is_unsent(each / name)]
 
     def is_taken(other: str) -> bool:
-        return server.has(other) or (other != name and any((each / other).exists() for each in (meta, new)))
+        known = waiting if other == name else [meta / other, *(each / other for each, _ in others)]
+        return server.has(other) or any(each.exists() for each in known)
 
     if said is not None and said.is_finished(found):
         if server.has_anothers(name, data, said.fingerprint, said.accessed):
-            sent = _free(name, "conflict", lambda other: other == name or is_taken(other))
-            _rename(meta, data, name, sent)
-            log.warning("%s was changed on the server while it waited here: it will be there as %s", name, sent)
+            why = "was changed on the server while it waited here"
+        elif any(_is_later(each, said) for each in waiting):
+            why = "was written again, by another connection, while it waited here"
+        else:
+            return
+        sent = _free(name, "conflict", lambda other: other == name or is_taken(other))
+        _rename(meta, data, name, sent)
+        log.warning("%s %s: it will be there as %s", name, why, sent)
         return
     lacks = said.lacks if said is not None else _has_holes(content)
     if said is not None and lacks and _fill(content, said, server, name):
@@ -123,7 +134,8 @@ def mend(meta: Path, data: Path, server: Server, name: str, *, new: Path, aside:
         log.error(
             "%s was being written in part when rclone was killed: what there is of it is in %s", name, aside / kept
         )
-    else:
+        return
+    if waiting or not lacks:
         sent = _free(name, "unfinished", is_taken)
         _rename(meta, data, name, sent)
         if sent != name:
@@ -138,6 +150,12 @@ def close(meta: Path, data: Path, name: str) -> None:
     found, said = (data / name).stat(), _Description.read(meta / name)
     if said is not None and not said.lacks and not said.is_finished(found):
         _Description.whole(found, said.fingerprint).write(meta / name)
+
+
+def _is_later(description: Path, other: _Description) -> bool:
+    """Whether the file of that *description* was closed after the *other* one, or neither can be told."""
+    said = _Description.read(description)
+    return said is not None and seconds(said.accessed) > seconds(other.accessed)
 
 
 def lacks_parts(description: Path) -> bool:

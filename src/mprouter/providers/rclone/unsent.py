@@ -188,13 +188,13 @@ def adopt(rclone: Daemon, family: str, fs: str) -> list[str]:
         return []
     check_room(cache)
     found = unsent(meta)
-    if stuck := _mend(rclone, name, fs, found):
+    if stuck := _mend(rclone, name, fs, found, family):
         _put_off(cache, name, f"{family}-0", stuck)
     moved = 0
     for left in _left(rclone, family, name):
         if left not in living:
             theirs = unsent(_directories_of(cache, fs, left)[0])
-            moved += _move(cache, left, name, but=_mend(rclone, left, fs, theirs))
+            moved += _move(cache, left, name, but=_mend(rclone, left, fs, theirs, family))
     if moved:
         files = "1 file that was" if moved == 1 else f"{moved} files that were"
         log.warning("%s not sent by an earlier connection will be sent by this one", files)
@@ -336,8 +336,8 @@ def _move(cache: Path, old: str, new: str, *, but: Collection[Path]) -> int:
     for file in set(_dirty(cache / "vfsMeta" / old)) - set(but):
         inner = file.relative_to(cache / "vfsMeta" / old)
         meta, data = (cache / kind / new / inner for kind in ("vfsMeta", "vfs"))
-        if meta.exists() and meta.stat().st_mtime_ns > file.stat().st_mtime_ns:
-            continue  # written again since
+        if meta.exists() and not (cache / "vfs" / old / inner).exists():
+            continue  # moved by an earlier attempt, which was cut short then; it may have been written again since
         for each in (meta, data):
             each.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         copy = cache / "description.new"  # beside *meta* its name could be too long
@@ -368,8 +368,8 @@ def _directories_of(cache: Path, fs: str, name: str | None = None) -> tuple[Path
     return cache / "vfsMeta" / (name or own) / root.strip("/"), cache / "vfs" / (name or own) / root.strip("/")
 
 
-def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent]) -> list[Path]:
-    """Set right what a killed rclone has *left* of the file system *name*, for the file system *fs*.
+def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent], family: str) -> list[Path]:
+    """Set right what a killed rclone has *left* of the file system *name*, for the file system *fs* of *family*.
 
     Returns the descriptions of the files for whose rest, which is on the server, there is no room.
     """
@@ -380,11 +380,13 @@ def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent]) -> list[Pa
     from mprouter.providers.rclone.server import Server
 
     meta, data = _directories_of(rclone.cache, fs, name)
-    new, aside = _directories_of(rclone.cache, fs)[0], rclone.cache / "damaged" / fs.partition(":")[0]
+    members = [each for each in _directories(rclone.cache / "vfsMeta") if each != name and is_member(each, family)]
+    others = [_directories_of(rclone.cache, fs, each) for each in sorted(members)]
+    aside = rclone.cache / "damaged" / fs.partition(":")[0]
     server, stuck = Server(rclone, fs, [each.path for each in left]), []
     for each in left:
         try:
-            mend(meta, data, server, each.path, new=new, aside=aside)
+            mend(meta, data, server, each.path, others=others, aside=aside)
         except (Refused, OSError) as error:
             if re.search(_NO_ROOM, str(error)) is None:
                 raise
@@ -397,11 +399,16 @@ def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent]) -> list[Pa
 
 def _dirty(meta: str | Path) -> Iterator[Path]:
     """The descriptions of dirty files, and those that are not whole: one that is being written is not for a moment."""
-    for file in map(Path, _files(meta)):
-        with suppress(FileNotFoundError):
-            content = file.read_bytes()
-            if b'"Dirty": true' in content or not content.rstrip().endswith(b"}"):
-                yield file
+    return filter(is_unsent, map(Path, _files(meta)))
+
+
+def is_unsent(description: Path) -> bool:
+    """Whether the file that it describes, if there is one, is dirty, or the description not whole."""
+    try:
+        content = description.read_bytes()
+    except FileNotFoundError:
+        return False
+    return b'"Dirty": true' in content or not content.rstrip().endswith(b"}")
 
 
 def _size(description: Path) -> int:
