@@ -258,6 +258,22 @@ def test_c6_what_waited_does_not_replace_what_somebody_else_has_made_meanwhile(
 
 
 @few_and_many
+@pytest.mark.parametrize(  # in an S3 bucket a file beside a directory of the same name is nothing strange
+    "share", ["sftp", "smb", "webdav", "webdav_tls", "ftp", "ftp_tls", "file", "rclone"], indirect=True
+)
+def test_c6_what_waited_does_not_replace_a_directory_that_somebody_else_has_made_meanwhile(
+    share: Share, connections: Connections, others: int
+) -> None:
+    left_waiting(share, connections, others, **{"log.txt": "ours"})
+    (share.root / "log.txt").mkdir()
+    shutil.chown(share.root / "log.txt", share.root.owner(), share.root.group())
+    theirs = share.put("log.txt/theirs", "theirs")
+    connections.disconnect(connections.connect(share))
+    assert theirs.read_text() == "theirs"
+    assert (share.root / "log (conflict).txt").read_text() == "ours"
+
+
+@few_and_many
 def test_c6_what_waited_replaces_what_nobody_else_has_changed(
     share: Share, connections: Connections, others: int
 ) -> None:

@@ -66,13 +66,16 @@ class Server:
 
         It is neither the one with that *fingerprint*, which ours began with, nor what there is of ours in the directory
         *data*. Where ours began with none, as a file does that a program saves under another name first, the server's
-        must be newer than *since*, when ours was closed. What cannot be told, or seen, is nobody else's.
+        must be newer than *since*, when ours was closed. What cannot be told, or seen, is nobody else's. A directory is
+        somebody else's; rclone would remove it from a WebDAV server, with all that is in it.
         """
+        if (seen := self._seen(name)) is not None and seen["IsDir"]:
+            return True
         ours, began = (data / name).stat(), _Known.of(fingerprint)
         if not self._tells or (fingerprint and not (began.times or began.hashes)):
             return False
         known = _Known(began.sizes | {str(ours.st_size)}, began.times | {ours.st_mtime}, began.hashes)
-        if (seen := self._seen(name)) is None or known.has(seen):
+        if seen is None or known.has(seen):
             return False
         item = self._ask("stat", name, filesOnly=True, showHash=str(seen["Size"]) in known.sizes).get("item")
         if item is None or known.has(item) or (not fingerprint and seconds(item["ModTime"]) <= seconds(since)):
@@ -105,17 +108,22 @@ class Server:
         directory = name.rpartition("/")[0]
         if self._waiting[directory] <= _FEW:
             item: dict[str, Any] | None = self._ask("stat", name, filesOnly=True).get("item")
-            return item
+            if item is not None or not self._can["Features"]["CanHaveEmptyDirectories"]:
+                return item
         if directory not in self._listed:
             self._listed[directory] = self._list(directory)
         return self._listed[directory].get(self._folded(name))
 
     def _list(self, directory: str) -> dict[str, dict[str, Any]]:
-        """The files there, with hashes in place of times where those take a request for each and hashes do not."""
+        """What is there, with hashes in place of times where those take a request for each and hashes do not.
+
+        Directories that cannot be empty are none: a bucket may have one beside a file of the same name.
+        """
         features = self._can["Features"]
         hashed = features["SlowModTime"] and self._can["Hashes"] and not features["SlowHash"]
         wanted = {"noModTime": True, "showHash": True} if hashed else {}
-        found = self._ask("list", directory, filesOnly=True, noMimeType=True, **wanted).get("list", ())
+        wanted |= {"filesOnly": not features["CanHaveEmptyDirectories"], "noMimeType": True}
+        found = self._ask("list", directory, **wanted).get("list", ())
         return {self._folded(each["Path"]): each for each in found}
 
     def _folded(self, name: str) -> str:
