@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from mprouter import Router
 from pseudo_terminal import PseudoTerminal
 from sandbox import Command, Places
 
 REMOTE = "sftp://ana@files.example.com/srv"
 
 
-def waits(places: Places, fs: str, remote: str, user: str, *names: str) -> list[Path]:
+def waits(places: Places, fs: str, remote: str, user: str, *names: str, **options: str) -> list[Path]:
     """Leave what an rclone leaves that could not send the files *names*; where it all is."""
     cache, made = places.state / "cache", []
     for name in names:
@@ -23,7 +24,7 @@ def waits(places: Places, fs: str, remote: str, user: str, *names: str) -> list[
             made[-1].write_text(content)
     (cache / "resources").mkdir(exist_ok=True)
     made.append(cache / "resources" / fs)
-    made[-1].write_text(json.dumps({"remote_name": remote, "user": user}))
+    made[-1].write_text(json.dumps({"remote_name": remote, "user": user, "options": options}))
     return made
 
 
@@ -50,6 +51,15 @@ def test_what_is_named_goes_and_nothing_else(mpr: Command, places: Places, anas:
     assert all(each.exists() for each in others)
     (left,) = json.loads(mpr("list", "--unsent", "--json").stdout)
     assert (left["user"], left["names"]) == ("bob", ["srv/report"])
+
+
+def test_of_two_servers_buckets_of_one_name_only_the_named_one_loses_its_files(router: Router, places: Places) -> None:
+    ours = waits(places, "mpr-s3 key@a 0123456789ab{x}", "s3://backup", "key", "report", endpoint="https://a.example")
+    theirs = waits(places, "mpr-s3 key@b ba9876543210{x}", "s3://backup", "key", "report", endpoint="https://b.example")
+    (found,) = (each for each in router.waiting() if each.options["endpoint"] == "https://a.example")
+    router.discard(found)
+    assert not any(each.exists() for each in ours)
+    assert all(each.exists() for each in theirs)
 
 
 def test_nothing_goes_without_a_yes(mpr: Command, terminal: PseudoTerminal, anas: list[Path]) -> None:

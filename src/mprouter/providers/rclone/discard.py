@@ -8,7 +8,7 @@ from mprouter import places
 from mprouter.providers.base import Waiting
 from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.hold import end_idle, mounting
-from mprouter.providers.rclone.unsent import clear, is_elsewhere, resource_of
+from mprouter.providers.rclone.unsent import clear, is_elsewhere, is_of
 from mprouter.status import Status, WNetError
 
 __all__ = ["discard"]
@@ -23,7 +23,7 @@ def discard(waiting: Waiting) -> None:
     with mounting():
         kinds = [cache / "vfs", cache / "vfsMeta", cache / "damaged"]
         there = {each.name for kind in kinds if kind.is_dir() for each in kind.iterdir()}
-        meant = {name for name in there if resource_of(name) == (waiting.remote_name, waiting.user)}
+        meant = {name for name in there if is_of(name, waiting)}
         _check_idle(waiting, meant)
         for file in waiting.aside:
             file.unlink(missing_ok=True)

@@ -38,6 +38,8 @@ __all__ = [
     "is_elsewhere",
     "is_left_behind",
     "is_member",
+    "is_of",
+    "is_unsent",
     "note",
     "options_of",
     "queue_of",
@@ -150,6 +152,11 @@ def _said_of(name: str, cache: Path | None = None) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def is_of(fs: str, waiting: Waiting) -> bool:
+    """Whether the file system *fs* has what is told as *waiting*: options too tell resources apart, as endpoints do."""
+    return all(getattr(waiting, key) == said for key, said in _noted(fs).items())
 
 
 def options_of(fs: str) -> dict[str, str]:
