@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mprouter.providers.base import Mounted, Pending, State
 from mprouter.providers.rclone import daemon
+from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.smb import Smb
 from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
 from sandbox import Places
-from servers import sftp, smb, webdav
+from servers import ftp, sftp, smb, webdav
 from servers.busy import busy
 from servers.daemon import Fresh, Server, end, wait_for
 from servers.relay import Relay, relay
@@ -216,6 +218,28 @@ def test_c6_rclone_killed_while_the_server_is_away(own: tuple[Server, Share], co
     connections.disconnect(connections.connect(share))
     assert checksum(share.root / "film") == wanted
     assert share.provider.waiting() == []
+
+
+@pytest.mark.parametrize(("module", "provider"), [(smb, Smb), (ftp, Ftp)])
+def test_c6_a_connection_goes_on_when_its_server_has_started_again(
+    fresh: Fresh, connections: Connections, monkeypatch: pytest.MonkeyPatch, module: Any, provider: type[Smb | Ftp]
+) -> None:
+    monkeypatch.setattr(sys.modules[provider.__module__], "IDLE", "1ms")  # sooner than this test asks again
+    server: Any = fresh(module.serve)
+    share = Share(provider(stall=2), server.url(), server.root, None, server.password)
+    directory = server.directory("directory")
+    mounted = connections.connect(share)
+    assert list(mounted.mountpoint.iterdir())
+    server.stop()
+    server.start()
+
+    def is_read() -> bool:
+        with suppress(OSError):
+            return list((mounted.mountpoint / directory.name).iterdir()) == []
+        return False
+
+    wait_for(is_read, "rclone to give the dead session up")
+    connections.disconnect(connections.connect(share))
 
 
 def log_killed_in_append(share: Share, connections: Connections) -> Path:

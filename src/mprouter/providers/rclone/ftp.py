@@ -14,7 +14,7 @@ from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import Logon, by_password
 from mprouter.providers.rclone.options import Option, choice
-from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.provider import IDLE, RcloneProvider, Target
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.reach import reach
 from mprouter.status import Status, WNetError
@@ -63,7 +63,7 @@ class Ftp(RcloneProvider):
             tls = "explicit" if name.port == 21 else "implicit"
         host, port = str(name.host), name.port or (990 if tls == "implicit" else 21)
         _greeted(host, port, speaks_first=tls != "implicit")
-        settings = {"host": f"[{host}]" if ":" in host else host, "port": str(port)}
+        settings = {"host": f"[{host}]" if ":" in host else host, "port": str(port), "idle_timeout": IDLE}
         if tls is not None:
             settings["tls" if tls == "implicit" else "explicit_tls"] = "true"
             # TLS 1.3 servers send on data connections what rclone does not read; the reset that this causes cuts off

@@ -64,7 +64,7 @@ from mprouter.status import Status, WNetError
 if TYPE_CHECKING:
     from mprouter.providers.rclone.browsing.look import Seen
 
-__all__ = ["BROWSABLE", "RcloneProvider", "Target", "quoted"]
+__all__ = ["BROWSABLE", "IDLE", "RcloneProvider", "Target", "quoted"]
 
 BROWSABLE = Capability.ENUMERATE_GLOBAL | Capability.RESOURCE_INFORMATION | Capability.RESOURCE_PARENT
 """What every network on rclone can tell of itself."""
@@ -80,6 +80,12 @@ KEPT_FREE = "100M"
 
 STALL = 30.0
 """Seconds without any progress after which a disconnect no longer waits for what is not sent."""
+
+IDLE = "5s"
+"""How long rclone keeps an unused session of SMB or FTP, where it does not notice that one has died with its server.
+
+It goes on with the dead one for as long as it is asked for anything sooner than that; its own minute is for ever.
+"""
 
 LOOKED_UP = 6.0
 """Seconds after which rclone has read the system's hosts and name servers again: it does so every five."""

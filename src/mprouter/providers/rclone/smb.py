@@ -11,7 +11,7 @@ from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, word
-from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.provider import IDLE, RcloneProvider, Target
 from mprouter.resource import ResourceType
 from mprouter.status import Status, WNetError
 
@@ -68,7 +68,7 @@ class Smb(RcloneProvider):
         """The share and the directory in it."""
         name = request.name
         host, port = str(name.host), name.port or 445
-        settings = {"host": f"[{host}]" if ":" in host else host, "port": str(port)}
+        settings = {"host": f"[{host}]" if ":" in host else host, "port": str(port), "idle_timeout": IDLE}
         if "domain" in options:
             settings["domain"] = options["domain"]
         share, slash, path = name.path.partition("/")
