@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mprouter.providers.base import Mounted, Pending, State
-from mprouter.providers.rclone import daemon
+from mprouter.providers.rclone import daemon, provider
 from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.smb import Smb
@@ -306,19 +306,44 @@ def test_c6_rclone_killed_while_a_file_is_open_for_append(
 
 
 @pytest.fixture
-def network(sftp_server: SftpServer) -> Iterator[Relay]:
-    """A network to the SFTP server that can be cut."""
-    with relay(sftp_server.host, sftp_server.port) as made:
+def kind(request: pytest.FixtureRequest) -> str:
+    """The server's, SFTP if the test does not say."""
+    return getattr(request, "param", "sftp")
+
+
+@pytest.fixture
+def network(kind: str, request: pytest.FixtureRequest) -> Iterator[Relay]:
+    """A network to the server that can be cut."""
+    server = request.getfixturevalue(f"{kind}_server")
+    with relay(server.host, server.port) as made:
         yield made
 
 
 @pytest.fixture
-def far(network: Relay, sftp_server: SftpServer, sftp_share: Share, tmp_path: Path) -> Share:
-    """The SFTP share, behind that network."""
-    keys = sftp_server.known_hosts.read_text().replace(f":{sftp_server.port}", f":{network.port}")
+def far(kind: str, network: Relay, request: pytest.FixtureRequest, tmp_path: Path) -> Share:
+    """The server's share, behind that network."""
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    share: Share = request.getfixturevalue(f"{kind}_share")
+    share = replace(share, url=share.url.replace(f":{server.port}", f":{network.port}"))
+    if not isinstance(server, SftpServer):
+        return share
+    keys = server.known_hosts.read_text().replace(f":{server.port}", f":{network.port}")
     (tmp_path / "known_hosts").write_text(keys)
-    url = sftp_share.url.replace(f":{sftp_server.port}", f":{network.port}")
-    return replace(sftp_share, provider=Sftp(stall=2), url=url, options={"known_hosts": str(tmp_path / "known_hosts")})
+    return replace(share, provider=Sftp(stall=2), options={"known_hosts": str(tmp_path / "known_hosts")})
+
+
+@pytest.mark.parametrize("kind", ["sftp", "smb", "webdav", "ftp"], indirect=True)
+def test_this_machine_gets_another_address_while_rclone_has_sessions(
+    far: Share, network: Relay, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "WAKING", 1.0)
+    connections.disconnect(connections.connect(far))
+    network.forget()
+    mounted = connections.connect(far)
+    (mounted.mountpoint / "file").write_text("content")
+    connections.disconnect(mounted)
+    network.refuse()  # else rclone would wait for the silent ones at its end
+    assert (far.root / "file").read_text() == "content"
 
 
 @pytest.mark.parametrize("fault", [Relay.refuse, Relay.hang])

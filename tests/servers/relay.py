@@ -24,6 +24,7 @@ class Relay:
         self._host = host
         self._target = target
         self._flowing = Event()
+        self._forgotten: list[Event] = []
         self._connections: set[socket.socket] = set()
         self._listener: socket.socket | None = None
         self.restore()
@@ -36,11 +37,22 @@ class Relay:
         for connection in list(self._connections):
             _close(connection)
         self._connections.clear()
-        self._flowing.set()  # so that those who wait see the end
+        for each in (self._flowing, *self._forgotten):
+            each.set()  # so that those who wait see the end
 
     def hang(self) -> None:
         """Let nothing through any more, without a word, as where a cable was pulled; connections stay."""
         self._flowing.clear()
+
+    def forget(self) -> None:
+        """Let nothing through of what is connected, for good and without a word; what connects from now on works.
+
+        So it is for a client that has got another address, as from a VPN that was dialled again.
+        """
+        self._flowing.clear()
+        self._forgotten.append(self._flowing)
+        self._flowing = Event()
+        self.restore()
 
     def restore(self) -> None:
         """Let everything through again; what was held back in ``hang`` goes on."""
@@ -57,20 +69,21 @@ class Relay:
                 Thread(target=self._serve, args=[client], daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        self._flowing.wait()
+        flowing = self._flowing
+        flowing.wait()
         try:
             server = socket.create_connection((self._host, self._target))
         except OSError:
             _close(client)
             return
         self._connections.add(server)
-        Thread(target=self._pump, args=[client, server], daemon=True).start()
-        self._pump(server, client)
+        Thread(target=self._pump, args=[client, server, flowing], daemon=True).start()
+        self._pump(server, client, flowing)
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, flowing: Event) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 18):
-                self._flowing.wait()
+                flowing.wait()
                 sink.sendall(data)
         for each in (source, sink):
             _close(each)

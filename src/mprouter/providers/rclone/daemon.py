@@ -14,6 +14,7 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from functools import cache, partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,7 @@ class Daemon:
 
     socket: where it listens. pid, started: which process it is; *started* in the kernel's ticks, since ids are used
     again. cache: its cache directory. config: its configuration file, "" if it has none. version: major and minor.
+    patience: seconds for any answer, whatever a call allows.
     """
 
     socket: Path
@@ -92,10 +94,11 @@ class Daemon:
     config: str
     version: tuple[int, int]
     _obscurer: Obscurer = field(repr=False)
+    patience: float = inf
 
     def call(self, method: str, *, timeout: float = 30.0, **parameters: Any) -> dict[str, Any]:
         """Have it do *method*. Raises ``rc.Refused`` and ``WNetError``, see ``rc.call``."""
-        return rc.call(self.socket, method, parameters, timeout)
+        return rc.call(self.socket, method, parameters, min(timeout, self.patience))
 
     def obscured(self, password: Secret) -> str:
         """*password* as rclone's backends take it; the same text each time. Raises ``WNetError``."""

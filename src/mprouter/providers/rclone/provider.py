@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from itertools import chain, count, islice
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mprouter import faults
@@ -89,6 +89,9 @@ It goes on with the dead one for as long as it is asked for anything sooner than
 
 LOOKED_UP = 6.0
 """Seconds after which rclone has read the system's hosts and name servers again: it does so every five."""
+
+WAKING = 5.0
+"""Seconds of silence after which a session that rclone has from before may be dead, so that another is begun."""
 
 _WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
 """What ends one way to log on, so that the next one is tried."""
@@ -442,12 +445,11 @@ class RcloneProvider(ABC):
             sleep(0.2)
 
     def _open_once(self, rclone: Daemon, target: Target, logon: Logon, probe: Probe | None) -> str:
-        config = self.config(target)
-        string = self.connection_string(rclone, target, logon)
         try:
-            info = rclone.call("operations/fsinfo", fs=string, _config=config)
-            fs = f"{info['Name']}:{info['Root']}"
-            (probe or self.probe)(rclone, target, logon, fs)
+            if probe is None:
+                return self._probed(rclone, target, logon)
+            fs = self._session(rclone, target, logon)
+            probe(rclone, target, logon, fs)
         except Refused as refusal:
             text, repeated = refusal.text, []
             for secret in (*logon.obscured.values(), *logon.plain.values()):
@@ -461,6 +463,33 @@ class RcloneProvider(ABC):
         else:
             return fs
         raise self.failed(text, target, logon)  # not above, where the refusal would go with it, secrets and all
+
+    def _probed(self, rclone: Daemon, target: Target, logon: Logon) -> str:
+        """The name of a file system whose server answers. Raises ``Refused`` and ``WNetError``.
+
+        One that rclone has from before says nothing where its session is dead without rclone's knowing it, as after a
+        VPN came back with another address of this machine. Then another is begun, which tells what is really wrong.
+        """
+        before = rclone.call("fscache/entries")["entries"]
+        fs = self._session(rclone, target, logon)
+        if rclone.call("fscache/entries")["entries"] > before:  # it is new
+            self.probe(rclone, target, logon, fs)
+            return fs
+        try:
+            self.probe(replace(rclone, patience=WAKING), target, logon, fs)
+        except WNetError as error:
+            if error.status is not Status.ERROR_TIMEOUT:
+                raise
+            target = replace(target, variant=f"{target.variant}-{int(time()):x}")  # a name that none has yet
+            fs = self._session(rclone, target, logon)
+            self.probe(rclone, target, logon, fs)
+        return fs
+
+    def _session(self, rclone: Daemon, target: Target, logon: Logon) -> str:
+        """Have rclone open a session, unless it has one; the name of the file system."""
+        string = self.connection_string(rclone, target, logon)
+        info = rclone.call("operations/fsinfo", fs=string, _config=self.config(target))
+        return f"{info['Name']}:{info['Root']}"
 
     def _mount(self, rclone: Daemon, request: AddRequest, target: Target, logon: Logon, fs: str) -> Handle:
         """Mount, with what an earlier connection has left unsent; on any error leave nothing behind."""
