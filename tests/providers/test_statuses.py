@@ -8,11 +8,13 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import warm
-from mprouter.providers.rclone import ftp
+from mprouter.providers.rclone import ftp, rc
+from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.provider import _MOUNTING
 from mprouter.providers.rclone.remote import Remote
@@ -157,6 +159,23 @@ def test_a_host_name_that_nobody_knows(network: str, request: pytest.FixtureRequ
     assert "no-such-host.invalid" in str(error)
 
 
+@pytest.mark.parametrize("network", ["smb", "rclone"])
+def test_a_host_for_which_rclone_still_asks_a_name_server_that_was_there_before(
+    network: str, request: pytest.FixtureRequest, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ["dial tcp: lookup localhost on 10.0.0.53:53: dial udp 10.0.0.53:53: connect: network is unreachable"]
+    call = Daemon.call
+
+    def early(self: Daemon, method: str, **parameters: Any) -> dict[str, Any]:
+        if method == "operations/stat" and answers:
+            raise rc.Refused(method, answers.pop())
+        return call(self, method, **parameters)
+
+    monkeypatch.setattr(Daemon, "call", early)
+    connections.disconnect(connections.connect(request.getfixturevalue(f"{network}_share")))
+    assert not answers
+
+
 @pytest.mark.parametrize("network", HOSTS)
 def test_a_port_where_nobody_listens(network: str, request: pytest.FixtureRequest, refused: Refused) -> None:
     share = request.getfixturevalue(f"{network}_share")
@@ -233,6 +252,15 @@ def test_the_server_of_a_remote_that_speaks_something_else(
     [
         ("no such host", "the server's host name is not known"),
         ("dial tcp: lookup files on [::1]:53: no such host", "the host name files is not known"),
+        (
+            "dial tcp: lookup files on 10.0.0.53:53: dial udp 10.0.0.53:53: connect: network is unreachable",
+            "no name server answers for the host name files",
+        ),
+        (
+            "dial tcp: lookup files on 10.0.0.53:53: read udp 10.0.0.2:4711->10.0.0.53:53: i/o timeout",
+            "no name server answers for the host name files",
+        ),
+        ("dial tcp: lookup files: i/o timeout", "no name server answers for the host name files"),
         (
             "couldn't lookup shared drive: dial tcp 10.0.0.1:443: connection refused",
             "10.0.0.1 refuses connections on port 443",

@@ -52,6 +52,8 @@ COMMON = (
         "the server's TLS certificate is not accepted: {said}",
     ),
     Failure("no such host|server misbehaving", Status.WSAHOST_NOT_FOUND, "{host_name} is not known"),
+    # before the lines below: there it is the name server, not the host, that does not answer
+    Failure(r"lookup \S+(?: on \S+)?: ", Status.WSAHOST_NOT_FOUND, "no name server answers for {host_name}"),
     Failure(
         "connection refused",
         Status.ERROR_CONNECTION_REFUSED,

@@ -437,10 +437,11 @@ class RcloneProvider(ABC):
         """
         until = monotonic() + LOOKED_UP
         while True:
+            is_last = monotonic() > until  # one that begins then looks the host up anew, however long the others took
             try:
                 return self._open_once(rclone, target, logon, probe)
             except WNetError as error:
-                if error.status is not Status.WSAHOST_NOT_FOUND or monotonic() > until or not _is_known(target):
+                if error.status is not Status.WSAHOST_NOT_FOUND or is_last or not _is_known(target, error):
                     raise
             sleep(0.2)
 
@@ -575,10 +576,11 @@ def _after(known: Callable[[], object], conversation: Conversation | None) -> Co
     return None if conversation is None else _After(known, conversation)
 
 
-def _is_known(target: Target) -> bool:
-    """Whether the system has an address for the host."""
+def _is_known(target: Target, error: WNetError) -> bool:
+    """Whether the system has an address for the host that *error* is about."""
+    host = server_words(error.provider_text or "")["host"]  # a remote's is in rclone's configuration alone
     try:
-        return target.host is not None and bool(resolve(target.host, target.port or 0))
+        return bool(resolve(host, target.port or 0))
     except WNetError:
         return False
 
