@@ -344,6 +344,23 @@ def test_an_rclone_older_than_the_installed_one_is_ended_once_it_is_idle(
     assert not (places.runtime / "rclone.json").exists()
 
 
+def test_an_rclone_that_does_not_know_what_this_system_trusts_by_now_is_ended_once_it_is_idle(
+    doctor: Examine, mpr: Command, places: Places, connected: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = places.home / "trusted.pem"
+    trusted.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    os.utime(trusted, (1, 1))
+    assert doctor().codes == set()
+    trusted.touch()
+    assert doctor("--fix").codes == {"rclone-distrustful"}
+    assert (connected / "README").exists()
+    assert mpr("disconnect", "Z:").returncode == 0
+    wait_for(lambda: doctor().one("rclone-distrustful")["fixable"], "the end of the mount")
+    assert doctor("--fix").mended == {"rclone-distrustful"}
+    assert not (places.runtime / "rclone.json").exists()
+
+
 # -- mounts
 
 

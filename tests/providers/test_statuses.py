@@ -301,6 +301,7 @@ def test_a_certificate_that_nobody_trusts(
         error = refused(share, url=url)
         assert error.status is Status.ERROR_WINHTTP_SECURE_FAILURE
         assert "TLS certificate" in str(error)
+        assert ("ca_cert" in str(error.hint)) == ("ca_cert" in share.provider.options)
 
 
 def test_a_certificate_that_was_trusted_once_is_not_for_ever(

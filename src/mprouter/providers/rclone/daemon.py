@@ -73,6 +73,9 @@ GARBAGE = 100
 AGENT_SOCKET = "agent.sock"
 """A link in the runtime directory to the SSH agent of whoever connected last: rclone's is named before it starts."""
 
+CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted/pem")
+"""Where rclone finds the TLS certificates to trust, unless SSL_CERT_FILE and SSL_CERT_DIR say where."""
+
 INHERITED = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR"}
 INHERITED |= {"XDG_CONFIG_HOME", "RCLONE_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 """The variables that rclone gets: where things are, nothing secret, and none of those that are options of rclone."""
@@ -254,6 +257,19 @@ def _age(pid: int) -> float:
     import time
 
     return time.clock_gettime(time.CLOCK_BOOTTIME) - (started_at(pid) or 0) / os.sysconf("SC_CLK_TCK")
+
+
+def certificates_changed(pid: int) -> Path | None:
+    """What has changed since the rclone *pid* was started, of what it has read which TLS certificates to trust."""
+    import time
+
+    chosen = [os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+    since = time.time() - _age(pid)
+    for each in map(Path, chosen or CERTIFICATES):
+        with suppress(OSError):  # it is not there
+            if each.stat().st_mtime > since:
+                return each
+    return None
 
 
 def end_stray(pid: int) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["COMMON", "Failure", "attributed", "meaning", "server_words"]
+__all__ = ["COMMON", "UNTRUSTED", "Failure", "attributed", "meaning", "server_words"]
 
 
 @frozen
@@ -31,15 +31,23 @@ class Failure:
     hint: str | None = None
 
 
+UNTRUSTED = Failure(
+    "signed by unknown authority",
+    Status.ERROR_WINHTTP_SECURE_FAILURE,
+    "the server's TLS certificate is signed by nobody whom this system trusts",
+    "if it is the right server, give the certificate to trust: -o ca_cert=FILE",
+)
+"""For networks with that option."""
+
 COMMON = (
     Failure("is a file not a directory", Status.ERROR_DIRECTORY, "{path} is a file, not a directory"),
     Failure("directory not found", Status.ERROR_PATH_NOT_FOUND, "there is no directory {path}"),
     Failure("permission denied|403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
     Failure(
-        "signed by unknown authority",
-        Status.ERROR_WINHTTP_SECURE_FAILURE,
-        "the server's TLS certificate is signed by nobody whom this system trusts",
-        "if it is the right server, give the certificate to trust: -o ca_cert=FILE",
+        UNTRUSTED.pattern,
+        UNTRUSTED.status,
+        UNTRUSTED.message,
+        "if it is the right server, have this system trust its authority; if it does so by now: mpr doctor --fix",
     ),
     Failure(
         "first record does not look like a TLS handshake|server gave HTTP response to HTTPS client",

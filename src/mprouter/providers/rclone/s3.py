@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from mprouter.names import parse_remote
 from mprouter.providers.base import AddRequest, Capability
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.failures import UNTRUSTED, Failure
 from mprouter.providers.rclone.logons import Logon, by_password
 from mprouter.providers.rclone.options import Option, certificate_file, fingerprint_of, word, yes_or_no
 from mprouter.providers.rclone.provider import RcloneProvider, Target
@@ -48,6 +48,7 @@ class S3(RcloneProvider):
         "ca_cert": Option("the file with the certificates to trust, in place of the system's", certificate_file),
     }
     failures = (
+        UNTRUSTED,
         Failure("NoSuchBucket", Status.ERROR_BAD_NET_NAME, "there is no bucket {share}"),
         Failure("SignatureDoesNotMatch", Status.ERROR_INVALID_PASSWORD, "the secret of the access key is wrong"),
         Failure(

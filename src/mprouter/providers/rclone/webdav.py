@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
-from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.failures import UNTRUSTED, Failure
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, certificate_file, choice, fingerprint_of
 from mprouter.providers.rclone.provider import RcloneProvider, Target
@@ -49,6 +49,7 @@ class WebDav(RcloneProvider):
         ),
     }
     failures = (
+        UNTRUSTED,
         Failure("401 Unauthorized", Status.ERROR_LOGON_FAILURE, "{user} is not accepted with this password"),
         Failure("403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
         Failure(

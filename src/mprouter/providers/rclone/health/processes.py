@@ -62,6 +62,13 @@ OUTDATED = Kind(
     "disconnect everything (`mpr list`), then `mpr doctor --fix`; the next connection starts the newer one",
     "ends it, if it has no mounts",
 )
+DISTRUSTFUL = Kind(
+    "rclone-distrustful",
+    Severity.NOTE,
+    "It has read which TLS certificates to trust when it was started, and does not know what was changed since.",
+    "disconnect everything (`mpr list`), then `mpr doctor --fix`; the next connection starts another",
+    "ends it, if it has no mounts",
+)
 STRAY = Kind(
     "rclone-stray",
     Severity.WARNING,
@@ -118,11 +125,13 @@ def _judged(found: daemon.Daemon) -> Iterator[Finding]:
     except WNetError as error:
         yield SILENT.found(f"rclone (process {found.pid}) does not answer: {error.strerror}", pid=found.pid)
         return
+    fix = None if mounts.served_by(found.pid) else _replace
     newest = max((daemon.version_of(path) for path in daemon.binaries()), default=())
     if newest[:2] > found.version:
         shown, now = (".".join(map(str, each)) for each in (found.version, newest))
-        fix = None if mounts.served_by(found.pid) else _replace
         yield OUTDATED.found(f"rclone {shown} runs as process {found.pid}, and {now} is installed", fix=fix)
+    if changed := daemon.certificates_changed(found.pid):
+        yield DISTRUSTFUL.found(f"{changed} was changed after rclone (process {found.pid}) was started", fix=fix)
 
 
 def _replace() -> None:
