@@ -7,7 +7,9 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -302,6 +304,33 @@ def test_a_certificate_that_nobody_trusts(
         assert error.status is Status.ERROR_WINHTTP_SECURE_FAILURE
         assert "TLS certificate" in str(error)
         assert ("ca_cert" in str(error.hint)) == ("ca_cert" in share.provider.options)
+
+
+@pytest.mark.parametrize("page", [b"<html><p>Please log in</html>", b"<html><script>a < b && c</script></html>"])
+def test_a_web_server_that_redirects_to_a_web_page(page: bytes, webdav_share: Share, refused: Refused) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_PROPFIND(self) -> None:
+            self.answer(302, b"", Location="/login")
+
+        def do_OPTIONS(self) -> None:
+            self.do_PROPFIND()
+
+        def do_GET(self) -> None:
+            self.answer(200, page)
+
+        def answer(self, code: int, body: bytes, **headers: str) -> None:
+            self.send_response(code)
+            for key, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        error = refused(webdav_share, url=f"dav://ana@127.0.0.1:{server.server_port}/")
+        server.shutdown()
+    assert error.status is Status.ERROR_UNEXP_NET_ERR
+    assert "offers no WebDAV" in str(error)
 
 
 def test_a_certificate_that_was_trusted_once_is_not_for_ever(

@@ -3,7 +3,9 @@ r"""``\\server\share``: SMB has it if it can, else WebDAV, and the final answer 
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from mprouter.credentials import Credentials
 from mprouter.names import parse_remote
 from mprouter.providers.base import Added, AddRequest, Mounted, Provider
 from mprouter.providers.order import builtin_providers, route
+from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers import smb, webdav
@@ -103,3 +106,9 @@ def test_r3_a_host_that_nobody_knows(routed: Routed) -> None:
     with pytest.raises(WNetError) as refused:
         routed(r"\\no-such-host.invalid\share", "ana", "secret")
     assert refused.value.status is Status.WSAHOST_NOT_FOUND
+
+
+def test_the_zone_of_an_ipv6_address_is_encoded_in_a_url_of_rclone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mprouter.providers.rclone.webdav.reach", lambda *_: socket.socket())
+    request = AddRequest(parse_remote("dav://[fe80::1%25eth0]/x"), Path("/nowhere"), Credentials())
+    assert WebDav().target(request, {}).settings["url"] == "http://[fe80::1%25eth0]:80"

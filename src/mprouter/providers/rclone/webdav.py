@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
+from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import UNTRUSTED, Failure
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, certificate_file, choice, fingerprint_of
@@ -24,6 +25,11 @@ _UNC_TIMEOUT = 3.0
 _PAUSE = "1ms"
 """Between two requests, at least; after a failure it is doubled each time. rclone's own 10 ms would let a hundred files
 a second through at most."""
+
+
+_NAMES = {"noModTime": True, "noMimeType": True}
+
+_NO_WEBDAV = "the web server {host} offers no WebDAV at {path}"
 
 
 class WebDav(RcloneProvider):
@@ -53,9 +59,9 @@ class WebDav(RcloneProvider):
         Failure("401 Unauthorized", Status.ERROR_LOGON_FAILURE, "{user} is not accepted with this password"),
         Failure("403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
         Failure(
-            "405 Method Not Allowed|501 Not Implemented|400 Bad Request|30[1278] ",
+            "405 Method Not Allowed|501 Not Implemented|400 Bad Request|30[1278] |XML syntax error",
             Status.ERROR_UNEXP_NET_ERR,
-            "the web server {host} offers no WebDAV at {path}",
+            _NO_WEBDAV,
         ),
         Failure("50[0234] (.*)", Status.ERROR_NETWORK_BUSY, "the web server {host} has trouble: {said}"),
     )
@@ -69,7 +75,7 @@ class WebDav(RcloneProvider):
         else:
             scheme, port = ("https", name.port or 443) if name.scheme == "davs" else ("http", name.port or 80)
             reach(str(name.host), port).close()
-        host = f"[{name.host}]" if ":" in str(name.host) else str(name.host)
+        host = f"[{quote(str(name.host), safe=':')}]" if ":" in str(name.host) else str(name.host)  # %25 before a zone
         base, root = self.place(name)
         config: dict[str, Any] = {"CaCert": [ca]} if ca and scheme == "https" else {}
         return Target(
@@ -87,6 +93,20 @@ class WebDav(RcloneProvider):
             variant=f"-{fingerprint_of(ca)}" if ca else "",
             read_only=bool(options.get("read_only")),
         )
+
+    def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
+        """Tell an empty directory from a web page, as of a network that wants one to log in: rclone does not."""
+        del logon
+        if rclone.call("operations/list", timeout=60, fs=fs, remote="", opt=_NAMES)["list"]:
+            return
+        url, ca = urlsplit(target.settings["url"]), target.config.get("CaCert", [None])[0]
+        try:
+            has_it = _speaks_webdav(url.scheme, str(target.host), int(target.port or 80), target.shown.lstrip("/"), ca)
+        except (OSError, ValueError):  # what cannot be asked cannot be told apart
+            return
+        if not has_it:
+            text = _NO_WEBDAV.format(host=target.host, path=target.shown)
+            raise WNetError(Status.ERROR_UNEXP_NET_ERR, text)
 
     def place(self, name: RemoteName) -> tuple[str, str]:
         """What Nextcloud and its kin have before a user's files is for rclone part of the server's address."""
