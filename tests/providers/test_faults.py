@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from mprouter.providers.base import Mounted, Pending, State
-from mprouter.providers.rclone import daemon, provider
+from mprouter.providers.rclone import daemon, provider, rc
 from mprouter.providers.rclone.ftp import Ftp
+from mprouter.providers.rclone.provider import RcloneProvider
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.smb import Smb
 from mprouter.providers.rclone.webdav import WebDav
@@ -344,6 +345,38 @@ def test_this_machine_gets_another_address_while_rclone_has_sessions(
     connections.disconnect(mounted)
     network.refuse()  # else rclone would wait for the silent ones at its end
     assert (far.root / "file").read_text() == "content"
+
+
+@pytest.mark.parametrize(
+    ("module", "made"), [(sftp, Sftp), (smb, Smb), (webdav, WebDav), (ftp, Ftp)], ids=["sftp", "smb", "webdav", "ftp"]
+)
+def test_a_server_is_connected_to_at_once_after_it_has_started_again(
+    fresh: Fresh, connections: Connections, module: Any, made: type[RcloneProvider]
+) -> None:
+    server: Any = fresh(module.serve)
+    known = {"known_hosts": str(server.known_hosts)} if isinstance(server, SftpServer) else {}
+    share = Share(made(), server.url(), server.root, None, server.password, known)
+    connections.disconnect(connections.connect(share))
+    server.stop()
+    server.start()
+    connections.disconnect(connections.connect(share))
+
+
+def test_a_session_that_rclone_has_was_given_up_meanwhile(
+    smb_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections.disconnect(connections.connect(smb_share))
+    answers = ["couldn't list files: read tcp 10.0.0.2:4711->10.0.0.1:445: i/o timeout"]
+    call = daemon.Daemon.call
+
+    def late(self: daemon.Daemon, method: str, **parameters: Any) -> dict[str, Any]:
+        if method == "operations/stat" and answers:
+            raise rc.Refused(method, answers.pop())
+        return call(self, method, **parameters)
+
+    monkeypatch.setattr(daemon.Daemon, "call", late)
+    connections.disconnect(connections.connect(smb_share))
+    assert not answers
 
 
 @pytest.mark.parametrize("fault", [Relay.refuse, Relay.hang])

@@ -21,6 +21,7 @@ from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.provider import _MOUNTING
 from mprouter.providers.rclone.remote import Remote
 from mprouter.providers.rclone.s3 import S3
+from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers.daemon import free_port
@@ -279,6 +280,11 @@ def test_the_server_of_a_remote_that_speaks_something_else(
 )
 def test_a_server_is_called_what_rclone_calls_it_or_nothing(text: str, message: str) -> None:
     assert meaning(text, (), {"network": "SFTP", **server_words(text)}).strerror == message
+
+
+def test_an_ssh_server_that_falls_silent_is_one_that_does_not_answer() -> None:
+    error = meaning('error listing "": connection lost', Sftp.failures, server_words("", "files"))
+    assert (error.status, error.strerror) == (Status.ERROR_TIMEOUT, "files does not answer any more")
 
 
 def test_an_rclone_that_may_open_no_more_files_is_told() -> None:

@@ -93,6 +93,9 @@ LOOKED_UP = 6.0
 WAKING = 5.0
 """Seconds of silence after which a session that rclone has from before may be dead, so that another is begun."""
 
+_DEAD = frozenset({Status.ERROR_TIMEOUT, Status.ERROR_UNEXP_NET_ERR})
+"""What a session that is dead without rclone's knowing it looks like: silence, or nothing that can be understood."""
+
 _WRONG = frozenset({Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD})
 """What ends one way to log on, so that the next one is tried."""
 
@@ -468,8 +471,8 @@ class RcloneProvider(ABC):
     def _probed(self, rclone: Daemon, target: Target, logon: Logon) -> str:
         """The name of a file system whose server answers. Raises ``Refused`` and ``WNetError``.
 
-        One that rclone has from before says nothing where its session is dead without rclone's knowing it, as after a
-        VPN came back with another address of this machine. Then another is begun, which tells what is really wrong.
+        A session that rclone has from before may be dead without its knowing, as after the server was started again, or
+        a VPN came back with another address of this machine. Then another is begun, which tells what is really wrong.
         """
         before = rclone.call("fscache/entries")["entries"]
         fs = self._session(rclone, target, logon)
@@ -478,8 +481,9 @@ class RcloneProvider(ABC):
             return fs
         try:
             self.probe(replace(rclone, patience=WAKING), target, logon, fs)
-        except WNetError as error:
-            if error.status is not Status.ERROR_TIMEOUT:
+        except (Refused, WNetError) as error:
+            failed = error if isinstance(error, WNetError) else self.failed(error.text, target, logon)
+            if failed.status not in _DEAD:
                 raise
             target = replace(target, variant=f"{target.variant}-{int(time()):x}")  # a name that none has yet
             fs = self._session(rclone, target, logon)

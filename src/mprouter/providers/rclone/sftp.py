@@ -80,6 +80,7 @@ class Sftp(RcloneProvider):
             Status.ERROR_LOGON_FAILURE,
             "a private key cannot be used: {said}",
         ),
+        Failure("connection lost", Status.ERROR_TIMEOUT, "{host} does not answer any more"),
         Failure(
             "subsystem request failed|couldn't initialise SFTP",
             Status.ERROR_UNEXP_NET_ERR,
