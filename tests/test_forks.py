@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
+from keyring.backend import KeyringBackend
 
 from mprouter import AddConnect, NetResource
+from mprouter.credentials import system_keyring
 from mprouter.forks import lock
+from mprouter.names import parse_remote
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Registration
 from mprouter.notify.python import registration_of
+from sandbox import Places
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -71,6 +75,47 @@ def test_a_lock_that_another_thread_has_is_free_in_a_child(kind: Callable[[], th
         assert in_a_fork(take) == 0
     with holder.lock:
         assert in_a_fork(take) == 0
+
+
+class Hanging(KeyringBackend):
+    """A keyring that does not answer the process that has made it, until *done*."""
+
+    priority = 0
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.maker, self.done = os.getpid(), Event()
+
+    def get_password(self, *_: str) -> str:
+        if os.getpid() == self.maker:
+            self.done.wait(30)
+        return "secret"
+
+    def set_password(self, *_: str) -> None: ...
+
+    def delete_password(self, *_: str) -> None: ...
+
+
+def test_c8_a_keyring_that_hangs_is_asked_by_a_child(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    del places  # they are in the environment
+    keyring, name = Hanging(), parse_remote("sftp://files.example.com/")
+
+    def ask() -> None:
+        (found,) = system_keyring.find(name, "ana")
+        assert found.password.reveal() == "secret"
+
+    monkeypatch.setattr("keyring.core._keyring_backend", keyring)
+    monkeypatch.setattr(system_keyring, "TIMEOUT", 0.05)
+    assert list(system_keyring.find(name, "ana")) == []
+    monkeypatch.setattr(system_keyring, "TIMEOUT", 30.0)
+    try:
+        assert in_a_fork(ask) == 0
+    finally:
+        keyring.done.set()
+        for each in threading.enumerate():
+            if each.name == "mprouter-keyring":
+                each.join()
+    ask()
 
 
 @pytest.mark.parametrize("shape", ["generator", "function"])

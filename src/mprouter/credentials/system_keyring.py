@@ -28,7 +28,7 @@ log = Log("mprouter.credentials")
 
 T = TypeVar("T")
 
-_hangs = threading.Event()
+_hanging: list[threading.Thread] = []  # who waits for an answer still, if anybody does: in a forked child nobody
 
 
 class _Unusable(Exception):
@@ -114,7 +114,7 @@ def unusable() -> str | None:
 
 def _ask(question: Callable[[ModuleType], T]) -> T:
     """The answer to *question*, asked on a thread of its own, since a keyring may wait for a person for ever."""
-    if _hangs.is_set():
+    if any(each.is_alive() for each in _hanging):
         raise _Unusable("the keyring has not answered before")
     if not _may_be_there():
         raise _Unusable(_REASONS["NoKeyringError"])
@@ -129,8 +129,6 @@ def _ask(question: Callable[[ModuleType], T]) -> T:
         except Exception as error:  # noqa: BLE001 - every backend has its own
             # only the kind of error: its text and its chain may hold what was asked
             reasons.append(_REASONS.get(type(error).__name__, f"the keyring failed with {type(error).__name__}"))
-        finally:
-            _hangs.clear()
 
     thread = threading.Thread(target=ask, name="mprouter-keyring", daemon=True)
     thread.start()
@@ -138,7 +136,7 @@ def _ask(question: Callable[[ModuleType], T]) -> T:
     if answers:
         return answers[0]
     if not reasons:
-        _hangs.set()
+        _hanging[:] = [thread]
     raise _Unusable(reasons[0] if reasons else f"the keyring did not answer within {TIMEOUT:.0f} s")
 
 
