@@ -216,17 +216,36 @@ def test_without_waiting_there_is_one_attempt_each_and_one_event(profile: list[s
     assert sorted(str(each.local_name) for each in ends) == profile
 
 
-def test_r7_the_last_attempt_is_made_when_the_time_is_over(profile: list[str], store: Store) -> None:
-    heard: list[Step] = []
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of a restore."""
+    made = Clock()
+    monkeypatch.setattr(restoring, "monotonic", lambda: made.now)
+    return made
 
+
+class Clock:
+    """Goes on by the pauses that are heard of, and not while attempts are made, however long those take."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.heard: list[Step] = []
+
+    def hear(self, step: Step) -> None:
+        self.heard.append(step)
+        self.now += step.pause or 0.0
+
+
+def test_r7_the_last_attempt_is_made_when_the_time_is_over(profile: list[str], store: Store, clock: Clock) -> None:
     def does(request: AddRequest) -> Added:
         raise WNetError(Status.ERROR_HOST_UNREACHABLE, name=request.name.given)
 
     with Router(providers=[Double(does)]) as router:
-        (result,) = router.restore(profile[0], wait=0.2, hearing=heard.append)
+        (result,) = router.restore(profile[0], wait=0.2, hearing=clock.hear)
     assert result.error is not None
     assert result.error.status is Status.ERROR_HOST_UNREACHABLE
-    (*waits,) = [step.pause for step in heard if step.stage is Stage.WAITING]
+    assert clock.now == pytest.approx(0.2)
+    (*waits,) = [step.pause for step in clock.heard if step.stage is Stage.WAITING]
     assert waits
     assert all(pause is not None and pause <= 0.2 for pause in waits)
     assert len(store.events()) == len(profile) * 2 + 1  # the attempts of one restore are one operation
@@ -242,17 +261,16 @@ def test_r7_the_last_attempt_is_made_when_the_time_is_over(profile: list[str], s
     ],
 )
 def test_r7_at_login_it_waits_as_long_as_the_rule_says(
-    profile: list[str], places: Places, provider: Ready, text: str, waits: bool
+    profile: list[str], places: Places, clock: Clock, provider: Ready, text: str, *, waits: bool
 ) -> None:
     def does(request: AddRequest) -> Added:
         raise WNetError(Status.ERROR_NETWORK_UNREACHABLE, name=request.name.given)
 
     (places.config / "settings.toml").write_text(text)
-    heard: list[Step] = []
     with Router(providers=[replace(provider, does=does)]) as router:
-        router.restore(profile[0], wait=True, hearing=heard.append)
-    assert (Stage.WAITING in {step.stage for step in heard}) == waits
-    assert heard[-1].stage is Stage.FAILED
+        router.restore(profile[0], wait=True, hearing=clock.hear)
+    assert (Stage.WAITING in {step.stage for step in clock.heard}) == waits
+    assert clock.heard[-1].stage is Stage.FAILED
 
 
 def test_passwords_are_asked_for_one_at_a_time_where_ctrl_c_arrives(profile: list[str]) -> None:

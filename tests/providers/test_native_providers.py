@@ -395,6 +395,7 @@ def test_a_mishap_in_npaddconnection_leaves_nothing(load: Load, device: Path, ho
         network.add_connection(asked(how, device))
     assert caught.value.status is status
     assert not list(device.iterdir())
+    network.timeout = 30.0
     network.add_connection(asked("share", device))
     network.cancel_connection(mounted(device), force=False)
 
