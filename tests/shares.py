@@ -115,6 +115,13 @@ class Connections:
         assert mounted.handle is not None
         return {each["name"] for each in self.rclone().call("vfs/queue", fs=mounted.handle["fs"])["queue"] or []}
 
+    def send(self, mounted: Mounted) -> None:
+        """Have rclone send now what it is about to send."""
+        assert mounted.handle is not None
+        rclone, fs = self.rclone(), mounted.handle["fs"]
+        for each in rclone.call("vfs/queue", fs=fs)["queue"]:
+            rclone.call("vfs/queue-set-expiry", fs=fs, id=each["id"], expiry=-1e9)
+
     def kill_rclone(self) -> None:
         found = self.rclone()
         os.kill(found.pid, signal.SIGKILL)

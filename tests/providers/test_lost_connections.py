@@ -26,6 +26,27 @@ from servers.sftp import SftpServer
 from shares import Connections, Share
 
 
+@pytest.fixture
+def connections(places: Places, monkeypatch: pytest.MonkeyPatch) -> Connections:
+    """What is written waits until rclone is killed, or it is disconnected, however busy the machine is."""
+    usual = provider.WRITE_BACK
+
+    class Unhurried(Connections):
+        def kill_rclone(self) -> None:
+            super().kill_rclone()
+            monkeypatch.setattr(provider, "WRITE_BACK", usual)
+
+    monkeypatch.setattr(provider, "WRITE_BACK", "1h")
+    return Unhurried(places)
+
+
+@pytest.fixture
+def hurried(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written is sent soon, as ever."""
+    del connections
+    monkeypatch.setattr(provider, "WRITE_BACK", "1s")
+
+
 def test_a_connection_whose_rclone_was_killed_is_lost(
     sftp_share: Share,
     connections: Connections,
@@ -408,10 +429,13 @@ def test_c6_what_was_made_whole_from_the_server_s_file_still_replaces_it_after_t
 
 
 def test_c6_of_a_file_saved_twice_the_second_replaces_the_first(share: Share, connections: Connections) -> None:
-    share.put("log", "old")
+    log = share.put("log", "old")
     mounted = connections.connect(share)
     (mounted.mountpoint / "log").write_text("first")
+    wait_for(lambda: connections.queued(mounted) == {"log"}, "rclone to be told of the close")
+    connections.send(mounted)
     wait_for(lambda: not connections.queued(mounted), "rclone to have sent it")
+    assert log.read_text() == "first"
     (mounted.mountpoint / "log").write_text("second, and longer")
     wait_for(lambda: connections.queued(mounted) == {"log"}, "rclone to be told of the close")
     connections.kill_rclone()
@@ -632,6 +656,7 @@ def test_holds_of_a_killed_process_are_released(sftp_share: Share, connections: 
     assert places.mounts() == []
 
 
+@pytest.mark.usefixtures("hurried")
 def test_c6_an_rclone_that_cannot_be_asked_any_more_is_not_taken_for_one_that_has_sent_all(
     sftp_share: Share, connections: Connections, places: Places
 ) -> None:
