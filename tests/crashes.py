@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import warm
 from mprouter.store import Store
 from sandbox import Places
+from servers.daemon import wait_for
 
 __all__ = ["NOTIFYEES", "Call", "Crash", "World"]
 
@@ -154,7 +156,9 @@ class World:
         directories += [str(each) for each in (self.places.runtime / "mounts").glob("*")]
         assert sorted(directories) == self.places.mounts()
         assert list((self.places.runtime / "hold").glob("*")) == []
-        assert Counter(map(_program, self.places.processes())) in ({"rclone": 1}, {})
+        wait_for(  # a notifyee's process ends when it sees that its router was killed
+            lambda: self.programs() in ({"rclone": 1}, {}), lambda: f"the end of all but rclone: {self.programs()}"
+        )
         for lock in (*self.places.state.glob("*.lock"), *self.places.runtime.glob("*.lock")):
             with lock.open() as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -184,6 +188,10 @@ class World:
             return str(crash) == "running (2)"
         return (crash.point, crash.at) == ("posted", who)
 
-
-def _program(pid: int) -> str:
-    return Path(f"/proc/{pid}/comm").read_text().strip()
+    def programs(self) -> Counter[str]:
+        """What runs in the user's places, and how often."""
+        found = Counter[str]()
+        for pid in self.places.processes():
+            with suppress(OSError):  # it ended meanwhile
+                found[Path(f"/proc/{pid}/comm").read_text().strip()] += 1
+        return found

@@ -41,6 +41,7 @@ POINTS_OF_CANCEL_DONE = [
 
 def check(world: World, crash: Crash, operation: str, *, connected: bool) -> None:
     """Without recovery: all is as it should be, and who left a context was told after, once."""
+    assert world.programs() in ({"rclone": 1}, {})  # the command has waited for those that it started
     world.check()
     assert bool(world.places.mounts()) is connected
     for who in NOTIFYEES:

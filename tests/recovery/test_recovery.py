@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,19 @@ def is_waiting_for_a_lock(pid: int) -> bool:
 
 def commands(world: World) -> list[str]:
     """The names of the processes that run in the user's places."""
-    return [Path(f"/proc/{each}/comm").read_text().strip() for each in world.places.processes()]
+    found = []
+    for each in world.places.processes():
+        with suppress(OSError):  # it ended meanwhile
+            found.append(Path(f"/proc/{each}/comm").read_text().strip())
+    return found
+
+
+def begun(store: Store) -> None:
+    """Return when the journal knows that the command ``slow`` runs, of which its process can then be killed."""
+    wait_for(
+        lambda: any(each.pid for under_way in store.operations() for each in under_way.owed if "slow" in each.notifyee),
+        "the journal to know of the command",
+    )
 
 
 def is_held(lock: Path) -> bool:
@@ -133,18 +146,20 @@ def test_n19_c4_a_cancel_that_died_does_not_touch_what_another_process_is_connec
     world.mpr("disconnect", "Z:")
 
 
-def test_n19_a_living_process_is_left_alone(world: World, slow: Path) -> None:
+def test_n19_a_living_process_is_left_alone(world: World, slow: Path, store: Store) -> None:
     slow.with_name("waits for").write_text("pre")
     with mpr(*world.connect()) as connecting, slow.open("w"):  # its pre is under way
+        begun(store)
         assert world.mpr("recover") == "There is nothing to recover.\n"
         connecting.kill()
     assert "died while connecting it; undone" in world.mpr("recover")
     world.check()
 
 
-def test_n19_a_command_that_runs_on_is_awaited_before_it_is_told(world: World, slow: Path) -> None:
+def test_n19_a_command_that_runs_on_is_awaited_before_it_is_told(world: World, slow: Path, store: Store) -> None:
     slow.with_name("waits for").write_text("pre")
     with mpr(*world.connect()) as connecting, slow.open("w") as gate:
+        begun(store)
         connecting.kill()
         connecting.wait()
         with mpr("recover") as recovering:
@@ -156,11 +171,12 @@ def test_n19_a_command_that_runs_on_is_awaited_before_it_is_told(world: World, s
     world.check()
 
 
-def test_n19_a_command_that_never_ends_is_ended_by_recovery(world: World, slow: Path) -> None:
+def test_n19_a_command_that_never_ends_is_ended_by_recovery(world: World, slow: Path, store: Store) -> None:
     slow.with_name("waits for").write_text("pre")
     registration = world.places.config / "notifyees.d" / "slow.toml"
     registration.write_text(registration.read_text() + "\ntimeout = 3.0")
     with mpr(*world.connect()) as connecting, slow.open("w"):
+        begun(store)
         connecting.kill()
         connecting.wait()
         assert "cat" in commands(world)
