@@ -43,6 +43,12 @@ for _number, _handler in ((signal.SIGHUP, lambda *_: None), (signal.SIGINT, sign
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
+# What whoever runs the tests may have otherwise: a umask by which the servers' user could read nothing, and, as after
+# "su", variables that name another user than the one who runs them.
+os.umask(0o022)
+for _variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+    os.environ.pop(_variable, None)
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -162,10 +168,12 @@ def smb_server(shared: Fresh) -> SmbServer:
 
 
 @pytest.fixture(scope="session")
-def big_smb(shared: Fresh) -> SmbServer:
-    """One with 300 shares more, one that is hidden, and a printer."""
+def big_smb(shared: Fresh) -> Iterator[SmbServer]:
+    """One with 300 shares more, one that is hidden, and a printer. Comments are waited for on a busy machine too."""
     more = {"geheim$": "comment = for nobody to see", "laser": "printable = yes\ncomment = Der Drucker"}
-    return shared(smb.serve, more={**smb.ROOMS, **more})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mprouter.providers.rclone.browsing.remarks.PATIENCE", 60)
+        yield shared(smb.serve, more={**smb.ROOMS, **more})
 
 
 @pytest.fixture(scope="session")

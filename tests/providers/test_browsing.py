@@ -145,12 +145,10 @@ def test_a_server_that_tells_nobody_in_particular_is_browsed_without_a_password(
 def test_without_the_program_smbclient_shares_have_no_comments(
     big_smb: SmbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert remarks(big_smb.host, big_smb.port, big_smb.user, Secret(big_smb.password))["laser"] == (
-        ResourceType.PRINT,
-        "Der Drucker",
-    )
+    asked = big_smb.host, big_smb.port, big_smb.user, Secret(big_smb.password), 60.0
+    assert remarks(*asked)["laser"] == (ResourceType.PRINT, "Der Drucker")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert remarks(big_smb.host, big_smb.port, big_smb.user, Secret(big_smb.password)) == {}
+    assert remarks(*asked) == {}
 
 
 def test_a_unc_name_is_told_as_unc_names(fresh: Fresh, store_password: Store) -> None:
@@ -283,7 +281,7 @@ def test_a_server_that_answers_too_slowly_is_given_up_before_the_router_is_out_o
 
 def test_comments_are_not_waited_for_when_the_time_is_over(big_smb: SmbServer) -> None:
     address = big_smb.host, big_smb.port
-    assert remarks(*address, None, None)
+    assert remarks(*address, None, None, seconds=60)
     assert remarks(*address, None, None, seconds=0) == {}
 
 
