@@ -18,7 +18,9 @@ __all__ = ["PseudoTerminal"]
 
 
 class PseudoTerminal:
-    """One terminal, for one program at a time, which it controls: Ctrl-C reaches that."""
+    """One terminal, for one program at a time, which it controls: Ctrl-C reaches that. kind: its TERM."""
+
+    kind = "xterm"
 
     def __init__(self) -> None:
         self._mine, self._programs = pty.openpty()
@@ -32,6 +34,7 @@ class PseudoTerminal:
             stdin=self._programs,
             stdout=self._programs,
             stderr=self._programs,
+            env={**os.environ, "TERM": self.kind},
         )
 
     def expect(self, text: str, seconds: float = 30.0) -> str:

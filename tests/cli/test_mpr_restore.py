@@ -140,6 +140,17 @@ def test_on_a_terminal_the_wait_is_shown_and_a_password_asked_for(
     assert nas.password not in shown
 
 
+def test_on_a_terminal_that_is_no_screen_the_wait_is_told_in_lines(nas: WebdavServer, terminal: PseudoTerminal) -> None:
+    terminal.kind = "dumb"
+    terminal.start("restore", "--wait", "600")
+    terminal.expect("mpr: Z: waits for the network: ")
+    nas.start()
+    code, shown = terminal.end()
+    assert (code, "Z: -> " in shown, "\x1b" in shown) == (0, True, False)
+    terminal.start("list")
+    assert "\x1b" not in terminal.end()[1]
+
+
 def test_several_that_restore_at_once_connect_each_once(
     mpr: Command, places: Places, store: Store, tmp_path: Path
 ) -> None:

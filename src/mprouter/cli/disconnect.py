@@ -13,7 +13,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import counted, is_terminal, plain, say, say_error, say_json, size
+from mprouter.cli.output import counted, is_screen, is_terminal, plain, say, say_error, say_json, size
 from mprouter.status import subject_of
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class _All:
 
 
 class Waiting(AbstractContextManager["Waiting"]):
-    """Shows on standard error how much data is still on its way: a bar on a terminal, else a line now and then.
+    """Shows on standard error how much data is still on its way: a bar on a screen, else a line now and then.
 
     For each connection on its own; told by several threads.
     """
@@ -238,7 +238,7 @@ class Waiting(AbstractContextManager["Waiting"]):
         files = counted(pending.files, "file")
         with self._lock:
             self._most[name] = max(self._most.get(name, 0), pending.bytes)
-            if is_terminal(sys.stderr):
+            if is_screen(sys.stderr):
                 self._show_bar(name, f"{plain(name)}  waiting for {files}", pending.bytes)
             elif time.monotonic() >= self._next.get(name, 0.0):
                 self._next[name] = time.monotonic() + _EVERY

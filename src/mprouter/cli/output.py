@@ -22,6 +22,7 @@ __all__ = [
     "alone",
     "counted",
     "diverted",
+    "is_screen",
     "is_terminal",
     "plain",
     "say",
@@ -176,8 +177,13 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
+def is_screen(stream: Any) -> bool:
+    """Whether it is a terminal on which lines can be drawn anew; not so in a shell of Emacs, which is a dumb one."""
+    return is_terminal(stream) and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
+
+
 def _shows_styles(stream: Any) -> bool:
-    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+    return is_screen(stream) and not os.environ.get("NO_COLOR")
 
 
 def _unstyled(text: str) -> str:

@@ -12,7 +12,7 @@ import click
 from mprouter.cli import complete
 from mprouter.cli.command import Command
 from mprouter.cli.options import json_option, option
-from mprouter.cli.output import is_terminal, plain, say, say_error, say_json
+from mprouter.cli.output import is_screen, plain, say, say_error, say_json
 from mprouter.frozen import frozen
 
 if TYPE_CHECKING:
@@ -91,14 +91,14 @@ def command(ctx: click.Context, name: str | None, wait: bool | float, as_json: b
 
 
 class _Shown(AbstractContextManager["_Shown"]):
-    """Shows how each is getting on: on a terminal with a line for each that is under way, else with a line per news.
+    """Shows how each is getting on: on a screen with a line for each that is under way, else with a line per news.
 
-    results: whether also what became of it is shown, on a terminal at the end.
+    results: whether also what became of it is shown, on a screen at the end.
     """
 
     def __init__(self, *, results: bool) -> None:
         self._results = results
-        self._terminal = is_terminal(sys.stderr)
+        self._screen = is_screen(sys.stderr)
         self._lines: list[Step] = []
         self._reasons: dict[str, str] = {}
         self._spinners: Spinners | None = None
@@ -112,9 +112,9 @@ class _Shown(AbstractContextManager["_Shown"]):
             if self._spinners is not None and step.local_name in self._tasks:
                 self._spinners.remove_task(self._tasks.pop(step.local_name))
             self._lines.append(step)
-            if not self._terminal:
+            if not self._screen:
                 self._say_results()
-        elif self._terminal:
+        elif self._screen:
             self._spin(step)
         elif step.error is not None and self._reasons.get(step.local_name) != (reason := plain(step.error.strerror)):
             self._reasons[step.local_name] = reason
