@@ -361,7 +361,8 @@ def _spawned(runtime: Path, socket: Path) -> int:
     binary = _binary()
     cache = places.private(places.private(places.state_dir()) / "cache")
     socket.unlink(missing_ok=True)
-    (runtime / "rclone.pid").write_text("0\n")  # where there is no room for that, nothing is started
+    with suppress(IsADirectoryError):  # somebody has made that; it does without
+        (runtime / "rclone.pid").write_text("0\n")  # where there is no room for it nothing is started
     return _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
 
 
