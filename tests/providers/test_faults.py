@@ -379,6 +379,33 @@ def test_a_session_that_rclone_has_was_given_up_meanwhile(
     assert not answers
 
 
+def test_c6_connections_to_a_server_that_is_only_slow_share_one_cache(
+    share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, call = connections.connect(share), daemon.Daemon.call
+    probes: list[str] = []
+
+    def slow(self: daemon.Daemon, method: str, **parameters: Any) -> dict[str, Any]:
+        if method in {"operations/stat", "operations/list"}:
+            probes.append(parameters["fs"])
+            if self.patience <= provider.WAKING and len(probes) == 1:
+                raise WNetError(Status.ERROR_TIMEOUT, "rclone does not answer")
+        return call(self, method, **parameters)
+
+    monkeypatch.setattr(daemon.Daemon, "call", slow)
+    second = connections.connect(share)
+    assert first.handle is not None
+    assert second.handle is not None
+    assert len(probes) >= 3
+    assert second.handle["fs"] == first.handle["fs"]
+    (first.mountpoint / "log").write_text("first\n")
+    with (second.mountpoint / "log").open("a") as log:  # which is not sent yet
+        log.write("second\n")
+    for mounted in (first, second):
+        connections.disconnect(mounted)
+    assert (share.root / "log").read_text() == "first\nsecond\n"
+
+
 @pytest.mark.parametrize("fault", [Relay.refuse, Relay.hang])
 def test_c6_the_network_is_cut_in_the_middle_of_an_upload(
     far: Share, network: Relay, connections: Connections, fault: Callable[[Relay], None]

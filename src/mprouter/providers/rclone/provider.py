@@ -473,6 +473,7 @@ class RcloneProvider(ABC):
 
         A session that rclone has from before may be dead without its knowing, as after the server was started again, or
         a VPN came back with another address of this machine. Then another is begun, which tells what is really wrong.
+        If the server is only slow the old one stays, since those who share it share its cache.
         """
         before = rclone.call("fscache/entries")["entries"]
         fs = self._session(rclone, target, logon)
@@ -485,10 +486,15 @@ class RcloneProvider(ABC):
             failed = error if isinstance(error, WNetError) else self.failed(error.text, target, logon)
             if failed.status not in _DEAD:
                 raise
-            target = replace(target, variant=f"{target.variant}-{int(time()):x}")  # a name that none has yet
-            fs = self._session(rclone, target, logon)
-            self.probe(rclone, target, logon, fs)
-        return fs
+        else:
+            return fs
+        began, fresh = monotonic(), replace(target, variant=f"{target.variant}-{int(time()):x}")  # as none is called
+        another = self._session(rclone, fresh, logon)
+        self.probe(rclone, fresh, logon, another)
+        with suppress(Refused, WNetError):
+            self.probe(replace(rclone, patience=monotonic() - began + 1), target, logon, fs)
+            return fs
+        return another
 
     def _session(self, rclone: Daemon, target: Target, logon: Logon) -> str:
         """Have rclone open a session, unless it has one; the name of the file system."""
