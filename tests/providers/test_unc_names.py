@@ -68,6 +68,18 @@ def test_r1_a_webdav_server_has_it_where_no_smb_server_is(host: str, fresh: Fres
     provider.cancel_connection(Mounted(name, routed.mountpoint, added.handle), force=False)
 
 
+@pytest.mark.parametrize("name", [r"\\{}\public", "dav://{}/public"])
+def test_r2_a_webdav_server_has_an_empty_directory_that_anybody_may_read(
+    name: str, host: str, fresh: Fresh, routed: Routed
+) -> None:
+    fresh(webdav.serve, host=host, port=80, tls_port=443)
+    provider, added = routed(name.format(host), None, None)
+    assert provider.name == "webdav"
+    assert list(routed.mountpoint.iterdir()) == []
+    mounted = Mounted(parse_remote(name.format(host)), routed.mountpoint, added.handle)
+    provider.cancel_connection(mounted, force=False)
+
+
 def test_no_password_goes_unencrypted_to_a_webdav_server_behind_a_unc_name(
     host: str, fresh: Fresh, routed: Routed
 ) -> None:

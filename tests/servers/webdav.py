@@ -27,6 +27,8 @@ LOADED = ("mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "
 class WebdavServer(Server):
     """Apache. The account may write below ``/``, read ``/readonly``, and may not enter ``/forbidden``.
 
+    Everybody may read ``/public``.
+
     tls_port: where it speaks https, with a certificate that only those trust who are given ``ca_file``.
     """
 
@@ -54,7 +56,7 @@ def serve(
     """Run one in *place*, an empty directory."""
     port, tls_port = port or free_port(host), tls_port or free_port(host)
     root, locks = place / "files", place / "locks"
-    for directory in (root, root / "readonly", root / "forbidden", locks):
+    for directory in (root, root / "readonly", root / "forbidden", root / "public", locks):
         directory.mkdir()
         account.own(directory)
     certificate = tls.make(place, host)
@@ -64,6 +66,7 @@ def serve(
     settings.write_text(
         "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in LOADED)
         + f"""
+LoadModule dir_module {MODULES}/mod_dir.so
 ServerRoot {place}
 ServerName {host}
 DefaultRuntimeDir {place}
@@ -90,6 +93,11 @@ DavLockDB {locks}/db
   <LimitExcept GET HEAD OPTIONS PROPFIND>
     Require user nobody
   </LimitExcept>
+</Location>
+<Location /public>
+  <Limit GET HEAD OPTIONS PROPFIND>
+    Require all granted
+  </Limit>
 </Location>
 <Location /forbidden>
   Require user nobody

@@ -101,7 +101,7 @@ class WebDav(RcloneProvider):
             return
         url, ca = urlsplit(target.settings["url"]), target.config.get("CaCert", [None])[0]
         try:
-            has_it = _speaks_webdav(url.scheme, str(target.host), int(target.port or 80), target.shown.lstrip("/"), ca)
+            has_it = _speaks_webdav(url.scheme, str(target.host), int(target.port or 80), target.shown, ca)
         except (OSError, ValueError):  # what cannot be asked cannot be told apart
             return
         if not has_it:
@@ -166,7 +166,8 @@ def _speaks_webdav(scheme: str, host: str, port: int, path: str, ca: str | None)
     else:
         connection = HTTPConnection(host, port, timeout=_UNC_TIMEOUT)
     try:
-        connection.request("OPTIONS", quote(f"/{path}"))
+        directory = f"/{path.strip('/')}/".replace("//", "/")  # without its last "/" Apache tells only of that
+        connection.request("OPTIONS", quote(directory))
         answer = connection.getresponse()
     except HTTPException as error:
         raise ValueError(f"no answer in HTTP ({type(error).__name__})") from error
