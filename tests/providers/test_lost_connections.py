@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -183,6 +185,25 @@ def test_c6_what_waits_under_two_passwords_is_sent_as_two_files(
         "report (conflict).txt": "first",
     }
     assert "report.txt was written again, by another connection, while it waited here" in caplog.text
+
+
+def test_c6_of_two_files_that_wait_under_one_name_as_if_closed_at_one_time_neither_is_dropped(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as slowly:
+        slowly.setattr(provider, "WRITE_BACK", "1h")
+        by_password, with_key = (connections.connect(each) for each in (sftp_share, by_key(sftp_share, sftp_server)))
+    for mounted, content in ((by_password, "first"), (with_key, "second")):
+        (mounted.mountpoint / "report.txt").write_text(content)
+    for mounted in (by_password, with_key):
+        wait_for(partial(connections.queued, mounted), "rclone to be told of the close")
+    connections.kill_rclone()
+    for mounted in (by_password, with_key):
+        connections.disconnect(mounted)
+        description = Path(mounted.handle["meta"], "report.txt")
+        said = json.loads(description.read_bytes())
+        description.write_text(json.dumps({**said, "ATime": "2001-01-01T00:00:00Z"}, indent=1))
+    assert sorted(sent(sftp_share, connections).values()) == ["first", "second"]
 
 
 @pytest.mark.parametrize("soon", ["1s", "1ms"])  # as with very many files, of which some are sent before they are known

@@ -153,9 +153,9 @@ def close(meta: Path, data: Path, name: str) -> None:
 
 
 def _is_later(description: Path, other: _Description) -> bool:
-    """Whether the file of that *description* was closed after the *other* one, or neither can be told."""
+    """Whether the file of that *description* was closed after the *other* one, or may have been."""
     said = _Description.read(description)
-    return said is not None and seconds(said.accessed) > seconds(other.accessed)
+    return said is not None and seconds(said.accessed) >= seconds(other.accessed)
 
 
 def lacks_parts(description: Path) -> bool:
