@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import signal
 import subprocess
 import sys
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -284,3 +286,16 @@ def kill_data_plane(places: Places) -> None:
     os.kill(pid, signal.SIGKILL)
     select.select([process], [], [])
     os.close(process)
+
+
+def test_a_router_that_nobody_has_any_more_is_gone_at_once(places: Places, resource: str) -> None:
+    del places  # they are in the environment
+    router = Router()
+    router.connect(resource).close()
+    gone = weakref.ref(router)
+    gc.disable()
+    try:
+        del router
+        assert gone() is None
+    finally:
+        gc.enable()

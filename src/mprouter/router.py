@@ -69,7 +69,6 @@ class Router:
     ) -> None:
         self._store = store or Store()
         self._participants = Participants(providers, drop_ins=drop_ins)
-        self._inventory = Inventory(self._store, self._participants, self._close)
 
     # -- the two operations ------------------------------------------------------------------------------------
 
@@ -391,7 +390,12 @@ class Router:
         """
         return self._recovery.run() if any(self._store.under_way()) else []
 
-    @cached_property
+    @property
+    def _inventory(self) -> Inventory:
+        """Made anew each time: if it was kept, it and the router would keep each other alive."""
+        return Inventory(self._store, self._participants, self._close)
+
+    @property
     def _attempts(self) -> Attempts:
         from mprouter.attempts import Attempts
 
@@ -404,7 +408,7 @@ class Router:
         return Recovery(
             self._store,
             provider_of=self._participants.maker,
-            registrations=self.registrations,
+            registrations=self._participants.registrations,
             here=self._participants.registered_here,
         )
 
