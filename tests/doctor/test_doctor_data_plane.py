@@ -348,12 +348,13 @@ def test_an_rclone_that_does_not_know_what_this_system_trusts_by_now_is_ended_on
     doctor: Examine, mpr: Command, places: Places, connected: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted = places.home / "trusted.pem"
-    trusted.touch()
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    os.utime(trusted, (1, 1))
-    assert doctor().codes == set()
-    trusted.touch()
-    assert doctor("--fix").codes == {"rclone-distrustful"}
+    for variable, value in (("SSL_CERT_DIR", f"/nowhere:{trusted}"), ("SSL_CERT_FILE", str(trusted))):
+        trusted.touch()
+        os.utime(trusted, (1, 1))
+        monkeypatch.setenv(variable, value)
+        assert doctor().codes == set()
+        trusted.touch()
+        assert doctor("--fix").codes == {"rclone-distrustful"}
     assert (connected / "README").exists()
     assert mpr("disconnect", "Z:").returncode == 0
     wait_for(lambda: doctor().one("rclone-distrustful")["fixable"], "the end of the mount")

@@ -74,7 +74,7 @@ AGENT_SOCKET = "agent.sock"
 """A link in the runtime directory to the SSH agent of whoever connected last: rclone's is named before it starts."""
 
 CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted/pem")
-"""Where rclone finds the TLS certificates to trust, unless SSL_CERT_FILE and SSL_CERT_DIR say where."""
+"""Where rclone finds the TLS certificates to trust; SSL_CERT_FILE takes the place of some, SSL_CERT_DIR of others."""
 
 INHERITED = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR"}
 INHERITED |= {"XDG_CONFIG_HOME", "RCLONE_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -263,9 +263,9 @@ def certificates_changed(pid: int) -> Path | None:
     """What has changed since the rclone *pid* was started, of what it has read which TLS certificates to trust."""
     import time
 
-    chosen = [os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+    chosen = [os.environ.get("SSL_CERT_FILE", ""), *os.environ.get("SSL_CERT_DIR", "").split(":")]
     since = time.time() - _age(pid)
-    for each in map(Path, chosen or CERTIFICATES):
+    for each in map(Path, [*filter(None, chosen), *CERTIFICATES]):
         with suppress(OSError):  # it is not there
             if each.stat().st_mtime > since:
                 return each
