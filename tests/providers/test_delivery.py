@@ -62,6 +62,20 @@ def test_c6_open_files_keep_a_connection_that_is_not_forced(
     assert (share.root / "open").read_text() == "first\nsecond\n"
 
 
+def test_c6_who_only_looks_at_a_connection_does_not_keep_it(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``df`` does: the kernel says for a moment that it is busy."""
+    mounted = connect(sftp_share)
+    first = f'[ -e "$0.first" ] || {{ : >"$0.first"; echo "{mounted.mountpoint}: Device or resource busy" >&2; exit 1; }}'
+    program = tmp_path / "fusermount3"
+    program.write_text(f'#!/bin/sh\n{first}\nexec {mounts.fusermount()} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    disconnect(mounted)
+    assert (tmp_path / "fusermount3.first").exists()
+
+
 def test_c6_a_working_directory_counts_as_open(sftp_share: Share, connect: Connect, disconnect: Disconnect) -> None:
     mounted = connect(sftp_share)
     with subprocess.Popen(["sleep", "60"], cwd=mounted.mountpoint) as sleeper:

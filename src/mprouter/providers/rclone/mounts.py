@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from mprouter import mountinfo
 from mprouter.frozen import frozen
@@ -42,6 +43,9 @@ CONFIGURATION = Path("/etc/fuse.conf")
 
 MOST = 1000
 """How many there may be if that does not say it."""
+
+GLANCE = 1.0
+"""Seconds for which a mount may be in use by nobody who has anything open there: who looks at it, as ``df``."""
 
 
 @frozen
@@ -128,25 +132,29 @@ def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool
     """
     import subprocess
 
-    ran = subprocess.run(
-        [fusermount() or "fusermount3", "-uz" if lazily else "-u", "--", mountpoint],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env={**os.environ, "LC_ALL": "C"},
-        check=False,
-    )
-    if not is_mounted(mountpoint, kind):
-        return True
-    if "busy" in ran.stderr.lower():
-        return False
-    raise WNetError(
-        Status.ERROR_EXTENDED_ERROR,
-        f"{mountpoint} cannot be unmounted",
-        provider_code=ran.returncode,
-        provider_text=ran.stderr.strip(),
-    )
+    until = monotonic() + GLANCE
+    while True:
+        ran = subprocess.run(
+            [fusermount() or "fusermount3", "-uz" if lazily else "-u", "--", mountpoint],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+        if not is_mounted(mountpoint, kind):
+            return True
+        if "busy" not in ran.stderr.lower():
+            raise WNetError(
+                Status.ERROR_EXTENDED_ERROR,
+                f"{mountpoint} cannot be unmounted",
+                provider_code=ran.returncode,
+                provider_text=ran.stderr.strip(),
+            )
+        if monotonic() > until or openers(mountpoint, mapped=True):
+            return False
+        sleep(0.02)
 
 
 def openers(mountpoint: Path, *, mapped: bool = False) -> list[Opener]:
