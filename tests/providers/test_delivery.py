@@ -67,7 +67,9 @@ def test_c6_who_only_looks_at_a_connection_does_not_keep_it(
 ) -> None:
     """As ``df`` does: the kernel says for a moment that it is busy."""
     mounted = connect(sftp_share)
-    first = f'[ -e "$0.first" ] || {{ : >"$0.first"; echo "{mounted.mountpoint}: Device or resource busy" >&2; exit 1; }}'
+    first = (
+        f'[ -e "$0.first" ] || {{ : >"$0.first"; echo "{mounted.mountpoint}: Device or resource busy" >&2; exit 1; }}'
+    )
     program = tmp_path / "fusermount3"
     program.write_text(f'#!/bin/sh\n{first}\nexec {mounts.fusermount()} "$@"\n')
     program.chmod(0o755)
@@ -231,7 +233,7 @@ def test_c6_what_waits_is_sent_by_the_next_connection_though_another_one_stands(
     server = fresh(webdav.serve)
     share = Share(WebDav(stall=5), server.url(), server.root, None, server.password)
     first = connections.connect(share)
-    assert {each.name for each in first.mountpoint.iterdir()} == {"forbidden", "readonly"}  # known for some seconds
+    assert "report" not in {each.name for each in first.mountpoint.iterdir()}  # known for some seconds
     server.change_password("changed")
     (first.mountpoint / "report").write_text("important")
     wait_for(lambda: connections.queued(first) == {"report"}, "rclone to be told of the close")
