@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,8 +16,9 @@ from mprouter.history import History, event_of
 from mprouter.notify.context import LIMIT
 from mprouter.notify.model import Event
 from mprouter.providers.base import Mounted, Progress
+from mprouter.recovery import cut_off
 from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
-from mprouter.store import Operation, Owed, Store, owner
+from mprouter.store import Entry, Operation, Owed, Store, owner
 from mprouter.store.database import Database
 from sandbox import Places
 from strangers import Stranger
@@ -490,3 +491,38 @@ def test_c5_the_event_of_a_cancel_names_the_provider_of_the_oldest_connection(
     assert store_of_user.entries() == []
     (*_, last) = store_of_user.events()
     assert (last.operation, last.provider) == ("cancel", "stranger")
+
+
+def test_n19_what_ends_while_the_journal_is_read_was_not_cut_off(
+    store: Store, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way = store.under_way
+
+    def ended_meanwhile() -> object:
+        found = under_way()
+        if history.is_open:
+            history.ended(Status.WN_SUCCESS)
+            at_work.close()
+        return found
+
+    monkeypatch.setattr(store, "under_way", ended_meanwhile)
+    with ExitStack() as at_work:
+        at_work.enter_context(history)
+        assert cut_off(store) == ([], [])
+
+
+def test_n19_a_claim_whose_process_ends_while_it_is_read_was_not_cut_off(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "sftp://files/projects"
+    claim = store.claim(remote_name=name, canonical=name, type=1, options={}, path_of=lambda *_: Path("/nowhere"))
+    under_way = store.under_way
+
+    def ended_meanwhile() -> object:
+        found = under_way()
+        store.remove(claim.id)
+        return found
+
+    monkeypatch.setattr(store, "under_way", ended_meanwhile)
+    monkeypatch.setattr(Entry, "owner_alive", lambda _: False)
+    assert cut_off(store) == ([], [])

@@ -282,7 +282,20 @@ def _is_at(entry: Entry, phase: str, operation: Operation) -> bool:
 
 
 def cut_off(store: Store) -> tuple[list[Operation], list[Entry]]:
-    """The operations that nobody is at work on, the newest first, and the claims of dead processes that are in none."""
+    """The operations that nobody is at work on, the newest first, and the claims of dead processes that are in none.
+
+    One that was read and then came to its end is no longer in the journal, and was not cut off.
+    """
+    operations, claims = _idle(store)
+    if operations or claims:
+        ids = {each.id for each in operations}
+        still, claimed = _idle(store)
+        operations, claims = [each for each in still if each.id in ids], [each for each in claimed if each in claims]
+    return operations, claims
+
+
+def _idle(store: Store) -> tuple[list[Operation], list[Entry]]:
+    """As ``cut_off``, with those that have ended since they were read."""
     claims, operations = store.under_way()
     known = {entry for each in operations for entry in each.entries}
     return (
