@@ -16,6 +16,7 @@ from mprouter.processes import which, words
 from mprouter.providers.rclone import daemon, rc
 from mprouter.providers.rclone.mounts import links
 from sandbox import Places
+from servers.daemon import wait_for
 
 
 @pytest.mark.parametrize("program", ["first", "second", "both", "text", "directory", "missing"])
@@ -57,6 +58,29 @@ def test_an_rclone_collects_its_garbage_as_soon_as_it_is_used(places: Places) ->
     started = daemon.obtain()
     told = started.call("debug/set-gc-percent", **{"gc-percent": daemon.GARBAGE})
     assert told["existing-gc-percent"] == daemon.GARBAGE
+
+
+def test_the_log_of_an_rclone_does_not_grow_for_ever(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "LOG_LIMIT", 1 << 20)
+    with Router() as router, router.connect(tmp_path.as_uri()) as connection:
+        name = connection.path / ("refused " * 30)
+        for _ in range(12_000):  # 3 MiB of log
+            with pytest.raises(OSError, match="Input/output error"):
+                name.symlink_to("anything")
+        logs = places.state.glob
+        wait_for(lambda: len([*logs("rclone*.log")]) == 2, "the oldest log to go")
+        assert sum(each.stat().st_size for each in logs("rclone*")) <= 2 << 20
+        assert {each.stat().st_mode & 0o777 for each in logs("rclone*")} == {0o600}
+
+
+def test_n15_a_secret_that_was_repeated_is_struck_out_of_an_old_log_too(places: Places) -> None:
+    started = daemon.obtain()
+    old = places.state / "rclone-2026-01-31T12-00-00.000.log"
+    old.write_text("the server said: hunter2\n")
+    started.strike_out(["hunter2"])
+    assert old.read_text() == "the server said: *******\n"
 
 
 def test_an_rclone_inherits_nothing_that_is_open_here(places: Places, tmp_path: Path) -> None:

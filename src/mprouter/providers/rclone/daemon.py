@@ -59,7 +59,7 @@ START_TIMEOUT = 20.0
 """Seconds until a started rclone must answer; usual are 0.1."""
 
 LOG_LIMIT = 4 << 20
-"""Bytes of log beyond which the next rclone begins a new one; one old log is kept."""
+"""Bytes of log, whole MiB, beyond which rclone begins a new one; one old log is kept. Any program can make it grow."""
 
 SILENCE = "1m"
 """How long a server may be silent in the middle of something until rclone takes the network for cut."""
@@ -111,11 +111,12 @@ class Daemon:
         """Make *secrets*, which somebody has repeated, unreadable in its log."""
         for each in secrets:
             word = each.encode()
-            with suppress(OSError), self.log.open("r+b") as file:
-                content, at = file.read(), -1
-                while (at := content.find(word, at + 1)) >= 0:
-                    file.seek(at)
-                    file.write(b"*" * len(word))
+            for log in self.log.parent.glob("rclone*.log"):  # a new one may just have been begun
+                with suppress(OSError), log.open("r+b") as file:
+                    content, at = file.read(), -1
+                    while (at := content.find(word, at + 1)) >= 0:
+                        file.seek(at)
+                        file.write(b"*" * len(word))
 
     @property
     def log(self) -> Path:
@@ -413,6 +414,7 @@ def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
         "--contimeout=10s",
         f"--timeout={SILENCE}",
         f"--low-level-retries={TRIES}",
+        f"--log-file={log_file()}",
         "--log-level=NOTICE",  # below, connection strings with passwords in them would be logged
     ]
 
@@ -429,8 +431,10 @@ def _spawn(command: list[str], runtime: Path) -> int:
     environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
     if own_scope := apart():
         environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]  # where systemd is found
+    environment["RCLONE_LOG_FILE_MAX_SIZE"] = f"{LOG_LIMIT >> 20}M"  # no arguments: 1.70 does not know them
+    environment["RCLONE_LOG_FILE_MAX_BACKUPS"] = "1"
     log = log_file()
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
+    if log.exists() and log.stat().st_size > LOG_LIMIT:  # of 1.70, or what it said before it had a log
         log.replace(log.with_suffix(".log.old"))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
