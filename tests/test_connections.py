@@ -12,11 +12,16 @@ import sys
 import weakref
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mprouter import ConnectFlag, Router, State, Status, WNetError
+from mprouter.errand import Errand
 from mprouter.names import DRIVE_LETTERS, parse_remote
+from mprouter.notify.model import Registration
+from mprouter.notify.registration import DropIns
+from mprouter.providers.rclone import daemon
 from mprouter.store import Remembered, Store
 from recorder import Recorder
 from sandbox import Command, Places
@@ -299,3 +304,36 @@ def test_a_router_that_nobody_has_any_more_is_gone_at_once(places: Places, resou
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_n18_a_signal_handler_that_disconnects_ends_whatever_it_interrupts(
+    router: Router, resource: str, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = {"looking for notifyees": router.connect(resource, "X:"), "mounting": router.connect(resource, "Y:")}
+    answers: dict[str, Status] = {}
+    registrations = DropIns.registrations
+
+    def interrupted(place: str) -> None:
+        if place not in answers:
+            answers[place] = Status.WN_SUCCESS
+            try:
+                held[place].close()
+            except WNetError as error:
+                answers[place] = error.status
+
+    def at_a_lock(rclone: daemon.Daemon, method: str, **parameters: Any) -> Any:
+        if method == "mount/mount":
+            interrupted("mounting")
+        return call(rclone, method, **parameters)
+
+    def at_the_notifyees(found: DropIns) -> list[Registration]:
+        interrupted("looking for notifyees")
+        return registrations(found)
+
+    call = daemon.Daemon.call
+    monkeypatch.setattr(daemon.Daemon, "call", at_a_lock)
+    monkeypatch.setattr(DropIns, "registrations", at_the_notifyees)
+    errand = Errand(lambda: router.connect(resource, "Z:"))  # which hangs without hanging this
+    assert errand.result(30).local_name == "Z:"
+    assert answers == {"looking for notifyees": Status.WN_SUCCESS, "mounting": Status.ERROR_POSSIBLE_DEADLOCK}
+    assert places.mounts() == [str(places.drives / "Y"), str(places.drives / "Z")]

@@ -26,6 +26,17 @@ def test_a_lock_keeps_others_out_until_its_block_ends(tmp_path: Path) -> None:
     assert not is_taken(lock)
 
 
+def test_n18_a_thread_does_not_wait_for_itself(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with locked(lock):
+        with pytest.raises(WNetError) as error, locked(lock):  # as a signal handler does
+            pass
+        assert error.value.status is Status.ERROR_POSSIBLE_DEADLOCK
+        with locked(tmp_path / "another"):
+            assert is_taken(lock)
+    assert not is_taken(lock)
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_n18_a_fork_does_not_keep_the_lock_of_the_process_that_it_came_from(tmp_path: Path) -> None:
     lock = tmp_path / "lock"

@@ -428,6 +428,21 @@ print(store.entry("Z:").owner_pid == store.entry("W:").owner_pid, store.entry("X
     assert [each.local_name for each in store.entries()] == ["Z:", "Y:", "X:", "W:"]
 
 
+def test_n18_a_signal_handler_in_the_middle_of_a_transaction_does_no_harm(store: Store, tmp_path: Path) -> None:
+    said = []
+
+    def interrupted(_: int, local_name: str | None) -> Path:
+        with pytest.raises(WNetError) as error:
+            store.entries()
+        said.append(error.value.status)
+        store.close()
+        return tmp_path / str(local_name)
+
+    store.claim(remote_name="r", canonical="r", type=1, options={}, local_name="Z:", path_of=interrupted)
+    assert said == [Status.ERROR_POSSIBLE_DEADLOCK]
+    assert [each.local_name for each in store.entries()] == ["Z:"]
+
+
 def test_a_fork_waits_for_the_transaction_of_another_thread(tmp_path: Path) -> None:
     code = """
 begun, forking = threading.Event(), threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["connect", "connections", "default_router", "disconnect", "register", "restore", "unregister"]
 
 _default: Router | None = None
-_default_lock = lock(sys.modules[__name__], "_default_lock")
+_default_lock = lock(sys.modules[__name__], "_default_lock", threading.RLock)
 
 
 def default_router() -> Router:

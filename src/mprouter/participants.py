@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class Participants:
         self._drop_ins_wanted = drop_ins
         self._drop_ins: DropIns | None = None
         self._registered: dict[str, Registration] = {}
-        self._lock = lock(self, "_lock")
+        self._lock = lock(self, "_lock", threading.RLock)
 
     # -- notifyees ---------------------------------------------------------------------------------------------
 

@@ -13,10 +13,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from threading import get_ident
 
 from mprouter.status import Status, WNetError, shortage
 
-__all__ = ["config_dir", "drives_dir", "locked", "path_to", "private", "runtime_dir", "state_dir", "system_dir"]
+__all__ = [
+    "config_dir",
+    "drives_dir",
+    "in_the_middle",
+    "locked",
+    "path_to",
+    "private",
+    "runtime_dir",
+    "state_dir",
+    "system_dir",
+]
 
 
 def system_dir() -> Path:
@@ -105,27 +116,41 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Keep every other process of the user out of what is inside; what this one forks meanwhile has no part in it.
 
     path: a file for that, which is made, or a directory. wait: for one that is inside; else raises ``BlockingIOError``.
+    Raises ``WNetError`` (ERROR_POSSIBLE_DEADLOCK) if it is this thread that is inside.
     """
     if sys.platform == "win32":  # it has no such locks
         yield
         return
     import fcntl
 
+    inside = path, get_ident()
+    if wait and inside in [*_locks.values()]:
+        raise in_the_middle(path)
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    _locks.add(descriptor)
+    _locks[descriptor] = inside
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         if descriptor in _locks:  # else this is such a fork
-            _locks.remove(descriptor)
+            del _locks[descriptor]
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # for those, too, that have not let go yet
             os.close(descriptor)
 
 
-_locks: set[int] = set()
-"""The open files by which this process has locks, or waits for them."""
+_locks: dict[int, tuple[Path, int]] = {}
+"""The open files by which this process has locks, or waits for them: what is locked, and by which thread."""
+
+
+def in_the_middle(path: Path) -> WNetError:
+    """What is said to a thread that wants *path* for an operation while it is in the middle of another one there."""
+    return WNetError(
+        Status.ERROR_POSSIBLE_DEADLOCK,
+        "this thread is in the middle of another operation: a signal handler or a destructor has begun this one",
+        name=str(path),
+        hint="have the handler raise an exception, or set a flag, and do this when the other one has ended",
+    )
 
 
 def _let_go() -> None:

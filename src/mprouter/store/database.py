@@ -67,6 +67,7 @@ class Database:
         self._file: tuple[int, int] | None = None  # which one the connection is to
         self._changes: int | None = None  # that others have made, when its pages were looked at
         self._synchronous: str | None = None  # as it was set last; None: not certain
+        self._is_in_use = False  # by the thread that has the lock, in the middle of a transaction
         with _all_guard:
             _all.add(self)
 
@@ -106,23 +107,34 @@ class Database:
             ) from error
 
     def close(self) -> None:
-        """Let go of the file. Never raises."""
+        """Let go of the file, unless a signal handler asks for that in the middle of a transaction. Never raises."""
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
+            if not self._is_in_use:
+                self._shut()
+
+    def _shut(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     @contextmanager
     def _transaction(self, begun: Callable[[], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
-        with self._lock, self.told():
+        with self._lock:
+            if self._is_in_use:
+                raise places.in_the_middle(self.path)
+            self._is_in_use = True
             try:
-                db = begun()
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if self._connection is not None and self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+                with self.told():
+                    try:
+                        db = begun()
+                        yield db
+                        db.execute("COMMIT")
+                    except BaseException:
+                        if self._connection is not None and self._connection.in_transaction:
+                            self._connection.execute("ROLLBACK")
+                        raise
+            finally:
+                self._is_in_use = False
 
     def _begun_or_copied(self) -> sqlite3.Connection:
         """A transaction to read in: on the file, or on a copy where SQLite may not write what it needs for that."""
@@ -503,7 +515,7 @@ def _before_fork() -> None:
     _held.extend(_all)
     for each in _held:
         each._lock.acquire()  # noqa: SLF001
-        each.close()
+        each._shut()  # noqa: SLF001
 
 
 def _after_fork() -> None:
