@@ -71,3 +71,14 @@ def test_c6_a_cache_that_cannot_be_looked_into_is_not_an_empty_one(ordinary_user
         ran = ordinary_user.mpr(*words)
         assert ran.returncode == 1
         assert "vfsMeta" in ran.stdout + ran.stderr
+
+
+def test_where_fusermount_may_not_mount_its_own_words_and_the_next_step_are_told(ordinary_user: OrdinaryUser) -> None:
+    """As in a container without the capability, or in a service with NoNewPrivileges."""
+    data = ordinary_user.places.home / "data"
+    ordinary_user.run("mkdir", data)
+    mpr = (ordinary_user.python, "-m", "mprouter")
+    ran = ordinary_user.run("setpriv", "--no-new-privs", *mpr, "connect", f"file://{data}", "Z:")
+    assert ran.returncode == 1
+    assert "mounting is not allowed here: fusermount3: mount failed: Operation not permitted" in ran.stderr
+    assert "a container needs --cap-add SYS_ADMIN" in ran.stderr

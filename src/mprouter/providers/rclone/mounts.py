@@ -25,6 +25,7 @@ __all__ = [
     "counted",
     "exhausted",
     "fusermount",
+    "helper_words",
     "is_mounted",
     "links",
     "opened",
@@ -84,6 +85,15 @@ def check_allowed(said: str, why: str = "no more mounts are allowed", hint: str 
     """
     if exhausted():
         raise WNetError(Status.ERROR_BUSY, why, provider_text=said, hint=hint)
+
+
+def helper_words(log: Path, since: int) -> str | None:
+    """What fusermount3 has said last, which rclone passes on to its *log* alone; *since*: so many bytes into that."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(since)
+        if said := re.findall(r"mount helper error: (.+)", file.read().decode(errors="replace")):
+            return str(said[-1]).strip()
+    return None
 
 
 def counted() -> tuple[int, int] | None:

@@ -516,6 +516,7 @@ class RcloneProvider(ABC):
         if self.copies_age:  # what was written here is read from the server again as soon as it is sent
             options |= {"CacheMaxAge": "0s", "CachePollInterval": "1s", "HandleCaching": "0s"}
         left: list[str] = []
+        logged = rclone.log.stat().st_size if rclone.log.exists() else 0
         try:
             with mounting():
                 if not target.read_only:
@@ -548,7 +549,8 @@ class RcloneProvider(ABC):
             _take_back(rclone, mountpoint)
             if isinstance(error, Refused):
                 mounts.check_allowed(error.text)
-                raise meaning(error.text, _MOUNTING, self._words(error.text, target, logon)) from None
+                text = mounts.helper_words(rclone.log, logged) or error.text
+                raise meaning(text, _MOUNTING, self._words(text, target, logon)) from None
             raise
         if not mounts.is_mounted(mountpoint):
             raise WNetError(Status.ERROR_EXTENDED_ERROR, "the mount went away at once")
