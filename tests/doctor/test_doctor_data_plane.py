@@ -76,6 +76,18 @@ def test_no_device(doctor: Examine, places: Places) -> None:
     assert doctor(commands=commands).codes == {"fuse-device-missing"}
 
 
+def test_no_proc(ordinary_user: OrdinaryUser) -> None:
+    script = f"""
+        mpr() {{ {ordinary_user.python} -m mprouter "$@"; }}
+        mpr connect file://{ordinary_user.places.home} Z:
+        mpr doctor --json
+    """
+    ran = as_an_ordinary_user(ordinary_user, "mount -t tmpfs none /proc", script=script)
+    assert "the file system /proc is not there" in ran.stderr
+    assert "proc-missing" in ran.stdout
+    assert not ordinary_user.places.processes()  # no rclone that nobody would find again
+
+
 def test_a_device_that_the_user_may_not_open(ordinary_doctor: Examine, tmp_path: Path) -> None:
     (tmp_path / "fuse").touch(0o600)
     commands = f"mount --bind {shlex.quote(str(tmp_path / 'fuse'))} /dev/fuse"

@@ -5,6 +5,7 @@ Nothing of the network is touched, and whoever needs rclone waits for it there (
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ def _begin(words: Sequence[str]) -> None:
     from mprouter.providers.rclone import daemon
     from mprouter.status import WNetError
 
+    if not os.path.exists("/proc/self"):  # noqa: PTH110 - ``mounts.check_fuse`` says so, without pathlib
+        return
     if any((base / DIRECTORY).exists() for base in (places.system_dir(), places.config_dir())):
         return
     for word in words:

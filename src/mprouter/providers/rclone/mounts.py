@@ -64,6 +64,12 @@ def check_fuse() -> None:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there", hint="install it: apt install fuse3"
         )
+    if not Path("/proc/self").exists():
+        raise WNetError(
+            Status.ERROR_SERVICE_NOT_FOUND,
+            "the file system /proc is not there, so that no process can be watched",
+            hint="mount it, as root: mount -t proc proc /proc",
+        )
     if not Path("/dev/fuse").exists():
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,

@@ -15,6 +15,13 @@ __all__ = ["look"]
 
 DEVICE = Path("/dev/fuse")
 
+NO_PROC = Kind(
+    "proc-missing",
+    Severity.ERROR,
+    "The kernel's file system of processes and mounts is not there, so that nothing can be watched, or connected.",
+    "as root: `mount -t proc proc /proc`",
+)
+
 NO_DEVICE = Kind(
     "fuse-device-missing",
     Severity.ERROR,
@@ -49,6 +56,8 @@ TOO_MANY = Kind(
 
 def look() -> Iterator[Finding]:
     """The device and the program are there and may be used, and another mount is allowed."""
+    if not Path("/proc/self").exists():
+        yield NO_PROC.found("/proc is not there")
     if not DEVICE.exists():
         yield NO_DEVICE.found(f"{DEVICE} is not there")
     else:
