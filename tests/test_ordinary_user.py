@@ -82,3 +82,16 @@ def test_where_fusermount_may_not_mount_its_own_words_and_the_next_step_are_told
     assert ran.returncode == 1
     assert "mounting is not allowed here: fusermount3: mount failed: Operation not permitted" in ran.stderr
     assert "a container needs --cap-add SYS_ADMIN" in ran.stderr
+
+
+def test_as_many_processes_as_are_allowed_is_told_as_that(ordinary_user: OrdinaryUser) -> None:
+    data = ordinary_user.places.home / "data"
+    ordinary_user.run("mkdir", data)
+    crowded = ("prlimit", "--nproc=1", ordinary_user.python, "-m", "mprouter")
+    assert "rclone cannot be started: " in ordinary_user.run(*crowded, "connect", f"file://{data}", "Z:").stderr
+    assert ordinary_user.mpr("connect", f"file://{data}", "Z:", "--persist").returncode == 0
+    for words in (["browse"], ["doctor"], ["disconnect", "Z:"], ["disconnect", "--all"]):
+        ran = ordinary_user.run(*crowded, *words)
+        assert ran.returncode == 1
+        assert "(ERROR_NOT_ENOUGH_MEMORY, 8); end other programs, or allow more" in ran.stderr, words
+    assert "connected" in ordinary_user.mpr("list").stdout

@@ -287,13 +287,21 @@ def in_words(error: BaseException) -> str:
 
 def shortage(error: BaseException) -> tuple[Status, str] | None:
     """If *error* says that the system has run out of something: the status for that, and what to do next."""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == "can't start new thread"):
+        return _CROWDED
     return _SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
+_CROWDED = (
+    Status.ERROR_NOT_ENOUGH_MEMORY,
+    "end other programs, or allow more of them or more memory (ulimit -u, ulimit -v)",
+)
 _FULL = Status.ERROR_DISK_FULL, "make room on that disk and try again"
 _SHORTAGES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
+    errno.EAGAIN: _CROWDED,  # no other process is allowed
+    errno.ENOMEM: _CROWDED,
     errno.EMFILE: (Status.ERROR_TOO_MANY_OPEN_FILES, "raise the limit (ulimit -n), or close some"),
     errno.ENFILE: (Status.ERROR_TOO_MANY_OPEN_FILES, "end other programs, or, as root, allow more: sysctl fs.file-max"),
 }

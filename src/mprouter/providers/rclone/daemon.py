@@ -206,7 +206,8 @@ def _writing(runtime: Path) -> Iterator[None]:
     except OSError as error:
         status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, "see mpr doctor")
         name = str(error.filename or runtime)
-        raise WNetError(status, f"it cannot be used: {error.strerror}", name=name, hint=hint) from error
+        what = "rclone cannot be started" if status is Status.ERROR_NOT_ENOUGH_MEMORY else "it cannot be used"
+        raise WNetError(status, f"{what}: {error.strerror}", name=name, hint=hint) from error
 
 
 def stop() -> bool:
