@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from sandbox import OrdinaryUser
@@ -95,3 +97,21 @@ def test_as_many_processes_as_are_allowed_is_told_as_that(ordinary_user: Ordinar
         assert ran.returncode == 1
         assert "(ERROR_NOT_ENOUGH_MEMORY, 8); end other programs, or allow more" in ran.stderr, words
     assert "connected" in ordinary_user.mpr("list").stdout
+
+
+def test_root_leaves_no_directory_of_its_own_in_the_home_of_a_user(ordinary_user: OrdinaryUser) -> None:
+    """As ``sudo -E`` or ``su -m`` would: the user could not enter it."""
+    places = ordinary_user.places
+    places.state.rmdir()
+    mpr = [str(ordinary_user.python), "-m", "mprouter", "list"]
+    environment = {**os.environ, **places.environment, **ordinary_user._variables}
+    ran = subprocess.run(mpr, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert (
+        f"where all is user {ordinary_user.account.uid}'s (ERROR_ACCESS_DENIED, 5); run it as that user" in ran.stderr
+    )
+    assert not places.state.exists()
+    assert ordinary_user.mpr("list").returncode == 0
+    ran = subprocess.run(mpr, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "chown" not in ran.stderr
+    assert "run it as that user" in ran.stderr
