@@ -517,7 +517,9 @@ def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     finally:
         os.umask(before)
         store.close()
-    assert modes == dict.fromkeys((FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", reserve.FILE_NAME), 0o600)
+    assert modes == dict.fromkeys(
+        (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", reserve.FILE_NAME, "realm.lock"), 0o600
+    )
     assert (tmp_path / "made" / "here").stat().st_mode & 0o777 == 0o700
 
 
@@ -525,7 +527,7 @@ def test_the_default_place_is_the_state_directory(places: Places) -> None:
     store = Store()
     claim(store)
     store.close()
-    assert {each.name for each in places.state.iterdir()} == {FILE_NAME, reserve.FILE_NAME}
+    assert {each.name for each in places.state.iterdir()} == {FILE_NAME, reserve.FILE_NAME, "realm.lock"}
 
 
 def test_n15_there_is_no_column_for_a_password(store: Store) -> None:

@@ -493,6 +493,7 @@ def test_salvage_keeps_all_but_the_damaged_row_and_the_damaged_file(tmp_path: Pa
         FILE_NAME,
         salvaged.aside.name,
         reserve.FILE_NAME,
+        "realm.lock",
         "recovery.lock",
     ]
 
@@ -684,7 +685,7 @@ def test_salvage_without_room_changes_nothing(tmp_path: Path, sound: Sound) -> N
             store.salvage()
         assert caught.value.status is Status.ERROR_DISK_FULL
         assert path.read_bytes() == before
-        assert sorted(each.name for each in disk.iterdir()) == ["ballast", FILE_NAME, "recovery.lock"]
+        assert sorted(each.name for each in disk.iterdir()) == ["ballast", FILE_NAME, "realm.lock", "recovery.lock"]
 
 
 def test_salvage_leaves_what_is_not_damaged_but_not_ours(tmp_path: Path, sound: Sound) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mprouter import mountpoints
+from mprouter import mountpoints, realm
 from mprouter.connection import Connection
 from mprouter.log import Log
 from mprouter.names import looks_local, parse_local, parse_remote
@@ -178,6 +178,8 @@ class Inventory:
                 log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
         for standing, those in at_once.items():
             told |= zip(those, standing.states([*those.values()]), strict=True)
+        if State.LOST in told.values() and realm.is_elsewhere(self._store.path.parent):
+            told = {each: State.ELSEWHERE if state is State.LOST else state for each, state in told.items()}
         return [told.get(entry.id, State.CONNECTED) for entry in entries]
 
     def _held(self, entries: Sequence[Entry], states: Sequence[State]) -> list[Connection]:

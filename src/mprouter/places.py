@@ -73,8 +73,6 @@ def private(path: Path) -> Path:
 
     Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it, ERROR_DISK_FULL.
     """
-    if sys.platform != "win32" and os.getuid() == 0 and not os.path.lexists(path):
-        _check_place(path)
     try:
         if not os.path.lexists(path):
             for missing in reversed([each for each in (path, *path.parents) if not os.path.lexists(each)]):
@@ -114,20 +112,6 @@ def private(path: Path) -> Path:
 
 
 _AS_WHOM = "run it as that user, or with root's own home: sudo -H; or set MPROUTER_STATE_DIR and MPROUTER_RUNTIME_DIR"
-
-_NOBODY = 65534
-
-
-def _check_place(path: Path) -> None:
-    """Raise ``WNetError`` if root would make *path*, shut to all others, in a user's directory, as by ``sudo -E``."""
-    owner = next(each for each in path.parents if each.exists()).stat().st_uid
-    if owner not in {0, _NOBODY}:  # as which a user namespace shows root
-        raise WNetError(
-            Status.ERROR_ACCESS_DENIED,
-            f"root is to make the directory {path}, where all is user {owner}'s",
-            name=str(path),
-            hint=_AS_WHOM,
-        )
 
 
 @contextmanager

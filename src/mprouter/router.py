@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mprouter import faults, mountpoints, settings
+from mprouter import faults, mountpoints, realm, settings
 from mprouter.connection import Connection
 from mprouter.inventory import Inventory
 from mprouter.log import Log
@@ -304,6 +304,7 @@ class Router:
         """
         from mprouter.providers.base import Discarding
 
+        self._store.enter()
         for discard in dict.fromkeys(each.discard for each in self.providers() if isinstance(each, Discarding)):
             discard(waiting)
 
@@ -345,6 +346,7 @@ class Router:
         wanted = [each for each in wanted if each.local_name not in connected]
         if not wanted:
             return []
+        self._store.enter()
         seconds = float(wait)
         if wait is True:
             seconds = restoring.start_up_time(self.providers(), settings.load().restore_timeout)
@@ -386,9 +388,11 @@ class Router:
     def recover(self) -> list[Recovered]:
         """Settle the operations of processes that have died, and make the posts that they owed (N19).
 
-        Every operation does this first. Returns what became of each. Raises ``WNetError`` if the store is unusable.
+        Every operation does this first. Those of another realm, which may live, are left to it. Returns what became of
+        each. Raises ``WNetError`` if the store is unusable.
         """
-        return self._recovery.run() if any(self._store.under_way()) else []
+        is_ours = any(self._store.under_way()) and not realm.is_elsewhere(self._store.path.parent)
+        return self._recovery.run() if is_ours else []
 
     @property
     def _inventory(self) -> Inventory:
@@ -482,6 +486,7 @@ class Router:
             raise WNetError(Status.ERROR_NOT_CONNECTED, name=name)  # another process has just forgotten it
         remote = parse_remote(known.remote_name)
         private = (known.user, remote.user)
+        self._store.enter()
         history = History(self._store, event, remote.told, known.local_name, private=private)
         attempts = self._attempts
         with self._under_way(history):

@@ -63,16 +63,18 @@ def _state(connection: Connection) -> str:
         return styled("not connected", DIM)
     if connection.state.value == "lost":
         return styled("LOST", RED, BOLD)
-    return styled(connection.state.value, GREEN)
+    return styled(connection.state.value, GREEN if connection.state.value == "connected" else DIM)
 
 
 def _advice(connection: Connection) -> str | None:
     """How to mend what is not as it should be."""
-    if connection.state is not None and connection.state.value != "lost":
+    if connection.state is not None and connection.state.value == "connected":
         return None
     from shlex import quote
 
     name = quote(plain(connection.local_name or connection.remote_name))
+    if connection.state is not None and connection.state.value == "elsewhere":
+        return f"{name} is connected in another container or on another machine"
     if connection.state is None:
         return f"{name} is not connected; to connect it: mpr restore {name}"
     again = f"mpr restore {name}" if connection.remembered else _connect(connection, connection.local_name)

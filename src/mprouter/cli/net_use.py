@@ -32,7 +32,7 @@ __all__ = ["NoAnswer", "run"]
 _COMPLETED = "The command completed successfully.\n"
 _EMPTY = "There are no entries in the list.\n"
 
-_STATES = {State.CONNECTED: "OK", State.LOST: "Disconnected", None: "Unavailable"}
+_STATES = {State.CONNECTED: "OK", State.LOST: "Disconnected", State.ELSEWHERE: "Unavailable", None: "Unavailable"}
 
 _NETWORKS = {"smb": "Microsoft Windows Network", "webdav": "Web Client Network"}
 """How Windows calls the networks that it has too; the others are called as their providers are."""

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "choose", "disconnect"]
 
-_STATES = {State.CONNECTED: "", State.LOST: "  (lost)", None: "  (remembered, not connected)"}
+_STATES = {
+    State.CONNECTED: "",
+    State.LOST: "  (lost)",
+    State.ELSEWHERE: "  (elsewhere)",
+    None: "  (remembered, not connected)",
+}
 
 
 def disconnect(person: Person, router: Router) -> None:

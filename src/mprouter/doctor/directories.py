@@ -9,12 +9,12 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from mprouter import mountinfo, places
+from mprouter import mountinfo, places, realm
 from mprouter.doctor import records
 from mprouter.finding import Check, Finding, Kind, Severity
 from mprouter.status import WNetError
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "elsewhere"]
 
 FULL, LOW = 1 << 20, 128 << 20
 """Bytes of free space below which nothing is written any more, and below which a larger file no longer fits."""
@@ -106,6 +106,13 @@ LEFT_FULL = Kind(
     Severity.WARNING,
     "A connection without a local name is gone, and somebody has put files into the directory that it left.",
     "see what is there, and move it away: `ls -la {path}`",
+)
+
+ELSEWHERE = Kind(
+    "used-elsewhere",
+    Severity.WARNING,
+    "How the connections are cannot be seen from here: they are not looked at, and none can be made or ended.",
+    "work with them there, or `mpr disconnect --all` there; or set MPROUTER_STATE_DIR and MPROUTER_RUNTIME_DIR here",
 )
 
 
@@ -216,6 +223,13 @@ def space() -> Iterator[Finding]:
 
 def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
+
+
+def elsewhere() -> Iterator[Finding]:
+    """No other realm is at work there."""
+    for path in (places.state_dir(), places.runtime_dir()):
+        if realm.is_elsewhere(path):
+            yield ELSEWHERE.found(f"{path} is in use in another container or on another machine")
 
 
 def leftovers() -> Iterator[Finding]:

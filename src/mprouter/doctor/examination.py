@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,6 +27,11 @@ LIMIT = 60.0
 
 FIX_LIMIT = 300.0
 """Seconds that the mending of one thing may take; usual is none, but recovery delivers data and tells notifyees."""
+
+_OF_WHAT_RUNS = frozenset(
+    {"left directories", "journal", "connections", "rclone's process", "mounts", "unsent data", "notifyees' processes"}
+)
+"""The checks that would take for dead or left behind what another realm is at work on."""
 
 ROUNDS = 3
 """How often is looked and mended: what is mended may show what was behind it."""
@@ -102,6 +108,21 @@ def _all(checked: Sequence[Checked]) -> Iterator[Finding]:
 
 
 def _checks(providers: Sequence[Provider] | None) -> Iterator[Check]:
+    """All that can be looked at from here."""
+    checks = _all_checks(providers)
+    if _is_elsewhere():
+        yield Check("who uses it", directories.elsewhere)
+        checks = (each for each in checks if each.subject not in _OF_WHAT_RUNS)
+    yield from checks
+
+
+def _is_elsewhere() -> bool:
+    with suppress(RuntimeError, OSError):  # no home is known, as a check says
+        return any(directories.elsewhere())
+    return False
+
+
+def _all_checks(providers: Sequence[Provider] | None) -> Iterator[Check]:
     yield from directories.CHECKS
     yield from configuration.CHECKS
     from mprouter.providers.base import Diagnosing

@@ -21,10 +21,15 @@ __all__ = ["Mounted", "Pending", "State", "Waiting"]
 
 
 class State(Enum):
-    """What became of a connection that was made: the mount works, or its server process or mount is gone."""
+    """What became of a connection that was made: the mount works, or its server process or mount is gone.
+
+    ELSEWHERE is the router's word, and no provider's: neither can be seen from here, since another realm (``realm``) is
+    at work.
+    """
 
     CONNECTED = "connected"
     LOST = "lost"
+    ELSEWHERE = "elsewhere"
 
 
 @frozen

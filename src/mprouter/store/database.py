@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from mprouter import places, reserve
+from mprouter import places, realm, reserve
 from mprouter.status import Status, WNetError, shortage
 from mprouter.store import schema, sealed
 
@@ -65,6 +65,7 @@ class Database:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None  # which one the connection is to
+        self._at_work: realm.AtWork | None = None
         self._changes: int | None = None  # that others have made, when its pages were looked at
         self._synchronous: str | None = None  # as it was set last; None: not certain
         self._is_in_use = False  # by the thread that has the lock, in the middle of a transaction
@@ -106,6 +107,14 @@ class Database:
                 Status.ERROR_INVALID_PARAMETER, "a name holds characters that are no Unicode text", name=str(self.path)
             ) from error
 
+    def enter(self) -> None:
+        """Be at work on it until ``leave``. Raises ``WNetError`` ERROR_BUSY if another realm is, and ``OSError``."""
+        self._at_work = realm.enter(self.path.parent)
+
+    def leave(self) -> None:
+        """The counterpart of ``enter``."""
+        self._at_work = None
+
     def close(self) -> None:
         """Let go of the file, unless a signal handler asks for that in the middle of a transaction. Never raises."""
         with self._lock:
@@ -137,27 +146,33 @@ class Database:
                 self._is_in_use = False
 
     def _begun_or_copied(self) -> sqlite3.Connection:
-        """A transaction to read in: on the file, or on a copy where SQLite may not write what it needs for that."""
+        """A transaction to read in: on the file, or on a copy where SQLite may not write what it needs for that.
+
+        Also where another realm is at work: of what SQLite keeps beside the file each machine would have its own.
+        """
         import sqlite3
 
         try:
-            return self._begun("BEGIN")
+            if not realm.is_elsewhere(self.path.parent):
+                return self._begun("BEGIN")
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, WNetError) or not _is_unwritable(error, self.path):
                 raise
-            self._leave()
-            db = self._connection = self._looked_at()
-            self._file = _COPY
-            self._changes = self._synchronous = None
-            db.execute("BEGIN")
-            self._is_current(db)
-            return db
+        self._leave()
+        db = self._connection = self._looked_at()
+        self._file = _COPY
+        self._changes = self._synchronous = None
+        db.execute("BEGIN")
+        self._is_current(db)
+        return db
 
     def _begun(self, begin: str, synchronous: str = "NORMAL") -> sqlite3.Connection:
         """A transaction on the file that is there now, which is looked at when nobody can replace it any more."""
         path = self.path
         if begin != "BEGIN":
             reserve.give_up(path.parent, ROOM)
+            if _identity(path) is not None:  # else it is made first: where that has no room, nothing is left behind
+                self.enter()
         for _ in range(5):
             db = self._opened()
             if self._synchronous != synchronous:
@@ -166,6 +181,8 @@ class Database:
                 self._synchronous = synchronous
             db.execute(begin)
             if self._file == _identity(path) and self._is_current(db):
+                if begin != "BEGIN":
+                    self.enter()
                 return db
             db.execute("ROLLBACK")
             self._leave()

@@ -54,11 +54,18 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+        self._database.leave()
 
     @property
     def path(self) -> Path:
         """The file."""
         return self._database.path
+
+    def enter(self) -> None:
+        """Be at work on it; see ``realm``. Raises ``WNetError`` ERROR_BUSY if that is another realm."""
+        with self._database.told():
+            places.private(self.path.parent)
+            self._database.enter()
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -325,7 +332,9 @@ class Store:
         """Keep every other process from recovering meanwhile."""
         with ExitStack() as lock:
             with self._database.told():
-                lock.enter_context(places.locked(places.private(self._database.path.parent) / "recovery.lock"))
+                directory = places.private(self._database.path.parent)
+                self._database.enter()
+                lock.enter_context(places.locked(directory / "recovery.lock"))
             yield
 
     def operations(self) -> list[Operation]:

@@ -18,7 +18,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mprouter import faults, places
+from mprouter import faults, places, realm
 from mprouter.frozen import frozen
 from mprouter.processes import parent, started_at, wait_until, which, words
 from mprouter.providers.rclone import rc
@@ -180,6 +180,8 @@ def begin() -> Callable[[], Daemon]:
     Both raise ``WNetError``, as ``obtain``.
     """
     runtime, begun = places.private(places.runtime_dir()), None
+    with _writing(runtime):
+        realm.enter(runtime)
     if running() is None:
         with _writing(runtime), suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
             if running() is None and _last(socket_path()) is None:
@@ -437,6 +439,7 @@ def _spawn(command: list[str], runtime: Path) -> int:
     log = log_file()
     if log.exists() and log.stat().st_size > LOG_LIMIT:  # of 1.70, or what it said before it had a log
         log.replace(log.with_suffix(".log.old"))
+    at_work = [realm.enter(each) for each in (places.state_dir(), runtime)]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         started = subprocess.run(
@@ -447,6 +450,7 @@ def _spawn(command: list[str], runtime: Path) -> int:
             cwd="/",
             env=environment,
             start_new_session=True,
+            pass_fds=[each.file for each in at_work if each is not None],
             check=True,
         )
     finally:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mprouter import places, realm
 from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
@@ -191,6 +192,7 @@ class Attempt:
 
     def _run(self, logon: Logon) -> str | None:
         """Start an sshfs; None once it has mounted, else what it says. Raises ``WNetError`` (ERROR_TIMEOUT)."""
+        at_work = realm.enter(places.private(places.state_dir()))
         with os.fdopen(os.memfd_create("sshfs"), "w+", errors="replace") as said:
             fcntl.fcntl(said, fcntl.F_SETFL, os.O_APPEND)  # sshfs goes on at the end of what ssh has left
             with subprocess.Popen(
@@ -201,6 +203,7 @@ class Attempt:
                 cwd="/",
                 env={**os.environ, **VARIABLES},
                 start_new_session=True,
+                pass_fds=() if at_work is None else (at_work.file,),
             ) as process:
                 typed = f"{logon.password.reveal()}\n".encode() if logon.password is not None else None
                 try:
