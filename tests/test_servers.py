@@ -207,7 +207,7 @@ def test_webdav_keeps_files(webdav_server: WebdavServer, *, tls: bool) -> None:
         ("PROPFIND", "/", "not the password", 401),
         ("PROPFIND", "/missing", None, 404),
         ("PROPFIND", "/forbidden", None, 403),
-        ("PROPFIND", "/readonly", None, 207),
+        ("PROPFIND", "/readonly/", None, 207),
         ("PUT", "/readonly/file", None, 403),
     ],
 )
