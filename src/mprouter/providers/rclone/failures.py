@@ -40,6 +40,12 @@ UNTRUSTED = Failure(
 """For networks with that option."""
 
 COMMON = (
+    Failure(
+        "too many open files",
+        Status.ERROR_TOO_MANY_OPEN_FILES,
+        "rclone has as many files open as it may",
+        "disconnect everything, and connect again where ulimit -n allows more",
+    ),
     Failure("is a file not a directory", Status.ERROR_DIRECTORY, "{path} is a file, not a directory"),
     Failure("directory not found", Status.ERROR_PATH_NOT_FOUND, "there is no directory {path}"),
     Failure("permission denied|403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),

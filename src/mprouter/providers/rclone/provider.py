@@ -105,12 +105,6 @@ _MOUNTING = (
         Status.ERROR_DISK_FULL,
         "the disk of rclone's cache is full",
     ),
-    Failure(
-        "too many open files",
-        Status.ERROR_TOO_MANY_OPEN_FILES,
-        "rclone has as many files open as it may",
-        "disconnect everything, and connect again where ulimit -n allows more",
-    ),
     Failure("executable file not found", Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there"),
     Failure("is not empty|already mounted", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
     Failure("too many FUSE filesystems", Status.ERROR_BUSY, "no more mounts are allowed", "see mount_max in fuse.conf"),
