@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mprouter import Router, Status
+from mprouter import Router, Status, WNetError, realm
 from mprouter.notify.model import Event
 from sandbox import Command, Places
 
@@ -134,3 +134,99 @@ def test_a_state_directory_of_its_own_wants_a_runtime_directory_of_its_own(
     )
     assert ran.returncode == 0, ran.stderr
     assert {each["state"] for each in json.loads(mpr("list", "--json").stdout)} == {"connected"}
+
+
+def ran(code: str, *arguments: str) -> str:
+    """What a program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_program_may_disconnect_at_its_end(places: Places, resource: str) -> None:
+    code = """
+import atexit, sys
+from mprouter import Router
+router = Router()
+atexit.register(lambda: (router.disconnect("Z:"), print("disconnected")))  # is called after all that comes later
+router.connect(sys.argv[1], "Z:")
+"""
+    assert ran(code, resource) == "disconnected\n"
+    assert places.mounts() == []
+
+
+@pytest.mark.parametrize("opens", [0, 50])
+def test_n18_a_daemon_that_has_closed_all_files_goes_on_and_keeps_those_that_it_opens(
+    places: Places, resource: str, opens: int
+) -> None:
+    code = """
+import os, sys
+from mprouter import Router
+router = Router()
+router.connect(sys.argv[1], "Z:")
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+os.closerange(3, 1024)
+mine = [open("/etc/passwd") for _ in range(int(sys.argv[2]))]
+router.connect(sys.argv[1], "Y:")
+router.disconnect("Z:")
+router.close()
+for each in mine:
+    os.fstat(each.fileno())
+router.connect(sys.argv[1], "Z:")
+del router
+for each in mine:
+    os.fstat(each.fileno())
+"""
+    ran(code, resource, str(opens))
+    assert sorted(places.mounts()) == [str(places.drives / "Y"), str(places.drives / "Z")]
+
+
+def test_n18_a_state_directory_that_was_replaced_is_entered_anew(tmp_path: Path) -> None:
+    first = realm.enter(tmp_path)
+    (tmp_path / "realm.lock").rename(tmp_path / "aside")
+    assert first is not None
+    assert realm.enter(tmp_path) is not first
+    assert (tmp_path / "realm.lock").exists()
+
+
+def test_who_may_not_be_at_work_is_not_so_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a command that begins in this moment where the connections are would be refused."""
+    import fcntl
+
+    asked: list[int] = []
+
+    def recorded(file: int, command: int, lock: bytes) -> bytes:
+        asked.append(command)
+        return real(file, command, lock)
+
+    monkeypatch.setattr(realm, "_byte", lambda _: 1)
+    at_work = realm.enter(tmp_path)
+    monkeypatch.setattr(realm, "_byte", lambda _: 2)
+    real = fcntl.fcntl
+    monkeypatch.setattr(fcntl, "fcntl", recorded)
+    with pytest.raises(WNetError, match="in use in another container"):
+        realm.enter(tmp_path)
+    assert fcntl.F_OFD_GETLK in asked
+    assert fcntl.F_OFD_SETLK not in asked
+    del at_work
+
+
+def test_a_sandbox_that_hides_which_realm_it_is_in_is_not_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd does with ``ProcSubset=pid``."""
+    at_work = realm.enter(tmp_path)
+
+    def hidden(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    realm._byte.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", hidden)
+        assert not realm.is_elsewhere(tmp_path)
+        assert realm.enter(tmp_path) is None
+    realm._byte.cache_clear()
+    del at_work

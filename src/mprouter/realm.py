@@ -34,11 +34,34 @@ class AtWork:
     file: the open file that has the lock; a program that inherits it is at work too.
     """
 
-    __slots__ = ("__weakref__", "file")
+    __slots__ = ("__weakref__", "_close", "_is", "file")
 
     def __init__(self, file: int) -> None:
         self.file = file
-        finalize(self, os.close, file)  # a fork shares the lock with its parent
+        self._is = os.fstat(file)
+        self._close = finalize(self, _close, file, self._is)  # a fork shares the lock with its parent
+        self._close.atexit = False  # then, too, a program may disconnect; the end of the process ends the lock
+
+    def is_at(self, path: Path) -> bool:
+        """Whether it is *path* that is locked: not one that was there before, nor one that the program has closed."""
+        if not _is_still(self.file, self._is):
+            self._close.detach()  # its number may be that of the next one
+            return False
+        with suppress(OSError):
+            return os.path.samestat(path.stat(), self._is)
+        return False
+
+
+def _is_still(file: int, what: os.stat_result) -> bool:
+    """False where a program that becomes a daemon has closed all its files; as *file* it may have another open now."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(file), what)
+    return False
+
+
+def _close(file: int, what: os.stat_result) -> None:
+    if _is_still(file, what):
+        os.close(file)
 
 
 _entered: WeakValueDictionary[tuple[Path, int], AtWork] = WeakValueDictionary()
@@ -46,8 +69,9 @@ _guard = lock(sys.modules[__name__], "_guard", threading.RLock)
 
 
 def enter(directory: Path) -> AtWork | None:
-    """Be at work on the *directory*, for the state or for what runs. None where the system has no such locks.
+    """Be at work on the *directory*, for the state or for what runs.
 
+    None where the system has no such locks, or does not say which realm this is.
     Raises ``WNetError`` ERROR_BUSY if another realm is at work there, and ``OSError``.
     """
     if sys.platform != "linux":
@@ -55,11 +79,14 @@ def enter(directory: Path) -> AtWork | None:
     import fcntl
 
     mine = _byte(os.getpid())
+    if mine is None:
+        return None
     with _guard:
         if (there := _at_work(directory, mine)) is not None:
             return there
         opened = os.open(directory / "realm.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:  # where output is closed it would be that of a program that inherits it
+            _check_alone(opened, mine, directory)  # who must not have the lock is not to have it for a moment
             made = AtWork(fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3))
         finally:
             os.close(opened)
@@ -73,9 +100,9 @@ def enter(directory: Path) -> AtWork | None:
 
 
 def _at_work(directory: Path, mine: int) -> AtWork | None:
-    """That it is already; None also if the directory was removed since."""
+    """That it is already; None also if the directory was removed or replaced since."""
     there = _entered.get((directory, mine))
-    return there if there is not None and os.fstat(there.file).st_nlink else None
+    return there if there is not None and there.is_at(directory / "realm.lock") else None
 
 
 def is_elsewhere(directory: Path) -> bool:
@@ -83,7 +110,7 @@ def is_elsewhere(directory: Path) -> bool:
     if sys.platform != "linux":
         return False
     mine = _byte(os.getpid())
-    if _at_work(directory, mine) is not None:
+    if mine is None or _at_work(directory, mine) is not None:
         return False
     try:
         file = os.open(directory / "realm.lock", os.O_RDONLY | os.O_CLOEXEC)
@@ -122,11 +149,15 @@ def _check_alone(file: int, mine: int, directory: Path) -> None:
 
 
 @cache
-def _byte(pid: int) -> int:
-    """Which byte stands for the realm of this process; by *pid*, since a forked child may be in another one."""
+def _byte(pid: int) -> int | None:
+    """Which byte stands for the realm of this process; by *pid*, since a forked child may be in another one.
+
+    None if a sandbox hides that: not to know is not to be in another one.
+    """
     del pid
-    said = []
-    with suppress(OSError):
-        said.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
-        said.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115
-    return 1 + int.from_bytes(sha256("/".join(said).encode()).digest()[:8], "big") % _MOST
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        processes = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    except OSError:
+        return None
+    return 1 + int.from_bytes(sha256(f"{boot}/{processes}".encode()).digest()[:8], "big") % _MOST
