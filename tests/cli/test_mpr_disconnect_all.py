@@ -6,10 +6,15 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mprouter import Router, State
+from mprouter.cli.disconnect import command
+from mprouter.providers.rclone import daemon
 from recorder import Script
 from sandbox import Command, Places
 from servers.daemon import wait_for
@@ -128,3 +133,23 @@ def test_all_and_a_name_exclude_each_other(mpr: Command, arguments: list[str]) -
     ran = mpr("disconnect", *arguments)
     assert ran.returncode == 2
     assert "--all" in ran.stderr
+
+
+def test_c6_what_is_connected_while_rclone_is_ended_stands(
+    places: Places, shares: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, begun = daemon.stop, list[Future[object]]()
+    with Router() as router, ThreadPoolExecutor() as threads:
+
+        def meanwhile() -> bool:
+            begun.append(threads.submit(router.connect, shares["Y:"].as_uri(), "Y:"))
+            return stop()
+
+        router.connect(shares["Z:"].as_uri(), "Z:")
+        monkeypatch.setattr(daemon, "stop", meanwhile)
+        assert CliRunner().invoke(command, ["--all"]).exit_code == 0
+        begun[0].result()
+        assert [(each.local_name, each.state) for each in router.connections()] == [("Y:", State.CONNECTED)]
+        (places.drives / "Y" / "file").write_text("sent")
+        router.disconnect("Y:")
+    assert (shares["Y:"] / "file").read_text() == "sent"

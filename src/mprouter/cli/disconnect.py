@@ -125,9 +125,10 @@ def _end_idle(router: Router) -> None:
     with suppress(OSError, Refused, WNetError), closing(Store()) as store:  # it is at work, or gone
         if store.entries() or router.waiting():
             return
-        rclone = daemon.running()
-        if rclone is not None and not rclone.call("vfs/list")["vfses"]:
-            daemon.stop()
+        with store.unused() as is_unused:
+            rclone = daemon.running()
+            if is_unused and rclone is not None and not rclone.call("vfs/list", timeout=2)["vfses"]:
+                daemon.stop()
 
 
 class _All:

@@ -235,6 +235,12 @@ class Store:
         with self._database.reading() as db:
             return connections.read(db)
 
+    @contextmanager
+    def unused(self) -> Iterator[bool]:
+        """Whether there is neither a connection nor a claim. Nobody makes one until the block ends."""
+        with self._database.writing() as db:
+            yield not connections.read(db)
+
     def entry(self, local_name: str) -> Entry | None:
         """The connection or claim of this local name."""
         with self._database.reading() as db:

@@ -226,8 +226,7 @@ def stop() -> bool:
             return _last(socket) is None
         if served_by(pid):  # asked of the kernel: rclone may list what is gone
             return False
-        rc.call(socket, "core/quit", {}, 30)
-        wait_until(lambda: _last(socket) is None, 10)
+        _end(pid)  # asked to quit, it would answer, and mount, for 1.5 seconds more
         (runtime / "rclone.json").unlink(missing_ok=True)
         return _last(socket) is None
 
@@ -371,7 +370,7 @@ def _spawned(runtime: Path, socket: Path) -> int:
 
 
 def _end(pid: int) -> None:
-    """End one that was just started. The next command would take it for running until it has ended."""
+    """End it. The next command would take it for running until it has ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: started_at(pid) is None, 10)
