@@ -34,33 +34,33 @@ class AtWork:
     file: the open file that has the lock; a program that inherits it is at work too.
     """
 
-    __slots__ = ("__weakref__", "_close", "_is", "file")
+    __slots__ = ("__weakref__", "_close", "_is", "_path", "file")
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, path: str) -> None:
         self.file = file
-        self._is = os.fstat(file)
+        self._path = path
+        self._is = _identity(file)
         self._close = finalize(self, _close, file, self._is)  # a fork shares the lock with its parent
         self._close.atexit = False  # then, too, a program may disconnect; the end of the process ends the lock
 
-    def is_at(self, path: Path) -> bool:
-        """Whether it is *path* that is locked: not one that was there before, nor one that the program has closed."""
-        if not _is_still(self.file, self._is):
+    def is_valid(self) -> bool:
+        """Whether the program has not closed the file, and it is not one that was removed or replaced."""
+        if _identity(self.file) != self._is:
             self._close.detach()  # its number may be that of the next one
             return False
-        with suppress(OSError):
-            return os.path.samestat(path.stat(), self._is)
-        return False
+        return _identity(self._path) == self._is
 
 
-def _is_still(file: int, what: os.stat_result) -> bool:
-    """False where a program that becomes a daemon has closed all its files; as *file* it may have another open now."""
-    with suppress(OSError):
-        return os.path.samestat(os.fstat(file), what)
-    return False
+def _identity(file: int | str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(file)  # noqa: PTH116 - many times in each operation
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
-def _close(file: int, what: os.stat_result) -> None:
-    if _is_still(file, what):
+def _close(file: int, what: tuple[int, int] | None) -> None:
+    if _identity(file) == what:  # a program that becomes a daemon closes all, and may have another one as *file* now
         os.close(file)
 
 
@@ -87,7 +87,7 @@ def enter(directory: Path) -> AtWork | None:
         opened = os.open(directory / "realm.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:  # where output is closed it would be that of a program that inherits it
             _check_alone(opened, mine, directory)  # who must not have the lock is not to have it for a moment
-            made = AtWork(fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3))
+            made = AtWork(fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3), f"{directory}/realm.lock")
         finally:
             os.close(opened)
         with suppress(OSError):  # a file system without locks: the store says so
@@ -102,7 +102,7 @@ def enter(directory: Path) -> AtWork | None:
 def _at_work(directory: Path, mine: int) -> AtWork | None:
     """That it is already; None also if the directory was removed or replaced since."""
     there = _entered.get((directory, mine))
-    return there if there is not None and there.is_at(directory / "realm.lock") else None
+    return there if there is not None and there.is_valid() else None
 
 
 def is_elsewhere(directory: Path) -> bool:

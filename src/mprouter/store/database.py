@@ -169,10 +169,12 @@ class Database:
     def _begun(self, begin: str, synchronous: str = "NORMAL") -> sqlite3.Connection:
         """A transaction on the file that is there now, which is looked at when nobody can replace it any more."""
         path = self.path
-        if begin != "BEGIN":
+        is_to_enter = begin != "BEGIN"
+        if is_to_enter:
             reserve.give_up(path.parent, ROOM)
             if _identity(path) is not None:  # else it is made first: where that has no room, nothing is left behind
                 self.enter()
+                is_to_enter = False
         for _ in range(5):
             db = self._opened()
             if self._synchronous != synchronous:
@@ -181,7 +183,7 @@ class Database:
                 self._synchronous = synchronous
             db.execute(begin)
             if self._file == _identity(path) and self._is_current(db):
-                if begin != "BEGIN":
+                if is_to_enter:
                     self.enter()
                 return db
             db.execute("ROLLBACK")
