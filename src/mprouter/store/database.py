@@ -109,7 +109,12 @@ class Database:
 
     def enter(self) -> None:
         """Be at work on it until ``leave``. Raises ``WNetError`` ERROR_BUSY if another realm is, and ``OSError``."""
-        self._at_work = realm.enter(self.path.parent)
+        if not self._is_at_work:
+            self._at_work = realm.enter(self.path.parent)
+
+    @property
+    def _is_at_work(self) -> bool:
+        return self._at_work is not None and self._at_work.is_valid()
 
     def leave(self) -> None:
         """The counterpart of ``enter``."""
@@ -153,7 +158,7 @@ class Database:
         import sqlite3
 
         try:
-            if not realm.is_elsewhere(self.path.parent):
+            if self._is_at_work or not realm.is_elsewhere(self.path.parent):
                 return self._begun("BEGIN")
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, WNetError) or not _is_unwritable(error, self.path):
