@@ -539,6 +539,24 @@ def test_c6_the_disk_of_the_cache_is_full(
     assert [each for each in disk.rglob("*") if each.is_file()] == []
 
 
+def test_c6_copies_that_a_disconnect_has_not_dropped_are_room_for_the_next_connection(
+    sftp_share: Share, connections: Connections, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the file system has not ended in time."""
+    mounted = connections.connect(sftp_share)
+    for name in "abcd":
+        write(mounted.mountpoint / name, 5)
+    with monkeypatch.context() as hurried:
+        hurried.setattr("mprouter.providers.rclone.disconnect.clear", lambda *_: None)
+        connections.disconnect(mounted)
+    with suppress(OSError), (disk / "something else").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    again = connections.connect(sftp_share)
+    assert {each.name for each in again.mountpoint.iterdir()} == {*"abcd"}
+    connections.disconnect(again)
+
+
 def test_c6_what_waits_on_a_full_disk_survives_a_kill(
     own_sftp: tuple[SftpServer, Share], connections: Connections, disk: Path
 ) -> None:

@@ -193,7 +193,11 @@ def adopt(rclone: Daemon, family: str, fs: str) -> list[str]:
     name, meta = fs.partition(":")[0], _directories_of(cache, fs)[0]
     if name in living:
         return []
-    check_room(cache)
+    try:
+        check_room(cache)
+    except WNetError:
+        clear(cache, fs)  # it may have ended too late for the disconnect to do that
+        check_room(cache)
     found = unsent(meta)
     if stuck := _mend(rclone, name, fs, found, family):
         _put_off(cache, name, f"{family}-0", stuck)
