@@ -70,8 +70,11 @@ class Kind:
 class Check:
     """A look at one thing. subject: what is looked at, in a word or two. look: yields what is wrong, nothing if well.
 
+    is_of_what_runs: whether it would take for dead or left behind what another realm (``realm``) is at work on.
+
     Whatever ``look`` raises becomes a finding itself. It may read anything but a mounted directory, which could hang.
     """
 
     subject: str
     look: Callable[[], Iterable[Finding]]
+    is_of_what_runs: bool = False

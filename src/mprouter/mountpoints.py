@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 from mprouter import places
 from mprouter.names import is_drive
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError, unwritten
 
 __all__ = ["check", "make", "path_of", "remove"]
 
@@ -73,9 +72,7 @@ def make(path: Path, local_name: str | None) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
-        status = Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_BAD_DEVICE
-        status, hint = shortage(error) or (status, None)
+        status, hint = unwritten(error, Status.ERROR_BAD_DEVICE)
         raise WNetError(
             status, f"the directory {path} cannot be made: {error.strerror}", name=local_name, hint=hint
         ) from error

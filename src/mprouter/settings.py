@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from mprouter import places, replacing
 from mprouter.frozen import frozen
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError, unwritten
 
 __all__ = [
     "FILE_NAME",
@@ -129,9 +128,7 @@ def _set(file: Path, key: str, value: object) -> Path:
     except WNetError:
         raise
     except OSError as error:
-        denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
-        status = Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_WRITE_FAULT
-        status, hint = shortage(error) or (status, None)
+        status, hint = unwritten(error, Status.ERROR_WRITE_FAULT)
         raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(file), hint=hint) from error
     return file
 

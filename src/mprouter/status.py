@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-__all__ = ["Cancel", "Status", "WNetError", "in_words", "shortage", "subject_of", "text_of"]
+__all__ = ["Cancel", "Status", "WNetError", "in_words", "shortage", "subject_of", "text_of", "unwritten"]
 
 
 class Status(IntEnum):
@@ -290,6 +290,12 @@ def shortage(error: BaseException) -> tuple[Status, str] | None:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == "can't start new thread"):
         return _CROWDED
     return _SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def unwritten(error: OSError, otherwise: Status) -> tuple[Status, str | None]:
+    """The status for what could not be made or written, and what to do next: a shortage, a refusal, or *otherwise*."""
+    denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
+    return shortage(error) or (Status.ERROR_ACCESS_DENIED if denied else otherwise, None)
 
 
 _CROWDED = (

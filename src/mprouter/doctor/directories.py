@@ -289,5 +289,5 @@ def _listed(path: Path) -> list[Path]:
 CHECKS = (
     Check("directories", permissions),
     Check("disk space", space),
-    Check("left directories", leftovers),
+    Check("left directories", leftovers, is_of_what_runs=True),
 )

@@ -28,11 +28,6 @@ LIMIT = 60.0
 FIX_LIMIT = 300.0
 """Seconds that the mending of one thing may take; usual is none, but recovery delivers data and tells notifyees."""
 
-_OF_WHAT_RUNS = frozenset(
-    {"left directories", "journal", "connections", "rclone's process", "mounts", "unsent data", "notifyees' processes"}
-)
-"""The checks that would take for dead or left behind what another realm is at work on."""
-
 ROUNDS = 3
 """How often is looked and mended: what is mended may show what was behind it."""
 
@@ -112,7 +107,7 @@ def _checks(providers: Sequence[Provider] | None) -> Iterator[Check]:
     checks = _all_checks(providers)
     if _is_elsewhere():
         yield Check("who uses it", directories.elsewhere)
-        checks = (each for each in checks if each.subject not in _OF_WHAT_RUNS)
+        checks = (each for each in checks if not each.is_of_what_runs)
     yield from checks
 
 

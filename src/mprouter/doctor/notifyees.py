@@ -96,5 +96,5 @@ def hosts() -> Iterator[Finding]:
 
 CHECKS = (
     Check("notifyees", registrations),
-    Check("notifyees' processes", hosts),
+    Check("notifyees' processes", hosts, is_of_what_runs=True),
 )

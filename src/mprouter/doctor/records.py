@@ -109,8 +109,8 @@ BROKEN_PROVIDER = Kind(
 def checks(providers: Sequence[Provider]) -> Iterator[Check]:
     """The checks; *providers* say how their connections are."""
     yield Check("store", integrity)
-    yield Check("journal", partial(journal, providers))
-    yield Check("connections", partial(connections, providers))
+    yield Check("journal", partial(journal, providers), is_of_what_runs=True)
+    yield Check("connections", partial(connections, providers), is_of_what_runs=True)
 
 
 def integrity() -> Iterator[Finding]:

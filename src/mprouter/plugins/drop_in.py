@@ -21,7 +21,7 @@ from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.plugins import trust
 from mprouter.plugins.problem import Problem
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError, shortage, unwritten
 
 __all__ = [
     "KEYS",
@@ -373,7 +373,6 @@ def failed(path: Path, error: OSError) -> WNetError:
         return WNetError(Status.ERROR_NOT_FOUND, "it is not there any more", name=str(path))
     if short := shortage(error):
         return WNetError(short[0], name=str(path), hint=short[1])
-    denied = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
-    status = Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_WRITE_FAULT
-    hint = "what is registered for all users is written by root" if denied else None
+    status, _ = unwritten(error, Status.ERROR_WRITE_FAULT)
+    hint = "what is registered for all users is written by root" if status is Status.ERROR_ACCESS_DENIED else None
     return WNetError(status, f"it cannot be written: {error.strerror}", name=str(path), hint=hint)

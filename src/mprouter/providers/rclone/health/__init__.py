@@ -24,7 +24,7 @@ def diagnose(known: Callable[[], Sequence[Mounted]]) -> Sequence[Check]:
     return (
         Check("FUSE", fuse.look),
         Check("rclone", program.look),
-        Check("rclone's process", processes.look),
-        Check("mounts", partial(mounts.look, known)),
-        Check("unsent data", cache.look),
+        Check("rclone's process", processes.look, is_of_what_runs=True),
+        Check("mounts", partial(mounts.look, known), is_of_what_runs=True),
+        Check("unsent data", cache.look, is_of_what_runs=True),
     )
