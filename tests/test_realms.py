@@ -108,6 +108,7 @@ def test_c6_a_file_that_is_written_here_is_not_sent_in_pieces_from_a_container_w
             f"export MPROUTER_RUNTIME_DIR={places.base}/ownrun; mpr connect {resource} Y: && mpr disconnect Y:"
         )
         assert ran.returncode == 1
+        assert "1 file (976.6 KiB) not on the server yet; disconnecting waits" in elsewhere("mpr list").stdout
         file.write(b"2" * 1000000)
     assert mpr("disconnect", "Z:").returncode == 0
     assert (local_root / "big").read_bytes() == b"1" * 1000000 + b"2" * 1000000

@@ -10,7 +10,7 @@ What only an operation needs is imported where it begins, so that a list is ther
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -393,6 +393,19 @@ class Router:
         """
         is_ours = any(self._store.under_way()) and not realm.is_elsewhere(self._store.path.parent)
         return self._recovery.run() if is_ours else []
+
+    def end_idle(self) -> None:
+        """End the rclone of this user if there is neither a connection nor anything that waits to be sent.
+
+        Then another realm may be at work on the directories. One that does not say that it is idle is left.
+        """
+        from mprouter.providers.rclone import daemon
+
+        with suppress(OSError, WNetError):
+            if not self._store.entries() and not self.waiting():
+                with self._store.unused() as is_unused:
+                    if is_unused:
+                        daemon.stop_idle()
 
     @property
     def _inventory(self) -> Inventory:

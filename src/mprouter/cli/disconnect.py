@@ -113,24 +113,6 @@ def _chosen(router: Router, *, forget: bool) -> str | None:
     return None if found is None else found.local_name or found.remote_name
 
 
-def _end_idle(router: Router) -> None:
-    """Have rclone ended if nothing needs it any more: then another machine or container may use the directories."""
-    from contextlib import closing, suppress
-
-    from mprouter.providers.rclone import daemon
-    from mprouter.providers.rclone.rc import Refused
-    from mprouter.status import WNetError
-    from mprouter.store import Store
-
-    with suppress(OSError, Refused, WNetError), closing(Store()) as store:  # it is at work, or gone
-        if store.entries() or router.waiting():
-            return
-        with store.unused() as is_unused:
-            rclone = daemon.running()
-            if is_unused and rclone is not None and not rclone.call("vfs/list", timeout=2)["vfses"]:
-                daemon.stop()
-
-
 class _All:
     """Everything, side by side: each on its own, however the others go, and nobody waits for a dead server but its own.
 
@@ -162,7 +144,7 @@ class _All:
                     if name not in results and not each.cancelled():
                         self._tell(name, each.result(), results)
                 raise
-        _end_idle(self._router)
+        self._router.end_idle()
         if self._as_json:
             say_json([results[name] for name in names if name in results])
         elif not results:

@@ -40,7 +40,7 @@ def show(*, remembered: bool = False, unsent: bool = False, as_json: bool = Fals
             if advice := _advice(each):
                 say(advice)
     connected = {
-        (each.remote_name, each.user) for each in found if each.state is not None and each.state.value == "connected"
+        (each.remote_name, each.user) for each in found if each.state is not None and each.state.value != "lost"
     }
     for unsent_there in waiting:
         _say_waiting(unsent_there, is_connected=(unsent_there.remote_name, unsent_there.user) in connected)

@@ -46,6 +46,7 @@ __all__ = [
     "running",
     "socket_path",
     "stop",
+    "stop_idle",
     "strays",
     "unsayable_place",
     "user_config",
@@ -180,12 +181,12 @@ def begin() -> Callable[[], Daemon]:
     Both raise ``WNetError``, as ``obtain``.
     """
     runtime, begun = places.private(places.runtime_dir()), None
-    with _writing(runtime):
-        realm.enter(runtime)
     if running() is None:
-        with _writing(runtime), suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
-            if running() is None and _last(socket_path()) is None:
-                begun = _spawned(runtime, socket_path())
+        with _writing(runtime):
+            realm.enter(runtime)  # in another one it would look as if none ran
+            with suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
+                if running() is None and _last(socket_path()) is None:
+                    begun = _spawned(runtime, socket_path())
     return cache(partial(_awaited, runtime, begun))
 
 
@@ -229,6 +230,17 @@ def stop() -> bool:
         _end(pid)  # asked to quit, it would answer, and mount, for 1.5 seconds more
         (runtime / "rclone.json").unlink(missing_ok=True)
         return _last(socket) is None
+
+
+def stop_idle() -> None:
+    """As ``stop``, unless it has something to do, or does not say at once that it has nothing.
+
+    Raises ``WNetError``.
+    """
+    rclone = running()
+    with suppress(rc.Refused):
+        if rclone is not None and not rclone.call("vfs/list", timeout=2)["vfses"]:
+            stop()
 
 
 def forget_dead() -> None:
