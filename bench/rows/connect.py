@@ -18,6 +18,7 @@ def cases(ground: Ground) -> Iterator[Case]:
     """Four for each network."""
     for network in NETWORKS:
         shared = share(ground, network)
+        (shared.root / "report.txt").write_text("as most directories have something in them\n")
         cold, warm = (mounters(ground, shared, warm=each) for each in (False, True))
         ours: Sequence[tuple[str, float, Mounter, list[Mounter]]] = (
             ("cold", 1.2, Command(shared, ground, before=Before.NOTHING), cold),

@@ -87,6 +87,8 @@ def forget(name: RemoteName, user: str) -> bool:
 
 
 def _entries(text: str) -> list[_Entry]:
+    if not text:  # as where nobody has kept a password
+        return []
     import tomllib
 
     try:
