@@ -124,11 +124,17 @@ def checked(
 
 
 def with_unasked(error: WNetError, resource: NetResource, name: RemoteName, participants: Participants) -> WNetError:
-    """*error*, whose hint says who might have the name and was not asked, unless one provider was asked for."""
+    """*error*, whose hint says who might have the name and was not asked, unless one provider was asked for.
+
+    Where somebody who was asked has the name, nobody misses those of ours.
+    """
+    from mprouter.providers.order import INSIGNIFICANT
     from mprouter.providers.registration import unasked
 
-    if resource.provider is None and (told := unasked(participants.registered_providers(), name)):
-        error.hint = f"{told}; {error.hint}" if error.hint else told
+    if resource.provider is None:
+        is_nobodys = error.status in INSIGNIFICANT | {Status.ERROR_NO_NET_OR_BAD_PATH, Status.ERROR_NO_NETWORK}
+        if told := unasked(participants.registered_providers(), name, ours=is_nobodys):
+            error.hint = f"{told}; {error.hint}" if error.hint and error.hint not in told else told
     return error
 
 

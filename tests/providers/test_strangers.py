@@ -226,6 +226,34 @@ def test_r3_a_name_that_nobody_has_is_told_with_who_else_may_have_it(router: Rou
     assert "the network provider off is disabled" in hint
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("smb://no.invalid/x", "the network provider smb is disabled; it may have such names: see mpr provider list"),
+        (r"\\no.invalid\x", "the network provider smb is disabled; the network provider webdav is disabled; they "),
+    ],
+)
+def test_r3_whoever_misses_one_of_ours_that_is_disabled_is_told_of_that(
+    router: Router, places: Places, name: str, told: str
+) -> None:
+    (places.config / "settings.toml").write_text('disabled_providers = ["smb", "webdav"]\n')
+    with pytest.raises(WNetError) as refused:
+        router.connect(name)
+    assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH
+    assert str(refused.value.hint).startswith(told)
+
+
+def test_r3_one_of_ours_that_is_disabled_is_told_only_to_those_who_miss_it(router: Router, places: Places) -> None:
+    (places.config / "settings.toml").write_text('disabled_providers = ["smb", "s3"]\n')
+    with pytest.raises(WNetError) as refused:
+        router.connect("nfs://host/x")  # none of ours has such names
+    assert "disabled" not in str(refused.value.hint)
+    with pytest.raises(WNetError) as refused:
+        router.connect(r"\\nobody.invalid\x")  # somebody has said what is wrong
+    assert refused.value.status is Status.WSAHOST_NOT_FOUND
+    assert "disabled" not in str(refused.value.hint)
+
+
 def test_r3_a_pattern_says_that_a_name_is_of_a_library_that_is_broken(router: Router, places: Places) -> None:
     file = register(places, "wild")
     file.write_text("target = 'native:/nowhere/wild.so'\nmatch = ['//wild.invalid/*']\n")

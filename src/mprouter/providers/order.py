@@ -102,7 +102,7 @@ def route(providers: Sequence[Provider], name: RemoteName, attempt: Callable[[Pr
     from mprouter.providers.guard import mishap
 
     if not providers:
-        raise WNetError(Status.ERROR_NO_NETWORK, name=name.given)
+        raise WNetError(Status.ERROR_NO_NETWORK, name=name.given, hint="see mpr provider list")
     refusals: list[WNetError] = []
     answers: list[WNetError] = []
     for provider, refusal in claimants(providers, name):  # R4, R2

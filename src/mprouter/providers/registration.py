@@ -238,18 +238,22 @@ def flaws(registered: Registered) -> list[str]:
     return registered.get.flaws()
 
 
-def unasked(found: Iterable[Registered], name: RemoteName) -> str | None:
+def unasked(found: Iterable[Registered], name: RemoteName, *, ours: bool) -> str | None:
     """Who of *found* might have *name* and is not asked, and why; None = nobody.
 
-    One whose file has a ``match`` might have what that says, any other one a name of a scheme that none of ours has.
+    One of ours has the names of its schemes; of others, one whose file has a ``match`` might have what that says, any
+    other one a name of a scheme that none of ours has. ours: whether to tell of ours.
     """
-    silent = [each for each in found if not each.takes_part and _may_have(each, name)]
+    silent = [each for each in found if not each.takes_part and _may_have(each, name) and (ours or not each.schemes)]
     why = (f"is broken ({each.where})" if each.enabled else "is disabled" for each in silent)
     told = "; ".join(f"the network provider {each.name} {words}" for each, words in zip(silent, why, strict=True))
-    return f"{told}; it may have such names: see mpr provider list" if told else None
+    which = "it" if len(silent) == 1 else "they"
+    return f"{told}; {which} may have such names: see mpr provider list" if told else None
 
 
 def _may_have(registered: Registered, name: RemoteName) -> bool:
+    if registered.schemes is not None:
+        return registered.may_have(name)
     match = registered.get.match if isinstance(registered.get, _Loading) else ()
     try:
         return any(match_pattern(each)(name.forms) for each in match) if match else name.is_foreign
