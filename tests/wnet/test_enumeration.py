@@ -173,3 +173,20 @@ def test_a_container_that_is_told_only_in_part_is_shown_and_said_to_be_incomplet
         assert names(wnet.RESOURCE_GLOBALNET, 0, 0, SERVER) == ["file:///server/first"]
         assert "foreign has is not all shown: file:///server: no answer within" in caplog.text
         stopping.over.set()
+
+
+@pytest.mark.usefixtures("foreign")
+def test_r3_without_any_provider_there_is_no_network_to_look_around_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    wnet.WNetAddConnection("file:///one", None, "Z:")
+    with Router(providers=[], drop_ins=False) as without:
+        monkeypatch.setattr(default, "_default", without)
+        for arguments in [
+            (wnet.RESOURCE_GLOBALNET,),
+            (wnet.RESOURCE_CONTEXT,),
+            (wnet.RESOURCE_GLOBALNET, 0, 0, SERVER),
+        ]:
+            assert status_of(wnet.WNetOpenEnum, *arguments) is Status.ERROR_NO_NETWORK
+        assert names(wnet.RESOURCE_CONNECTED) == ["Z:"]
+        assert status_of(wnet.WNetGetResourceInformation, SERVER) is Status.ERROR_NO_NETWORK
+        named = wnet.NETRESOURCE(lpRemoteName="file:///server", lpProvider="foreign")
+        assert status_of(wnet.WNetGetResourceInformation, named) is Status.ERROR_BAD_PROVIDER

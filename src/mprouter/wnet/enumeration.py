@@ -18,6 +18,7 @@ from mprouter.wnet.structures import NETRESOURCE, check_resource
 __all__ = ["Enumeration", "WNetCloseEnum", "WNetEnumResource", "WNetOpenEnum"]
 
 _SCOPES = {each.value for each in ResourceScope}
+_OF_NETWORKS = {constants.RESOURCE_GLOBALNET, constants.RESOURCE_CONTEXT}
 _TYPES = constants.RESOURCETYPE_DISK | constants.RESOURCETYPE_PRINT
 _USAGES = constants.RESOURCEUSAGE_ALL
 
@@ -80,8 +81,8 @@ def WNetOpenEnum(
     RESOURCE_GLOBALNET: the container whose content is wanted, whose dwUsage must say that it is one; None = the
     networks.
 
-    Raises ``WNetError``: ERROR_INVALID_PARAMETER; ERROR_NOT_CONTAINER; what the container's network reports comes
-    from ``WNetEnumResource``.
+    Raises ``WNetError``: ERROR_INVALID_PARAMETER; ERROR_NOT_CONTAINER; ERROR_NO_NETWORK if networks are to be asked and
+    none is there; what the container's network reports comes from ``WNetEnumResource``.
     """
     wanted = dwUsage if dwScope == constants.RESOURCE_GLOBALNET else 0  # elsewhere it is ignored
     if dwScope not in _SCOPES or dwType & ~_TYPES or wanted & ~_USAGES:
@@ -99,9 +100,12 @@ def WNetOpenEnum(
                 name=container.remote_name,
                 hint="its dwUsage must have RESOURCEUSAGE_CONTAINER",
             )
+    router = default_router()
+    if dwScope in _OF_NETWORKS and not any(each.takes_part for each in router.registered_providers()):
+        raise WNetError(Status.ERROR_NO_NETWORK, hint="see mpr provider list")
     type_ = ResourceType.ANY if dwType in {0, _TYPES} else ResourceType(dwType)
     usage = ResourceUsage(wanted & ~constants.RESOURCEUSAGE_ATTACHED)
-    return Enumeration(default_router().enumerate(ResourceScope(dwScope), type_, usage, container))
+    return Enumeration(router.enumerate(ResourceScope(dwScope), type_, usage, container))
 
 
 @reporting

@@ -86,7 +86,7 @@ def WNetGetResourceInformation(lpNetResource: NETRESOURCE | NetResource) -> Reso
     Of the resource count lpRemoteName, and lpProvider and dwType if they are given.
 
     Raises ``WNetError``: ERROR_BAD_NET_NAME if no network has it, ERROR_BAD_DEV_TYPE if it is of another type,
-    ERROR_BAD_PROVIDER, or what the first network that knew the name said.
+    ERROR_BAD_PROVIDER, ERROR_NO_NETWORK without any provider, or what the first network that knew the name said.
     """
     wanted = _wanted(lpNetResource)
     found: ResourceInformation = _first_answer(
@@ -147,8 +147,13 @@ def _wanted(given: NETRESOURCE | NetResource) -> NetResource:
 
 
 def _asked(wanted: NetResource, capability: Capability) -> list[Provider]:
-    """The providers that can tell *capability* of *wanted*. Raises ``WNetError`` (ERROR_BAD_PROVIDER)."""
+    """The providers that can tell *capability* of *wanted*.
+
+    Raises ``WNetError``: ERROR_BAD_PROVIDER if that is named and not there, else ERROR_NO_NETWORK if none is there.
+    """
     providers = default_router().providers()
+    if wanted.provider is None and not providers:
+        raise WNetError(Status.ERROR_NO_NETWORK, name=wanted.remote_name, hint="see mpr provider list")
     if wanted.provider is not None:
         providers = [each for each in providers if each.name.lower() == wanted.provider.lower()]
         if not providers:
