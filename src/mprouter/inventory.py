@@ -112,7 +112,7 @@ class Inventory:
         """As ``Router.performance``."""
         from mprouter.providers.base import Capability, Measuring
 
-        entry = self._known(name)
+        entry = (None if looks_local(name) else self._connected_to(name)) or self._known(name)
         if not isinstance(entry, Entry):
             raise WNetError(Status.ERROR_NOT_CONNECTED, name=name, hint=f"mpr restore {name}")
         provider = self._participants.maker(entry)
@@ -151,6 +151,12 @@ class Inventory:
         if remembered is not None:
             return remembered
         raise WNetError(Status.ERROR_NOT_CONNECTED, name=name, hint="mpr list shows what is connected")
+
+    def _connected_to(self, remote: str) -> Entry | None:
+        """What is connected to a resource, under a local name too."""
+        canonical = parse_remote(remote).canonical
+        there = (each for each in self._store.entries() if each.canonical == canonical and each.phase != "adding")
+        return next(there, None)
 
     def _entry_of(self, connection: Connection) -> Entry:
         """What the store knows of it. Raises ``WNetError`` (ERROR_NOT_CONNECTED) if that is over."""

@@ -285,8 +285,8 @@ class Router:
     def performance(self, name: str | Path) -> Performance:
         """How fast a connection is (``MultinetGetConnectionPerformance``), as its provider has measured it.
 
-        name: a local name, or a resource for a deviceless one. Raises ``WNetError``: ERROR_NOT_CONNECTED, also if it is
-        only remembered; ERROR_NOT_SUPPORTED if its provider does not measure.
+        name: a local name, or a resource to which something is connected. Raises ``WNetError``: ERROR_NOT_CONNECTED,
+        also if it is only remembered; ERROR_NOT_SUPPORTED if its provider does not measure.
         """
         self.recover()
         return self._inventory.performance(str(name))

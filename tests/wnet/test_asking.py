@@ -264,7 +264,7 @@ def test_the_network_of_a_connection_or_every_network_is_not_there(
 
 @pytest.mark.usefixtures("connected")
 def test_what_was_measured() -> None:
-    for resource in (disk("", "Z:"), disk("file:///three"), disk("file:///three", "Z:")):
+    for resource in (disk("", "Z:"), disk("file:///one"), disk("file:///three"), disk("file:///three", "Z:")):
         found = wnet.MultinetGetConnectionPerformance(resource)
         assert found == wnet.NETCONNECTINFOSTRUCT(wnet.WNCON_DYNAMIC, 10_000, 3, 65536)
 
@@ -277,7 +277,7 @@ def test_what_was_measured() -> None:
         (disk("", "nonsense"), Status.ERROR_BAD_DEVICE),
         (disk("", "X:"), Status.ERROR_NOT_CONNECTED),
         (disk("", "Y:"), Status.ERROR_NOT_CONNECTED),
-        (disk("file:///one"), Status.ERROR_NOT_CONNECTED),
+        (disk("file:///two"), Status.ERROR_NOT_CONNECTED),
         (disk("nonsense"), Status.ERROR_NO_NET_OR_BAD_PATH),
     ],
 )
