@@ -216,6 +216,26 @@ def test_a_resource_that_is_null() -> None:
     assert mpr.WN_TABLE["WNetAddConnection2W"](None, None, None, 0) == BAD_POINTER
 
 
+def test_a_name_or_a_buffer_that_is_null(connected: Foreign) -> None:
+    connected.content["file:///server"] = shares("file:///server/share")
+    size, buffer = mpr.DWORD(100), create_string_buffer(100)
+    network = mpr.NETINFOSTRUCT(cbStructure=ctypes.sizeof(mpr.NETINFOSTRUCT))
+    calls: list[tuple[str, list[Any]]] = [
+        ("WNetCancelConnectionW", [None, 0]),
+        ("WNetCancelConnection2A", [None, 0, 0]),
+        ("WNetGetConnectionW", [None, buffer, byref(size)]),
+        ("WNetGetConnectionW", ["Z:", None, byref(size)]),
+        ("WNetGetUserA", [b"Z:", None, byref(size)]),
+        ("WNetGetUniversalNameW", [None, 1, buffer, byref(size)]),
+        ("WNetGetNetworkInformationW", [None, byref(network)]),
+        ("WNetGetProviderNameW", [wnet.WNNC_NET_GOOGLE, None, byref(size)]),
+        ("WNetGetResourceInformationW", [disk("file:///server/share"), None, byref(size), None]),
+    ]
+    for name, arguments in calls:
+        assert mpr.WN_TABLE[name](*arguments) == BAD_POINTER, name
+        assert size.value == 100
+
+
 class OwnResource(ctypes.Structure):
     """A program's own NETRESOURCEW."""
 

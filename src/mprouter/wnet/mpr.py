@@ -13,7 +13,8 @@ ctypes has them; the functions that end in A take and fill in UTF-8. What they m
 
 A size counts characters with the last NUL where a text is filled in, and bytes where structures are. If it is too
 small, the status is ERROR_MORE_DATA, the size is set to what is needed, and nothing is filled in; else it stays as it
-is. In a buffer the structures stand at the beginning, and their texts at the end.
+is. In a buffer the structures stand at the beginning, and their texts at the end. NULL in place of a name, a size or a
+buffer that has one is ERROR_INVALID_ADDRESS.
 """
 
 from __future__ import annotations
@@ -147,6 +148,12 @@ class _Characters:
                 raise WNetError(Status.ERROR_INVALID_PARAMETER, "a text holds what is no character") from None
         return text.decode() if isinstance(text, bytes) else text
 
+    def read_given(self, text: int | str | bytes | None) -> str:
+        """The same of a text that must be given. Raises ``WNetError`` (ERROR_INVALID_ADDRESS) for NULL."""
+        if text is None:
+            raise WNetError(Status.ERROR_INVALID_ADDRESS, "there is no name")
+        return self.read(text) or ""
+
     def written(self, text: str) -> ctypes.Array[Any]:
         """*text* with its NUL."""
         if self.is_wide:
@@ -183,13 +190,20 @@ def _room(size: Any) -> int:
     return int(size[0])
 
 
+def _check_buffer(buffer: int | None, room: int) -> None:
+    """Raise ``WNetError`` (ERROR_INVALID_ADDRESS) if no buffer has *room*; none of 0 asks for the size."""
+    if buffer is None and room:
+        raise WNetError(Status.ERROR_INVALID_ADDRESS, "there is no buffer")
+
+
 class _Small(Exception):
     """The buffer is too small; the argument is the size that is needed."""
 
 
 def _fill_text(characters: _Characters, text: str, buffer: int | None, room: int) -> None:
-    """Put *text* into a buffer for *room* characters. Raises ``_Small``."""
+    """Put *text* into a buffer for *room* characters. Raises ``_Small``, and as ``_check_buffer``."""
     written = characters.written(text)
+    _check_buffer(buffer, room)
     if buffer is None or room < len(written):
         raise _Small(len(written))
     memmove(buffer, written, sizeof(written))
@@ -223,7 +237,8 @@ class _Packing:
         return self._end
 
     def put(self, structures: Sequence[ctypes.Structure]) -> None:
-        """Fill the buffer. Raises ``_Small``."""
+        """Fill the buffer. Raises ``_Small``, and as ``_check_buffer``."""
+        _check_buffer(self._buffer, self._room)
         if self._buffer is None or self._room < self._needed:
             raise _Small(self._needed)
         for number, each in enumerate(structures):
@@ -290,7 +305,7 @@ class _Functions:
 
     def __init__(self, characters: _Characters) -> None:
         self.characters = characters
-        self._read = characters.read
+        self._read, self._read_given = characters.read, characters.read_given
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -375,10 +390,10 @@ class _Functions:
             result[0] = used.lpResult
 
     def WNetCancelConnection(self, name: Any, force: int) -> None:
-        wnet.WNetCancelConnection(self._read(name) or "", bool(force))
+        wnet.WNetCancelConnection(self._read_given(name), bool(force))
 
     def WNetCancelConnection2(self, name: Any, flags: int, force: int) -> None:
-        wnet.WNetCancelConnection2(self._read(name) or "", flags, bool(force))
+        wnet.WNetCancelConnection2(self._read_given(name), flags, bool(force))
 
     def WNetRestoreConnection(self, window: int | None, device: Any) -> None:
         wnet.WNetRestoreConnection(window, self._read(device))
@@ -411,7 +426,7 @@ class _Functions:
     # -- asking about them -------------------------------------------------------------------------------------
 
     def WNetGetConnection(self, local: Any, name: int | None, size: Any) -> Status:
-        device, room = self._read(local) or "", _room(size)
+        device, room = self._read_given(local), _room(size)
         status, remote = Status.WN_SUCCESS, ""
         try:
             remote = wnet.WNetGetConnection(device)
@@ -430,7 +445,7 @@ class _Functions:
         room = _room(size)
         if buffer is None:
             raise WNetError(Status.ERROR_INVALID_ADDRESS, "there is no buffer")
-        found = wnet.WNetGetUniversalName(self._read(path) or "", level)
+        found = wnet.WNetGetUniversalName(self._read_given(path), level)
         kind = _RawNames if isinstance(found, wnet.REMOTE_NAME_INFO) else _RawUniversal
         packing = _Packing(self.characters, buffer, room, sizeof(kind))
         packing.put([kind(*map(packing.text, found))])
@@ -497,7 +512,7 @@ class _Functions:
 
     def WNetGetNetworkInformation(self, provider: Any, information: Any) -> None:
         _structure(information)
-        found = wnet.WNetGetNetworkInformation(self._read(provider) or "")
+        found = wnet.WNetGetNetworkInformation(self._read_given(provider))
         filled = NETINFOSTRUCT(sizeof(NETINFOSTRUCT), *(getattr(found, name) for name, _ in NETINFOSTRUCT._fields_[1:]))
         memmove(information, ctypes.byref(filled), sizeof(filled))
 
