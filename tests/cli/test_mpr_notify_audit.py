@@ -65,6 +65,26 @@ def test_each_is_shown_with_source_target_owner_mode_digest_and_pin(
     assert script.told() == []
 
 
+def test_what_is_left_to_the_code_is_not_told_as_if_the_file_said_it(mpr: Run, places: Places) -> None:
+    policy = (
+        'target = "python:mprouter.notifyees.policy:Policy"\n'  # required, and told at 20, unless the file says else
+    )
+    register(places, "left", policy)
+    register(places, "said", f"{policy}required = false\norder = 30\n")
+    register(places, "half", f"{policy}required = true\n")
+    shown = [line for line in mpr("notify", "audit").stdout.splitlines() if line.startswith("user/")]
+    assert shown == [
+        "user/said  enabled, order 30",
+        "user/half  enabled, required; its code says: order",
+        "user/left  enabled; its code says: order, required",
+    ]
+    assert {name: each["required"] for name, each in audited(mpr).items()} == {
+        "left": None,
+        "said": False,
+        "half": True,
+    }
+
+
 def test_a_link_is_shown_as_what_it_leads_to(mpr: Run, places: Places) -> None:
     link = places.base / "link"
     link.symlink_to("/bin/true")

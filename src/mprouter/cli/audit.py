@@ -11,6 +11,7 @@ from mprouter.notify.audit import Audited
 from mprouter.status import Status
 
 if TYPE_CHECKING:
+    from mprouter.notify.model import Registration
     from mprouter.store import EventRecord
 
 __all__ = ["as_json", "lines"]
@@ -20,12 +21,7 @@ def lines(findings: Iterable[Audited]) -> Iterator[str]:
     """For a person: a paragraph for each."""
     for each in findings:
         registration = each.registration
-        state = "enabled" if registration.enabled else "disabled"
-        yield (
-            styled(plain(registration.id), BOLD)
-            + f"  {state}, order {registration.order}"
-            + (", required" if registration.required else "")
-        )
+        yield f"{styled(plain(registration.id), BOLD)}  {_standing(registration)}"
         if registration.file is not None:
             yield f"  file    {plain(registration.file)}"
         yield f"  target  {plain(registration.target or 'none')}"
@@ -37,6 +33,15 @@ def lines(findings: Iterable[Audited]) -> Iterator[str]:
         for problem in each.problems:
             line = f"line {problem.line}: " if problem.line else ""
             yield styled(f"  WRONG   {line}{plain(problem.message)}", RED)
+
+
+def _standing(registration: Registration) -> str:
+    """Whether and how it takes part, as far as that is told without loading it."""
+    told = ["enabled" if registration.enabled else "disabled"]
+    told += [] if "order" in registration.left else [f"order {registration.order}"]
+    told += ["required"] if registration.required else []
+    left = [each for each in ("order", "required") if each in registration.left]
+    return ", ".join(told) + (f"; its code says: {', '.join(left)}" if left else "")
 
 
 def _last(event: EventRecord | None) -> str:
@@ -54,7 +59,7 @@ def as_json(finding: Audited) -> dict[str, Any]:
         "source": registration.source,
         "file": str(registration.file) if registration.file else None,
         "enabled": registration.enabled,
-        "required": registration.required,
+        "required": None if "required" in registration.left else registration.required,
         "target": registration.target,
         "path": finding.path,
         "owner": finding.owner,

@@ -121,9 +121,10 @@ class Registration:
 
     The rest describes what is not registered by code. target, patterns, timeout (seconds), file: as registered.
     sha256: the only content that the target's file may have. isolation: "process" or "inline", None for a command.
-    enabled: whether it is told at all. problem: why it cannot be used. settle: loads the target at first need; the
-    call and what the file leaves to the target itself are then in place. look: finds out now whether it can be used,
-    calling nothing; raises ``WNetError`` if not.
+    enabled: whether it is told at all. left: what of order, required, operations and thread_safe the file does not say,
+    and its Python target may when it is loaded. problem: why it cannot be used. settle: loads the target at first need;
+    the call and what the file leaves to the target itself are then in place. look: finds out now whether it can be
+    used, calling nothing; raises ``WNetError`` if not.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Registration:
     isolation: str | None = None
     file: Path | None = None
     enabled: bool = True
+    left: frozenset[str] = frozenset()
     problem: Problem | None = None
     settle: Callable[[], None] | None = field(default=None, repr=False)
     look: Callable[[], object] | None = field(default=None, repr=False)

@@ -217,6 +217,8 @@ def _attach(registration: Registration, said: drop_in.DropIn) -> None:
         _attach_command(registration, target)
         return
     registration.isolation = isolation or ("process" if isinstance(target, targets.Library) else "inline")
+    if isinstance(target, targets.PythonObject):
+        registration.left = _LEFT_TO_THE_TARGET.difference(said.values)
     if registration.isolation == "process":
         _attach_isolated(registration, target, said.values)
     elif isinstance(target, targets.Library):
@@ -258,7 +260,7 @@ def _attach_isolated(
     registration.look = partial(_load_elsewhere, make)
     registration.thread_safe = False  # a host serves one call at a time: those who wait are not to lose of their time
     if isinstance(target, targets.PythonObject):
-        keys = _LEFT_TO_THE_TARGET.difference(values) - {"thread_safe"}
+        keys = registration.left - {"thread_safe"}
         registration.settle = partial(_settle_isolated, registration, isolated, keys)
         registration.look = lambda: _heed(registration, _load_elsewhere(make), keys)
 
@@ -359,7 +361,7 @@ def _load_python(registration: Registration, target: targets.PythonObject, value
     loaded = registration_of(found, name=registration.name)
     registration.call = loaded.call
     registration.durable = loaded.durable
-    _heed(registration, loaded, _LEFT_TO_THE_TARGET.difference(values))
+    _heed(registration, loaded, registration.left)
 
 
 def _imported(registration: Registration, target: targets.PythonObject) -> object:
@@ -371,6 +373,7 @@ def _heed(registration: Registration, said: Registration | Marks | None, keys: f
     """Let hold for *registration* what a target says of itself."""
     for key in keys:
         setattr(registration, key, getattr(said, key))
+    registration.left = frozenset()
 
 
 # -- broken ----------------------------------------------------------------------------------------------------
