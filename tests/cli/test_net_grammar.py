@@ -60,8 +60,8 @@ def test_what_words_mean(words: list[str], meant: Words) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["Z:", UNC, "pw", "more"], "too many"),
-        ([UNC, "pw", "more"], "too many"),
+        (["Z:", UNC, "pw", "more"], "there are too many names"),
+        ([UNC, "pw", "more"], "there are too many names"),
         (["Z:", UNC, "p\udcffw"], "not UTF-8"),
         (["/"], "not known"),
         (["/hunter2"], "not known"),

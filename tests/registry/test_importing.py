@@ -513,6 +513,14 @@ def everything(places: Places, store: Store) -> dict[str, Any]:
     return found | {each.local_name: each for each in store.remembered()}
 
 
+@pytest.mark.usefixtures("places")
+def test_an_import_says_of_a_network_provider_that_it_is_disabled(tmp_path: Path) -> None:
+    path = tmp_path / "acme.reg"
+    path.write_text(f'REGEDIT4\n[{SERVICE}]\n"ProviderPath"="C:\\\\acme.dll"\n')
+    ran = run("import", path, "--dry-run")
+    assert ran.stdout.startswith("cabinet is disabled, with native:C:\\acme.dll\n")
+
+
 def test_an_import_writes_settings_drop_in_files_and_the_profile(
     places: Places, store: Store, file: Path, before: dict[str, Any]
 ) -> None:

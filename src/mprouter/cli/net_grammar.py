@@ -134,7 +134,7 @@ def _names(names: Sequence[str]) -> tuple[str | None, str | None, str | None]:
     remote = rest.pop(0) if rest else None
     password = rest.pop(0) if rest else None
     if rest:
-        raise Misuse("there are names too many")
+        raise Misuse("there are too many names")
     if password is not None and not _is_text(password):
         raise Misuse("the password is not UTF-8")
     return device, remote, password

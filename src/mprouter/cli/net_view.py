@@ -43,7 +43,7 @@ def view(arguments: Sequence[str]) -> None:
     for each in words:
         _check(each)
     if len(words) > 1:
-        raise click.UsageError("there are names too many")
+        raise click.UsageError("there are too many names")
     name = words[0] if words else None
     from mprouter.resource import ResourceScope
     from mprouter.router import Router

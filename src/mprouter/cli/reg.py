@@ -71,7 +71,8 @@ def _say(plan: Plan, *, dry_run: bool) -> None:
     changes = plan.changes
     for each in changes:
         now, gone = words[each.what]
-        if each.what == "notifyee" and each.value and not plan.after.notifyees[each.name].values.get("enabled", True):
+        files = {"notifyee": plan.after.notifyees, "provider": plan.after.providers}.get(each.what, {})
+        if each.value and each.name in files and not files[each.name].values.get("enabled", True):
             now = "is disabled, with"
         say(plain(f"{each.name} {gone if each.value is None else f'{now} {each.value}'}"))
     for note in plan.notes:

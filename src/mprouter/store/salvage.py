@@ -62,7 +62,7 @@ def damage(db: sqlite3.Connection) -> list[str]:
         if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and may_write(file):
             problems.append("its header says that nobody may write it")
     bad = sum(found != sealed.checksum(*values) for *values, found in db.execute("SELECT * FROM events"))
-    return [*problems, f"{bad} events do not match their checksums"] if bad else problems
+    return [*problems, f"events that do not match their checksums: {bad}"] if bad else problems
 
 
 def salvage(path: Path) -> Salvaged:
