@@ -124,7 +124,7 @@ def checked(
 
 
 def with_unasked(error: WNetError, resource: NetResource, name: RemoteName, participants: Participants) -> WNetError:
-    """*error*, whose hint says who might have the name and was not asked, unless one provider was asked for.
+    """*error*, whose hint says who might have the name and was not asked; if only one was to be asked, that.
 
     Where somebody who was asked has the name, nobody misses those of ours.
     """
@@ -135,6 +135,9 @@ def with_unasked(error: WNetError, resource: NetResource, name: RemoteName, part
         is_nobodys = error.status in INSIGNIFICANT | {Status.ERROR_NO_NET_OR_BAD_PATH, Status.ERROR_NO_NETWORK}
         if told := unasked(participants.registered_providers(), name, ours=is_nobodys):
             error.hint = f"{told}; {error.hint}" if error.hint and error.hint not in told else told
+    elif error.status is Status.ERROR_NO_NET_OR_BAD_PATH:
+        error.strerror = f"the network provider {resource.provider} has no names of this form"
+        error.hint = "leave the provider out, and all are asked"
     return error
 
 

@@ -254,6 +254,15 @@ def test_r3_one_of_ours_that_is_disabled_is_told_only_to_those_who_miss_it(route
     assert "disabled" not in str(refused.value.hint)
 
 
+@pytest.mark.parametrize("name", ["sftp://no.invalid/x", "nfs://no.invalid/x"], ids=["another's", "nobody's"])
+def test_r1_a_provider_that_is_asked_for_and_does_not_have_the_name_is_named(router: Router, name: str) -> None:
+    with pytest.raises(WNetError) as refused:
+        router.connect(name, provider="smb")
+    assert refused.value.status is Status.ERROR_NO_NET_OR_BAD_PATH
+    assert refused.value.strerror == "the network provider smb has no names of this form"
+    assert refused.value.hint == "leave the provider out, and all are asked"
+
+
 def test_r3_a_pattern_says_that_a_name_is_of_a_library_that_is_broken(router: Router, places: Places) -> None:
     file = register(places, "wild")
     file.write_text("target = 'native:/nowhere/wild.so'\nmatch = ['//wild.invalid/*']\n")
