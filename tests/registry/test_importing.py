@@ -25,7 +25,7 @@ from mprouter.registry.reg_file import parse, read, written
 from mprouter.registry.state import Notifyee, State, keys_of, target_of, unusable
 from mprouter.status import Status, WNetError
 from mprouter.store import Remembered, Store
-from sandbox import Places
+from sandbox import OrdinaryUser, Places
 
 NETWORK_PROVIDER = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\NetworkProvider"
 PROVIDERS = builtin_providers()
@@ -747,6 +747,25 @@ def test_an_export_does_not_replace_a_file_unless_told_to(places: Places) -> Non
     assert run("export", path, "--force").exit_code == 0
     assert path.read_bytes()[:2] == b"\xff\xfe"
     assert sorted(each.name for each in places.base.iterdir() if "x.reg" in each.name) == ["x.reg"]
+
+
+def test_an_export_that_cannot_be_written_says_why_and_what_to_do(places: Places) -> None:
+    (places.base / "file").touch()
+    for path, said in {
+        "nowhere/x.reg": "there is no such directory to write it in (ERROR_PATH_NOT_FOUND, 3); make it first\n",
+        "file/x.reg": "it cannot be written: Not a directory (ERROR_WRITE_FAULT, 29)\n",
+    }.items():
+        ran = run("export", places.base / path)
+        assert (ran.exit_code, ran.stderr) == (1, f"mpr: {places.base / path}: {said}")
+
+
+def test_an_export_to_where_one_may_not_write_is_refused(ordinary_user: OrdinaryUser) -> None:
+    ours = ordinary_user.places.base / "ours"
+    ours.mkdir(mode=0o700)  # root's
+    for path in (ours / "x.reg", Path("/etc/x.reg")):
+        ran = ordinary_user.mpr("reg", "export", path)
+        said = "it cannot be written: Permission denied (ERROR_ACCESS_DENIED, 5)\n"
+        assert (ran.returncode, ran.stderr) == (1, f"mpr: {path}: {said}")
 
 
 def test_what_is_no_file_is_not_replaced_by_one(places: Places, file: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mprouter.plugins import drop_in
 from mprouter.registry import reg_file
 from mprouter.registry import state as kept
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, unwritten
 from mprouter.store import Store
 
 __all__ = ["exported", "write"]
@@ -30,20 +29,31 @@ def exported(store: Store, *, system: bool = False, version: int = 5) -> bytes:
 def write(file: Path, data: bytes, *, force: bool = False) -> None:
     """Write *data* to *file*, all of it or nothing. force: replace one that is there.
 
-    Raises ``WNetError``: ERROR_ALREADY_ASSIGNED if there is such a file, ERROR_ACCESS_DENIED, ERROR_DISK_FULL, ….
+    Raises ``WNetError``: ERROR_ALREADY_ASSIGNED if there is such a file, ERROR_PATH_NOT_FOUND if its directory is not
+    there, ERROR_ACCESS_DENIED, ERROR_DISK_FULL, ….
     """
+    try:
+        _write(file, data, force=force)
+    except WNetError:
+        raise
+    except FileNotFoundError as error:
+        text = "there is no such directory to write it in"
+        raise WNetError(Status.ERROR_PATH_NOT_FOUND, text, name=str(file), hint="make it first") from error
+    except OSError as error:
+        status, hint = unwritten(error, Status.ERROR_WRITE_FAULT)
+        raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(file), hint=hint) from error
+
+
+def _write(file: Path, data: bytes, *, force: bool) -> None:
     is_other = file.exists() and not file.is_file()  # a pipe, say, or /dev/stdout
     if not force and not is_other and os.path.lexists(file):
         raise WNetError(
             Status.ERROR_ALREADY_ASSIGNED, "it is there already", name=str(file), hint="--force replaces it"
         )
-    try:
-        if is_other:
-            file.write_bytes(data)
-        else:
-            _replace(file.resolve(), data)  # of a link, what it leads to
-    except OSError as error:
-        raise drop_in.failed(file, error) from error
+    if is_other:
+        file.write_bytes(data)
+    else:
+        _replace(file.resolve(), data)  # of a link, what it leads to
 
 
 def _replace(file: Path, data: bytes) -> None:
