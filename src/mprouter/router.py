@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mprouter import faults, mountpoints, realm, settings
+from mprouter import faults, loaded, mountpoints, realm, settings
 from mprouter.connection import Connection
 from mprouter.inventory import Inventory
 from mprouter.log import Log
@@ -99,6 +99,7 @@ class Router:
 
         Raises ``WNetError``. What the notifyees answered may be the reason: see ``notify.dispatch.operate``.
         """
+        loaded.check()
         from mprouter.credentials import Credentials
         from mprouter.history import History
         from mprouter.notify.model import AddConnect
@@ -171,6 +172,7 @@ class Router:
 
         Raises ``WNetError``: ERROR_NOT_CONNECTED, ERROR_OPEN_FILES, ERROR_WRITE_FAULT, or a notifyee's veto.
         """
+        loaded.check()
         from mprouter.request import check_types
 
         check_types(name=name, force=force, forget=forget, later=later)
@@ -302,6 +304,7 @@ class Router:
 
         Raises ``WNetError`` ERROR_BUSY, and removes nothing, while a connection uses them.
         """
+        loaded.check()
         from mprouter.providers.base import Discarding
 
         self._store.enter()
@@ -326,6 +329,7 @@ class Router:
 
         Returns how each went, and raises only for the request itself: ERROR_NOT_CONNECTED if *name* is not remembered.
         """
+        loaded.check()
         from mprouter import restoring
 
         wanted = self._store.remembered()
@@ -388,11 +392,12 @@ class Router:
     def recover(self) -> list[Recovered]:
         """Settle the operations of processes that have died, and make the posts that they owed (N19).
 
-        Every operation does this first. Those of another realm, which may live, are left to it. Returns what became of
-        each. Raises ``WNetError`` if the store is unusable.
+        Every operation does this first. Those of another realm, which may live, are left to it, and all of them to
+        another program if this one's version was replaced. Returns what became of each. Raises ``WNetError`` if the
+        store is unusable.
         """
         is_ours = any(self._store.under_way()) and not realm.is_elsewhere(self._store.path.parent)
-        return self._recovery.run() if is_ours else []
+        return self._recovery.run() if is_ours and not loaded.is_replaced() else []
 
     def end_idle(self) -> None:
         """End the rclone of this user if there is neither a connection nor anything that waits to be sent.
@@ -564,6 +569,7 @@ class Router:
         from mprouter.credentials import Credentials
         from mprouter.request import checked
 
+        loaded.check()
         there = self._store.entry(remembered.local_name)
         if there is not None and there.canonical == remembered.canonical:
             if there.phase == "adding" and there.owner_alive():
