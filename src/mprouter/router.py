@@ -404,13 +404,13 @@ class Router:
 
         Then another realm may be at work on the directories. One that does not say that it is idle is left.
         """
-        from mprouter.providers.rclone import daemon
+        from mprouter.providers.rclone.hold import stop_idle
 
         with suppress(OSError, WNetError):
             if not self._store.entries() and not self.waiting():
                 with self._store.unused() as is_unused:
                     if is_unused:
-                        daemon.stop_idle()
+                        stop_idle()
 
     @property
     def _inventory(self) -> Inventory:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import warm
 from mprouter import Router, State
 from mprouter.cli.disconnect import command
-from mprouter.providers.rclone import daemon
+from mprouter.providers.rclone import daemon, hold
 from recorder import Script
 from sandbox import Command, Places
 from servers.daemon import wait_for
@@ -146,10 +147,23 @@ def test_c6_what_is_connected_while_rclone_is_ended_stands(
             return stop()
 
         router.connect(shares["Z:"].as_uri(), "Z:")
-        monkeypatch.setattr(daemon, "stop", meanwhile)
+        monkeypatch.setattr(hold, "stop", meanwhile)
         assert CliRunner().invoke(command, ["--all"]).exit_code == 0
         begun[0].result()
         assert [(each.local_name, each.state) for each in router.connections()] == [("Y:", State.CONNECTED)]
         (places.drives / "Y" / "file").write_text("sent")
         router.disconnect("Y:")
     assert (shares["Y:"] / "file").read_text() == "sent"
+
+
+def test_rclone_ends_although_it_still_has_what_a_connect_that_was_killed_had_mounted(
+    places: Places, mpr: Command, shares: dict[str, Path]
+) -> None:
+    """Else it would keep another container or machine from using the directories for ever."""
+    strike = warm.Strike("mounted", 1, signal.SIGKILL)
+    with warm.Started("connect", shares["Z:"].as_uri(), "Z:", strike=strike) as connect:
+        assert connect.wait() == -signal.SIGKILL
+    assert mpr("recover").returncode == 0
+    assert (places.runtime / "rclone.json").exists()
+    assert mpr("disconnect", "--all").returncode == 0
+    assert daemon.running() is None

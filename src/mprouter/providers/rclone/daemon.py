@@ -46,7 +46,6 @@ __all__ = [
     "running",
     "socket_path",
     "stop",
-    "stop_idle",
     "strays",
     "unsayable_place",
     "user_config",
@@ -230,17 +229,6 @@ def stop() -> bool:
         _end(pid)  # asked to quit, it would answer, and mount, for 1.5 seconds more
         (runtime / "rclone.json").unlink(missing_ok=True)
         return _last(socket) is None
-
-
-def stop_idle() -> None:
-    """As ``stop``, unless it has something to do, or does not say at once that it has nothing.
-
-    Raises ``WNetError``.
-    """
-    rclone = running()
-    with suppress(rc.Refused):
-        if rclone is not None and not rclone.call("vfs/list", timeout=2)["vfses"]:
-            stop()
 
 
 def forget_dead() -> None:

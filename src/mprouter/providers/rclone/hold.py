@@ -25,11 +25,21 @@ from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
-from mprouter.providers.rclone.daemon import Daemon, is_running
+from mprouter.providers.rclone.daemon import Daemon, is_running, running, stop
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import close, queue_of
 
-__all__ = ["NOTICED", "end_idle", "held", "is_detached", "mount", "mounting", "places_of", "release_abandoned"]
+__all__ = [
+    "NOTICED",
+    "end_idle",
+    "held",
+    "is_detached",
+    "mount",
+    "mounting",
+    "places_of",
+    "release_abandoned",
+    "stop_idle",
+]
 
 log = Log("mprouter.providers")
 
@@ -129,6 +139,20 @@ def end_idle(daemon: Daemon, is_meant: Callable[[str], bool]) -> None:
             _count_off(daemon, fs)
             if fs not in daemon.call("vfs/list")["vfses"]:
                 close(daemon.cache, fs)
+
+
+def stop_idle() -> None:
+    """Stop the rclone of this user, unless it has something to do, or does not say at once that it has nothing.
+
+    Raises ``WNetError``.
+    """
+    rclone = running()
+    with suppress(Refused):
+        if rclone is not None and rclone.call("vfs/list", timeout=2)["vfses"]:
+            with mounting():
+                end_idle(rclone, lambda _: True)  # as what a connect had mounted that was cut off, and undone
+        if rclone is not None and not rclone.call("vfs/list", timeout=2)["vfses"]:
+            stop()
 
 
 def _count_off(daemon: Daemon, fs: str) -> None:
