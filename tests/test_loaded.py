@@ -17,12 +17,17 @@ PROGRAM = """
 import sys
 import mprouter
 
-mprouter.connect(sys.argv[1], "Z:", persist=True)
+connection = mprouter.connect(sys.argv[1], "Z:", persist=True)
 print("connected", flush=True)
 sys.stdin.readline()  # meanwhile it is updated
-for name, arguments in (("disconnect", ["Z:"]), ("connect", [sys.argv[1], "Y:"]), ("restore", [])):
+for call, arguments in (
+    (connection.close, []),
+    (mprouter.disconnect, ["Z:"]),
+    (mprouter.connect, [sys.argv[1], "Y:"]),
+    (mprouter.restore, []),
+):
     try:
-        getattr(mprouter, name)(*arguments)
+        call(*arguments)
     except mprouter.WNetError as error:
         print(error.status.name, "start the program again" in str(error))
 print([each.local_name for each in mprouter.connections()])
@@ -53,7 +58,7 @@ def test_c6_a_program_whose_package_is_updated_is_told_before_anything_begins(
             (package / "_version.py").write_text('__version__ = "99.0"\n')
             (package / "providers" / "rclone" / "disconnect.py").write_text("from mprouter import nothing_of_this_name")
         printed, _ = program.communicate("\n", timeout=60)
-    assert printed.splitlines() == ["ERROR_REVISION_MISMATCH True"] * 3 + ["['Z:']"]
+    assert printed.splitlines() == ["ERROR_REVISION_MISMATCH True"] * 4 + ["['Z:']"]
     ran = mpr("disconnect", "Z:")
     assert ran.returncode == 0, ran.stderr
     assert (local_root / "report").read_text() == "important"

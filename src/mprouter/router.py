@@ -546,6 +546,7 @@ class Router:
 
     def _close(self, entry_id: int, _: Connection, force: bool, forget: bool) -> None:
         """``Connection.close``: this very connection and no other of the same name."""
+        loaded.check()
         entry = self._store.by_id(entry_id)
         if entry is not None:
             name = entry.local_name or parse_remote(entry.remote_name).told
