@@ -19,6 +19,7 @@ from crashes import Crash, World
 from mprouter import Router, Status
 from mprouter.names import parse_remote
 from mprouter.providers.rclone import daemon
+from mprouter.providers.rclone.unsent import unsent
 from mprouter.store import Store
 from servers.daemon import end, wait_for
 
@@ -362,8 +363,9 @@ def test_n19_c6_what_rclone_has_not_heard_of_does_not_hold_up_the_end_of_a_conne
     world.mpr(*world.connect("Y:"))
     world.mpr(*world.connect("Z:"))
     (world.places.drives / "Y" / "report").write_text("important")
-    wait_for((world.root / "report").exists, "the file on the server")
-    for known in list((world.places.state / "cache").rglob("report")):  # its content, and what rclone knows of it
+    cache = world.places.state / "cache"
+    wait_for(lambda: not unsent(cache / "vfsMeta"), "the file on the server")
+    for known in list(cache.rglob("report")):  # its content, and what rclone knows of it
         known.with_name("forgotten").write_text(known.read_text().replace('"Dirty": false', '"Dirty": true'))
     world.killed(Crash("directory removed"), "disconnect", "Z:")
     assert "finished" in world.mpr("recover")
