@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,6 +21,7 @@ from mprouter.providers.rclone import ftp, rc
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.provider import _MOUNTING
+from mprouter.providers.rclone.reach import reach
 from mprouter.providers.rclone.remote import Remote
 from mprouter.providers.rclone.s3 import S3
 from mprouter.providers.rclone.sftp import Sftp
@@ -272,6 +275,15 @@ def test_the_server_of_a_remote_that_speaks_something_else(
         ("dial tcp [::1]:22: connect: connection refused", "::1 refuses connections on port 22"),
         ("dial tcp 10.0.0.1:22: connect: no route to host", "10.0.0.1 is unreachable"),
         ("network is unreachable", "the network of the server is unreachable"),
+        (
+            "couldn't connect SMB: dial tcp 10.0.0.1:445: connect: permission denied",
+            "this machine lets nothing through to 10.0.0.1",
+        ),
+        ("dial tcp 10.0.0.1:445: connect: invalid argument", "this machine lets nothing through to 10.0.0.1"),
+        (
+            "dial tcp: lookup files on 10.0.0.53:53: dial udp 10.0.0.53:53: connect: permission denied",
+            "no name server answers for the host name files",
+        ),
         ('Get "https://ana:geheim@files/x": context deadline exceeded', "files does not answer"),
         ("unexpected EOF", "the server does not speak SFTP"),
         ('Get "http://files:80/x": EOF', "what answers on port 80 of files does not speak SFTP"),
@@ -280,6 +292,22 @@ def test_the_server_of_a_remote_that_speaks_something_else(
 )
 def test_a_server_is_called_what_rclone_calls_it_or_nothing(text: str, message: str) -> None:
     assert meaning(text, (), {"network": "SFTP", **server_words(text)}).strerror == message
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EINVAL])
+def test_what_this_machine_lets_nobody_through_to(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As routes of the types prohibit and blackhole have it, and some firewalls."""
+
+    class Blocked(socket.socket):
+        def connect(self, address: object) -> None:
+            raise OSError(number, os.strerror(number), address)
+
+    monkeypatch.setattr(socket, "socket", Blocked)
+    with pytest.raises(WNetError) as failed:
+        reach("127.0.0.1", 21)
+    assert failed.value.status is Status.ERROR_NETWORK_UNREACHABLE
+    assert failed.value.strerror == "this machine lets nothing through to 127.0.0.1"
+    assert "ip route get 127.0.0.1" in str(failed.value.hint)
 
 
 def test_an_ssh_server_that_falls_silent_is_one_that_does_not_answer() -> None:
@@ -350,8 +378,6 @@ def test_a_certificate_that_was_trusted_once_is_not_for_ever(
 def test_a_server_that_accepts_and_says_nothing(
     ftp_share: Share, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import socket
-
     monkeypatch.setattr(ftp, "_GREETING_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refused(ftp_share, url=f"ftp://ana@127.0.0.1:{silent.getsockname()[1]}/")

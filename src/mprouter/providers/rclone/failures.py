@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["COMMON", "UNTRUSTED", "Failure", "attributed", "meaning", "server_words"]
+__all__ = ["BLOCKED", "COMMON", "UNTRUSTED", "Failure", "attributed", "meaning", "server_words"]
 
 
 @frozen
@@ -39,6 +39,14 @@ UNTRUSTED = Failure(
 )
 """For networks with that option."""
 
+BLOCKED = Failure(
+    "dial (?:tcp|udp).*connect: (?:permission denied|operation not permitted|invalid argument)",
+    Status.ERROR_NETWORK_UNREACHABLE,
+    "this machine lets nothing through to {host}",
+    "see its firewall, and what ip route get {host} says",
+)
+"""Where the system itself refuses to connect, as a route of the type prohibit or blackhole has it."""
+
 COMMON = (
     Failure(
         "too many open files",
@@ -48,7 +56,6 @@ COMMON = (
     ),
     Failure("is a file not a directory", Status.ERROR_DIRECTORY, "{path} is a file, not a directory"),
     Failure("directory not found", Status.ERROR_PATH_NOT_FOUND, "there is no directory {path}"),
-    Failure("permission denied|403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
     Failure(
         UNTRUSTED.pattern,
         UNTRUSTED.status,
@@ -78,6 +85,8 @@ COMMON = (
     Failure(
         "network is (?:unreachable|down)", Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable"
     ),
+    BLOCKED,
+    Failure("permission denied|403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
     Failure("timeout|timed out|deadline exceeded", Status.ERROR_TIMEOUT, "{host} does not answer"),
     Failure("no space left", Status.ERROR_DISK_FULL, "no space is left: {said}"),
     Failure(

@@ -7,6 +7,7 @@ import socket
 from time import monotonic
 from typing import Any
 
+from mprouter.providers.rclone.failures import BLOCKED
 from mprouter.status import Status, WNetError
 
 __all__ = ["TIMEOUT", "reach", "resolve"]
@@ -20,6 +21,9 @@ _MEANINGS = {
     errno.EHOSTDOWN: (Status.ERROR_HOST_UNREACHABLE, "{host} is down"),
     errno.ENETUNREACH: (Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable"),
     errno.ENETDOWN: (Status.ERROR_NETWORK_UNREACHABLE, "the network is down"),
+    errno.EACCES: (BLOCKED.status, BLOCKED.message),
+    errno.EPERM: (BLOCKED.status, BLOCKED.message),
+    errno.EINVAL: (BLOCKED.status, BLOCKED.message),
     errno.ETIMEDOUT: (Status.ERROR_TIMEOUT, "{host} does not answer on port {port}"),
 }
 
@@ -77,11 +81,15 @@ def _failed(error: OSError, host: str, port: int) -> WNetError:
     number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno
     unexpected = Status.ERROR_UNEXP_NET_ERR, "{host} cannot be reached on port {port}"
     status, message = _MEANINGS.get(number or 0, unexpected)
-    refused = status is Status.ERROR_CONNECTION_REFUSED
+    hint = None
+    if status is Status.ERROR_CONNECTION_REFUSED:
+        hint = "is the server running, and is this its port?"
+    elif message is BLOCKED.message:
+        hint = str(BLOCKED.hint).format(host=host)
     return WNetError(
         status,
         message.format(host=host, port=port),
         provider_code=number,
         provider_text=error.strerror or str(error),
-        hint="is the server running, and is this its port?" if refused else None,
+        hint=hint,
     )
