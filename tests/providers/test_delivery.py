@@ -14,7 +14,7 @@ from unicodedata import normalize
 import pytest
 
 from mprouter.providers.base import Pending, State
-from mprouter.providers.rclone import hold, mounts
+from mprouter.providers.rclone import flush, hold, mounts
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
@@ -174,6 +174,23 @@ def test_c6_a_cancel_fails_while_the_server_refuses_the_data(sftp_share: Share, 
     directory.chmod(0o777)
     connections.disconnect(mounted)
     assert (directory / "report").read_text() == "important"
+
+
+def test_c6_all_reasons_of_an_upload_that_failed_are_told(tmp_path: Path) -> None:
+    """An FTP server that breaks off what it receives, for want of room say, gives one or two; so rclone logs them."""
+    log = tmp_path / "rclone.log"
+    failed = "vfs cache: failed to upload try #1, will retry in 2s"
+    failed += ": vfs cache: failed to transfer file from cache to remote"
+    log.write_text(
+        f"2026/01/01 00:00:00 ERROR : film: {failed}: update stor: 1 error occurred:\n"
+        '\t* 552 "Quota exceeded."\n\n'
+        f"2026/01/01 00:00:00 ERROR : sound: {failed}: update stor: 2 errors occurred:\n"
+        '\t* write: broken pipe\n\t* 426 "Aborted."\n\n'
+        "2026/01/01 00:00:00 ERROR : text: Failed to copy: EOF\n"
+    )
+    assert flush._logged_reason(log, ["film"]) == 'update stor: 552 "Quota exceeded."'
+    assert flush._logged_reason(log, ["sound"]) == 'update stor: write: broken pipe; 426 "Aborted."'
+    assert flush._logged_reason(log, ["text"]) is None
 
 
 def test_c6_a_cancel_fails_while_the_server_is_gone(fresh: Fresh, connect: Connect, disconnect: Disconnect) -> None:

@@ -179,7 +179,11 @@ def _undelivered(
 def _logged_reason(log: Path, names: Collection[str]) -> str | None:
     """Why an upload of one of *names* last failed, as rclone's log tells it: the queue does not."""
     with log.open(errors="replace") as file:
-        lines = deque(file, 500)
-    line = re.compile(r"ERROR : (.*): vfs cache: failed to upload try #\d+, will retry in \S+: (.*)")
-    reasons = [found[2] for each in lines if (found := line.search(each)) and found[1] in names]
-    return reasons[-1].removeprefix("vfs cache: failed to transfer file from cache to remote: ") if reasons else None
+        last = "".join(deque(file, 500))
+    line = re.compile(
+        r"ERROR : (.*): vfs cache: failed to upload try #\d+, will retry in \S+:"
+        r" (?:vfs cache: failed to transfer file from cache to remote: )?(.*(?:\n\t\* .*)*)"
+    )
+    reasons = [reason for name, reason in line.findall(last) if name in names]
+    # of several, each stands in a line of its own, as where an FTP server breaks off what it receives
+    return re.sub(r"\n\t\* ", "; ", re.sub(r"\d+ errors? occurred:\n\t\* ", "", reasons[-1])) if reasons else None
