@@ -29,6 +29,7 @@ from mprouter.status import Status, WNetError
 from sandbox import Places
 from servers.daemon import free_port
 from servers.ftp import FtpServer
+from servers.relay import relay
 from servers.s3 import S3Server
 from servers.sftp import SftpServer
 from servers.smb import SmbServer
@@ -382,6 +383,18 @@ def test_a_server_that_accepts_and_says_nothing(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refused(ftp_share, url=f"ftp://ana@127.0.0.1:{silent.getsockname()[1]}/")
     assert error.status is Status.ERROR_TIMEOUT
+
+
+def test_ftp_whose_ports_for_data_are_closed(ftp_share: Share, ftp_server: FtpServer, refused: Refused) -> None:
+    """As behind a firewall that lets only its own port through."""
+    with relay("127.0.0.2", ftp_server.port, server=ftp_server.host) as front:
+        error = refused(ftp_share, url=f"ftp://{ftp_server.user}@127.0.0.2:{front.port}/")
+    assert error.status is Status.ERROR_CONNECTION_REFUSED
+    said = r"127\.0\.0\.2 answers, but no data comes through: 127\.0\.0\.2 refuses connections on port (\d+)"
+    told = re.fullmatch(said, str(error.strerror))
+    assert told is not None
+    assert int(told[1]) != front.port
+    assert "firewalls" in str(error.hint)
 
 
 def test_ftp_with_tls_on_request(ftp_tls_share: Share, ftp_server: FtpServer, connections: Connections) -> None:

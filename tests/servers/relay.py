@@ -18,10 +18,11 @@ __all__ = ["Relay", "relay"]
 class Relay:
     """A port of its own, behind which the server is. It begins as a network that works."""
 
-    def __init__(self, host: str, target: int) -> None:
-        """*target*: the server's port on *host*."""
+    def __init__(self, host: str, target: int, server: str | None = None) -> None:
+        """*target*: the server's port on *host*, or on *server*."""
         self.port = free_port(host)
         self._host = host
+        self._server = server or host
         self._target = target
         self._flowing = Event()
         self._forgotten: list[Event] = []
@@ -72,7 +73,7 @@ class Relay:
         flowing = self._flowing
         flowing.wait()
         try:
-            server = socket.create_connection((self._host, self._target))
+            server = socket.create_connection((self._server, self._target))
         except OSError:
             _close(client)
             return
@@ -91,9 +92,9 @@ class Relay:
 
 
 @contextmanager
-def relay(host: str, target: int) -> Iterator[Relay]:
-    """Run one before the port *target* of *host*."""
-    made = Relay(host, target)
+def relay(host: str, target: int, server: str | None = None) -> Iterator[Relay]:
+    """Run one on *host* before the port *target* there, or of another *server*."""
+    made = Relay(host, target, server)
     try:
         yield made
     finally:

@@ -11,7 +11,7 @@ from mprouter.credentials import Secret
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.failures import Failure, meaning, server_words
 from mprouter.providers.rclone.logons import Logon, by_password
 from mprouter.providers.rclone.options import Option, choice
 from mprouter.providers.rclone.provider import IDLE, RcloneProvider, Target
@@ -110,6 +110,19 @@ class Ftp(RcloneProvider):
             if item is not None and not item["IsDir"]:
                 raise WNetError(Status.ERROR_DIRECTORY, f"{target.shown} is a file, not a directory") from None
             raise
+
+    def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
+        """Tell the ports for data, which firewalls often let nobody through to, from that of the server."""
+        error = super().failed(text, target, logon)
+        words = server_words(text)
+        if words["port"] in {"", str(target.port)}:
+            return error
+        return WNetError(
+            error.status,
+            f"{target.host} answers, but no data comes through: {meaning(text, (), words).strerror}",
+            provider_text=text,
+            hint=f"FTP has further ports for data: see that firewalls let through those that {target.host} names",
+        )
 
 
 def _greeted(host: str, port: int, *, speaks_first: bool) -> None:
