@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 import warm
-from mprouter.providers.rclone import ftp, rc
+from mprouter.providers.rclone import ftp, rc, s3
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.provider import _MOUNTING
@@ -27,6 +28,7 @@ from mprouter.providers.rclone.s3 import S3
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
 from sandbox import Places
+from servers.busy import busy
 from servers.daemon import free_port
 from servers.ftp import FtpServer
 from servers.relay import relay
@@ -194,6 +196,19 @@ def test_a_port_where_nobody_listens(network: str, request: pytest.FixtureReques
 def test_an_s3_endpoint_where_nobody_listens(s3_share: Share, refused: Refused) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     assert refused(s3_share, options={"endpoint": nowhere}).status is Status.ERROR_CONNECTION_REFUSED
+
+
+@pytest.mark.parametrize("path", ["", "/directory"])
+def test_an_s3_server_in_trouble(
+    path: str, s3_share: Share, s3_server: S3Server, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rclone asks it again for minutes before it tells anything."""
+    monkeypatch.setattr(s3, "PATIENCE", 0.5)
+    with busy(s3_server.host, s3_server.port, sys.maxsize) as front:
+        options = {"endpoint": f"http://{s3_server.host}:{front.port}"}
+        error = refused(s3_share, url=f"{s3_share.url}{path}", options=options)
+    assert error.status is Status.ERROR_NETWORK_BUSY
+    assert f"{s3_server.host} takes no more requests now, or has trouble" in str(error)
 
 
 def test_a_server_that_speaks_something_else(

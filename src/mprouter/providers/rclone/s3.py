@@ -20,6 +20,9 @@ from mprouter.status import Status, WNetError
 
 __all__ = ["S3"]
 
+PATIENCE = 15.0
+"""Seconds after which a server that has told nothing may be in trouble; rclone asks it again for two minutes."""
+
 
 def _endpoint(text: str) -> str:
     parts = urlsplit(text)
@@ -80,6 +83,11 @@ class S3(RcloneProvider):
             Status.WSAHOST_NOT_FOUND,
             "the host name {said} is not known",
             "is the network up? for another server than Amazon's: -o endpoint=https://HOST:PORT",
+        ),
+        Failure(
+            "StatusCode: 50[0-9].*api error (.*)",
+            Status.ERROR_NETWORK_BUSY,
+            "{host} takes no more requests now, or has trouble: {said}",
         ),
         Failure("InvalidBucketName", Status.ERROR_BAD_NET_NAME, "{share} is not the name of a bucket"),
     )
@@ -149,6 +157,16 @@ class S3(RcloneProvider):
         return f"{string}/" if "/" in target.root.rstrip("/") else string
 
     def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
+        """Look without patience where nothing is told for long, since a server in trouble is asked again and again."""
+        try:
+            self._look(replace(rclone, patience=min(rclone.patience, PATIENCE)), target, logon, fs)
+        except WNetError as error:
+            if error.status is not Status.ERROR_TIMEOUT:
+                raise
+            once = replace(target, config={**target.config, "LowLevelRetries": 1}, variant=f"{target.variant}-once")
+            self._look(rclone, once, logon, self._session(rclone, once, logon))
+
+    def _look(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
         """Tell a prefix that nothing has from an empty directory, and both from a bucket that is not there."""
         bucket, _, prefix = target.root.partition("/")
         if prefix:
