@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from mprouter.providers.base import Mounted, State
-from mprouter.providers.rclone import hold, provider, unsent
+from mprouter.providers.rclone import hold, mend, provider, unsent
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
 from sandbox import Places
@@ -313,6 +313,15 @@ def test_c6_what_waited_does_not_replace_a_directory_that_somebody_else_has_made
     connections.disconnect(connections.connect(share))
     assert theirs.read_text() == "theirs"
     assert (share.root / "log (conflict).txt").read_text() == "ours"
+
+
+def test_c6_a_server_that_has_whatever_it_is_asked_for_ends_the_search_for_a_free_name() -> None:
+    asked = count(1)
+    with pytest.raises(WNetError) as failed:
+        mend._free("report.odt", "conflict", lambda _: next(asked) < 10**6)
+    assert failed.value.status is Status.ERROR_UNEXP_NET_ERR
+    assert "report (conflict).odt" in str(failed.value)
+    assert next(asked) < 10**4
 
 
 @few_and_many

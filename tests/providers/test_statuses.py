@@ -383,6 +383,30 @@ def test_a_web_server_that_redirects_to_a_web_page(page: bytes, webdav_share: Sh
     assert "offers no WebDAV" in str(error)
 
 
+@pytest.mark.parametrize("path", ["", "/directory"])
+def test_a_web_page_in_the_place_of_an_s3_server(path: str, s3_share: Share, refused: Refused) -> None:
+    """As of a network that wants one to log in: an empty bucket in which there is whatever one asks for."""
+    page = b"<html><p>Please log in</p></html>"
+
+    class Page(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(page)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        options = {"endpoint": f"http://127.0.0.1:{server.server_port}"}
+        error = refused(s3_share, url=f"{s3_share.url}{path}", options=options)
+        server.shutdown()
+    assert error.status is Status.ERROR_UNEXP_NET_ERR
+    assert f"port {server.server_port} of 127.0.0.1 does not speak S3" in str(error)
+
+
 def test_a_certificate_that_was_trusted_once_is_not_for_ever(
     webdav_tls_share: Share, connections: Connections, refused: Refused
 ) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.providers.rclone.server import Server, seconds
 from mprouter.providers.rclone.unsent import is_unsent
+from mprouter.status import Status, WNetError
 
 __all__ = ["close", "lacks_parts", "mend"]
 
@@ -26,6 +27,9 @@ log = Log("mprouter.providers")
 
 _NAME = 255
 """Bytes that the name of a file may have here."""
+
+_MOST = 1000
+"""Names that are tried for one file, until the server is taken for one that says of any name that it has it."""
 
 _BLOCK = 1 << 20
 """Bytes that are compared at once."""
@@ -186,7 +190,12 @@ def _free(name: str, why: str, is_taken: Callable[[str], bool]) -> str:
         room = _NAME - len(os.fsencode(end))
         return str(path.with_name(stem[:room].decode(errors="ignore") + end))
 
-    return next(each for each in map(other, numbered) if not is_taken(each))
+    found = next((each for each in islice(map(other, numbered), _MOST) if not is_taken(each)), None)
+    if found is None:
+        raise WNetError(
+            Status.ERROR_UNEXP_NET_ERR, f"the server has {_MOST} files like {other('')}, or says so of any name"
+        )
+    return found
 
 
 def _time(data: os.stat_result) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -14,6 +16,7 @@ from mprouter.providers.rclone.failures import UNTRUSTED, Failure
 from mprouter.providers.rclone.logons import Logon, by_password
 from mprouter.providers.rclone.options import Option, certificate_file, fingerprint_of, word, yes_or_no
 from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.reach import reach
 from mprouter.resource import NetResource, ResourceScope
 from mprouter.status import Status, WNetError
@@ -167,7 +170,19 @@ class S3(RcloneProvider):
             self._look(rclone, once, logon, self._session(rclone, once, logon))
 
     def _look(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
-        """Tell a prefix that nothing has from an empty directory, and both from a bucket that is not there."""
+        """Tell a prefix that nothing has from an empty directory, and both from a bucket that is not there.
+
+        Over plain http also from a web page, as of a network that wants one to log in: that is there by any name.
+        """
+        if target.settings.get("endpoint", "").startswith("http:"):
+            with suppress(Refused):  # as where one may not ask for what is not there
+                opt = {"filesOnly": True}
+                if rclone.call("operations/stat", timeout=60, fs=fs, remote=os.urandom(8).hex(), opt=opt)["item"]:
+                    raise WNetError(
+                        Status.ERROR_UNEXP_NET_ERR,
+                        f"what answers on port {target.port} of {target.host} does not speak S3, or does not tell"
+                        " which objects it has",
+                    )
         bucket, _, prefix = target.root.partition("/")
         if prefix:
             string = self.connection_string(rclone, replace(target, root=bucket), logon)
