@@ -15,10 +15,11 @@ import pytest
 
 from mprouter.providers.base import Pending, State
 from mprouter.providers.rclone import flush, hold, mounts
+from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
-from servers import sftp, webdav
+from servers import ftp, sftp, webdav
 from servers.daemon import Fresh, wait_for
 from shares import Connect, Connections, Disconnect, Share
 
@@ -174,6 +175,19 @@ def test_c6_a_cancel_fails_while_the_server_refuses_the_data(sftp_share: Share, 
     directory.chmod(0o777)
     connections.disconnect(mounted)
     assert (directory / "report").read_text() == "important"
+
+
+def test_c6_a_server_that_takes_few_connections_gets_one_file_after_another(
+    fresh: Fresh, connect: Connect, disconnect: Disconnect
+) -> None:
+    """As many FTP servers do; rclone begins four uploads at once."""
+    server = fresh(ftp.serve, most=2)
+    mounted = connect(Share(Ftp(), server.url(), server.root, None, server.password))
+    wanted = {f"report {number}": f"{number}" * 1000 for number in range(40)}
+    for name, text in wanted.items():
+        (mounted.mountpoint / name).write_text(text)
+    disconnect(mounted)
+    assert {each.name: each.read_text() for each in server.root.glob("report *")} == wanted
 
 
 def test_c6_all_reasons_of_an_upload_that_failed_are_told(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ class FtpServer(Server):
 
 
 @contextmanager
-def serve(place: Path, account: Account) -> Iterator[FtpServer]:
-    """Run one in *place*, an empty directory."""
+def serve(place: Path, account: Account, most: int = 0) -> Iterator[FtpServer]:
+    """Run one in *place*, an empty directory. most: how many connections a client may have; 0 = as many as it likes."""
     host, port, tls_port = "127.0.0.1", free_port(), free_port()
     root = place / "files"
     for directory in (root, root / "readonly"):
@@ -66,6 +66,7 @@ def serve(place: Path, account: Account) -> Iterator[FtpServer]:
                 "password": account.password,
                 "certificate": str(certificate.file),
                 "key": str(certificate.key),
+                "most": most,
             }
         )
     )

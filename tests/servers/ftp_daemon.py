@@ -38,7 +38,7 @@ def main(settings_file: str) -> None:
         handler.authorizer = authorizer
         handler.certfile, handler.keyfile = settings["certificate"], settings["key"]
         handler.auth_failed_timeout = 0  # tests give many wrong passwords
-        FTPServer((settings["host"], port), handler, ioloop=loop)
+        FTPServer((settings["host"], port), handler, ioloop=loop).max_cons_per_ip = settings["most"]
     loop.loop()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from mprouter.frozen import frozen
 from mprouter.providers.base import Pending, Progress
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.mend import lacks_parts
@@ -26,8 +27,19 @@ _FETCH = 5.0
 _CLOSE = 1.0
 """Seconds after which the kernel has told rclone of a close, and rclone has queued a file that it need not fetch."""
 
+_OTHERS = 5.0
+"""Seconds in which another upload must succeed after one has failed, for that to be tried again."""
+
 _NOW = -1e9
 """The expiry, in seconds from now, that makes an upload start at once."""
+
+
+@frozen
+class _Seen:
+    """An upload as it was when it was first seen here, or is tried again. sent: how many others were done by then."""
+
+    tries: int
+    sent: int
 
 
 class NotQueued(WNetError):
@@ -55,7 +67,9 @@ def deliver(
     Raises ``WNetError`` ERROR_WRITE_FAULT if an upload fails or nothing has moved for *stall* seconds; what is not sent
     stays in the cache, and rclone goes on trying, except where it is ``NotQueued``.
     """
-    seen: dict[int, int] = {}  # how often each upload had been tried when it was first seen here
+    seen: dict[int, _Seen] = {}
+    known: set[int] = set()
+    sent, last = 0, monotonic()
     moved: object = None
     deadline = monotonic() + stall
     folds = _folding(daemon, fs)
@@ -63,8 +77,11 @@ def deliver(
     has_heard = False  # rclone, of all that was closed
     while True:
         queue = queue_of(daemon, fs)
+        if gone := known - {item["id"] for item in queue}:
+            sent, last = sent + len(gone), monotonic()
+        known = {item["id"] for item in queue}
         for item in queue:
-            _expedite(daemon, fs, item, seen)
+            _expedite(daemon, fs, item, seen, sent)
         failed = [item for item in queue if _has_failed(item, seen)]
         queued = [Unsent(item["name"], item["size"]) for item in queue]
         names = {each.path for each in queued}
@@ -75,7 +92,9 @@ def deliver(
             return
         if progress is not None:
             progress(Pending(len(pending), sum(each.size for each in pending)))
-        if failed:
+        if again := [item["id"] for item in failed if seen[item["id"]].sent < sent]:
+            del seen[again[0]]  # the server takes some, and perhaps this one when it has fewer connections
+        elif failed and (len(failed) == len(queue) or monotonic() > last + _OTHERS):
             raise _undelivered(daemon, pending, str(failed[0]["name"]))
         state = _state(daemon, queue, pending, meta)
         if state != moved:
@@ -129,21 +148,21 @@ def _patience(meta: Path, not_queued: list[Unsent]) -> float:
     return _FETCH if any(lacks_parts(meta / each.path) for each in not_queued) else _CLOSE
 
 
-def _expedite(daemon: Daemon, fs: str, item: dict[str, Any], seen: dict[int, int]) -> None:
+def _expedite(daemon: Daemon, fs: str, item: dict[str, Any], seen: dict[int, _Seen], sent: int) -> None:
     """Have an upload begin that would wait for the program to write more, or for another attempt."""
     if item["id"] not in seen:
-        seen[item["id"]] = item["tries"]
+        seen[item["id"]] = _Seen(item["tries"], sent)
         if not item["uploading"] and item["expiry"] > 0:
             with suppress(Refused):  # it has begun, or is done
                 daemon.call("vfs/queue-set-expiry", fs=fs, id=item["id"], expiry=_NOW)
 
 
-def _has_failed(item: dict[str, Any], seen: dict[int, int]) -> bool:
+def _has_failed(item: dict[str, Any], seen: dict[int, _Seen]) -> bool:
     """Whether an upload was tried since it was first seen here, and waits for another attempt.
 
     One that was broken off because the file was written again waits no longer than a new one: a second.
     """
-    return not item["uploading"] and item["tries"] > seen[item["id"]] and item["delay"] > 1.5
+    return not item["uploading"] and item["tries"] > seen[item["id"]].tries and item["delay"] > 1.5
 
 
 def _state(daemon: Daemon, queue: list[dict[str, Any]], pending: list[Unsent], meta: Path) -> object:
