@@ -13,12 +13,14 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 import pytest
 
 import warm
 from mprouter.providers.rclone import ftp, rc, s3
+from mprouter.providers.rclone import reach as reaching
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.provider import _MOUNTING
@@ -315,15 +317,38 @@ def test_what_this_machine_lets_nobody_through_to(number: int, monkeypatch: pyte
     """As routes of the types prohibit and blackhole have it, and some firewalls."""
 
     class Blocked(socket.socket):
-        def connect(self, address: object) -> None:
-            raise OSError(number, os.strerror(number), address)
+        def connect_ex(self, address: object) -> int:
+            del address
+            return number
 
     monkeypatch.setattr(socket, "socket", Blocked)
     with pytest.raises(WNetError) as failed:
         reach("127.0.0.1", 21)
     assert failed.value.status is Status.ERROR_NETWORK_UNREACHABLE
     assert failed.value.strerror == "this machine lets nothing through to 127.0.0.1"
-    assert "ip route get 127.0.0.1" in str(failed.value.hint)
+    assert "ip route" in str(failed.value.hint)
+
+
+def test_an_address_that_is_silent_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where IPv6 is dead and IPv4 is not; and who refuses does not keep one from whoever answers."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as silent,
+        socket.create_connection(silent.getsockname()),  # it takes no more
+        socket.create_server(("127.0.0.1", 0)) as there,
+    ):
+        addresses = [silent.getsockname(), ("127.0.0.1", free_port()), there.getsockname()]
+        with monkeypatch.context() as patched:
+            patched.setattr(reaching, "resolve", lambda *_: [(socket.AF_INET, each) for each in addresses])
+            began = monotonic()
+            with reach("both", 21, timeout=60) as connection:
+                assert connection.getpeername() == there.getsockname()
+            assert monotonic() - began < 15
+            addresses.pop()
+            with pytest.raises(ConnectionRefusedError):
+                reach("both", 21, timeout=0.5)
+            addresses.pop()
+            with pytest.raises(TimeoutError):
+                reach("both", 21, timeout=0.5)
 
 
 def test_an_ssh_server_that_falls_silent_is_one_that_does_not_answer() -> None:

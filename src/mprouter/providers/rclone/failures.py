@@ -43,7 +43,7 @@ BLOCKED = Failure(
     "dial (?:tcp|udp).*connect: (?:permission denied|operation not permitted|invalid argument)",
     Status.ERROR_NETWORK_UNREACHABLE,
     "this machine lets nothing through to {host}",
-    "see its firewall, and what ip route get {host} says",
+    "see its routes (ip route) and its firewall (nft list ruleset)",
 )
 """Where the system itself refuses to connect, as a route of the type prohibit or blackhole has it."""
 

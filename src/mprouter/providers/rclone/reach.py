@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import select
 import socket
 from time import monotonic
 from typing import Any
@@ -14,6 +16,9 @@ __all__ = ["TIMEOUT", "reach", "resolve"]
 
 TIMEOUT = 10.0
 """Seconds for all attempts to connect together."""
+
+HEAD_START = 0.3
+"""Seconds after which the next address is tried beside those that are silent, as where IPv6 is dead and IPv4 is not."""
 
 _MEANINGS = {
     errno.ECONNREFUSED: (Status.ERROR_CONNECTION_REFUSED, "{host} refuses connections on port {port}"),
@@ -52,29 +57,47 @@ def resolve(host: str, port: int) -> list[tuple[int, Any]]:
 
 
 def reach(host: str, port: int, timeout: float = TIMEOUT) -> socket.socket:
-    """A connection to *port* of *host*, by whichever of its addresses answers; the caller closes it.
+    """A connection to *port* of *host*, by whichever of its addresses answers first; the caller closes it.
 
     timeout: seconds for all addresses together. Raises ``WNetError``: WSAHOST_NOT_FOUND, ERROR_CONNECTION_REFUSED,
     ERROR_HOST_UNREACHABLE, ERROR_NETWORK_UNREACHABLE, ERROR_TIMEOUT, else ERROR_UNEXP_NET_ERR.
     """
-    addresses = resolve(host, port)
+    untried = resolve(host, port)[::-1]
     deadline = monotonic() + timeout
-    failures = []
-    for place, (family, address) in enumerate(addresses):
-        share = (deadline - monotonic()) / (len(addresses) - place)
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(max(share, 0.1))
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            failures.append(_failed(error, host, port))
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
-    raise min(failures, key=lambda each: _TELLING.index(each.status) if each.status in _TELLING else len(_TELLING))
+    begun: dict[int, socket.socket] = {}
+    failures: list[OSError] = []
+    poller = select.poll()
+    try:
+        while untried or begun:
+            if untried:
+                family, address = untried.pop()
+                begin = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                begun[begin.fileno()] = begin
+                number = begin.connect_ex(address)
+                if number not in {0, errno.EINPROGRESS}:
+                    begun.pop(begin.fileno()).close()
+                    failures.append(OSError(number, os.strerror(number)))
+                    continue
+                poller.register(begin, select.POLLOUT)
+            seconds = min(HEAD_START, deadline - monotonic()) if untried else deadline - monotonic()
+            told = poller.poll(max(seconds, 0) * 1000)
+            for descriptor, _ in told:
+                connection = begun.pop(descriptor)
+                poller.unregister(connection)
+                number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not number:
+                    connection.settimeout(timeout)
+                    return connection
+                connection.close()
+                failures.append(OSError(number, os.strerror(number)))
+            if not told and not untried:
+                failures.append(TimeoutError("timed out"))
+                break
+    finally:
+        for each in begun.values():
+            each.close()
+    whys = [_failed(each, host, port) for each in failures]
+    raise min(whys, key=lambda each: _TELLING.index(each.status) if each.status in _TELLING else len(_TELLING))
 
 
 def _failed(error: OSError, host: str, port: int) -> WNetError:
@@ -85,7 +108,7 @@ def _failed(error: OSError, host: str, port: int) -> WNetError:
     if status is Status.ERROR_CONNECTION_REFUSED:
         hint = "is the server running, and is this its port?"
     elif message is BLOCKED.message:
-        hint = str(BLOCKED.hint).format(host=host)
+        hint = BLOCKED.hint
     return WNetError(
         status,
         message.format(host=host, port=port),
