@@ -317,9 +317,8 @@ def test_what_this_machine_lets_nobody_through_to(number: int, monkeypatch: pyte
     """As routes of the types prohibit and blackhole have it, and some firewalls."""
 
     class Blocked(socket.socket):
-        def connect_ex(self, address: object) -> int:
-            del address
-            return number
+        def connect(self, address: object) -> None:
+            raise OSError(number, os.strerror(number), address)
 
     monkeypatch.setattr(socket, "socket", Blocked)
     with pytest.raises(WNetError) as failed:
@@ -349,6 +348,18 @@ def test_an_address_that_is_silent_does_not_hold_up_the_others(monkeypatch: pyte
             addresses.pop()
             with pytest.raises(TimeoutError):
                 reach("both", 21, timeout=0.5)
+
+
+def test_an_address_of_a_kind_that_this_machine_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of IPv6 where the system was started without that."""
+    unknown = (socket.AF_UNSPEC + 254, ("::1", 21))
+    with socket.create_server(("127.0.0.1", 0)) as there, monkeypatch.context() as patched:
+        patched.setattr(reaching, "resolve", lambda *_: [unknown, (socket.AF_INET, there.getsockname())])
+        reach("both", 21).close()
+        patched.setattr(reaching, "resolve", lambda *_: [unknown])
+        with pytest.raises(WNetError) as failed:
+            reach("six", 21)
+    assert failed.value.status is Status.ERROR_NETWORK_UNREACHABLE
 
 
 def test_an_ssh_server_that_falls_silent_is_one_that_does_not_answer() -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import socket
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -26,6 +27,7 @@ _MEANINGS = {
     errno.EHOSTDOWN: (Status.ERROR_HOST_UNREACHABLE, "{host} is down"),
     errno.ENETUNREACH: (Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable"),
     errno.ENETDOWN: (Status.ERROR_NETWORK_UNREACHABLE, "the network is down"),
+    errno.EAFNOSUPPORT: (Status.ERROR_NETWORK_UNREACHABLE, "{host} has addresses of a kind that this machine has not"),
     errno.EACCES: (BLOCKED.status, BLOCKED.message),
     errno.EPERM: (BLOCKED.status, BLOCKED.message),
     errno.EINVAL: (BLOCKED.status, BLOCKED.message),
@@ -70,22 +72,20 @@ def reach(host: str, port: int, timeout: float = TIMEOUT) -> socket.socket:
     try:
         while untried or begun:
             if untried:
-                family, address = untried.pop()
-                begin = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-                begun[begin.fileno()] = begin
-                number = begin.connect_ex(address)
-                if number not in {0, errno.EINPROGRESS}:
-                    begun.pop(begin.fileno()).close()
-                    failures.append(OSError(number, os.strerror(number)))
+                try:
+                    connection = _begun(*untried.pop())
+                except OSError as error:
+                    failures.append(error)
                     continue
-                poller.register(begin, select.POLLOUT)
+                begun[connection.fileno()] = connection
+                poller.register(connection, select.POLLOUT)
             seconds = min(HEAD_START, deadline - monotonic()) if untried else deadline - monotonic()
             told = poller.poll(max(seconds, 0) * 1000)
             for descriptor, _ in told:
                 connection = begun.pop(descriptor)
                 poller.unregister(connection)
                 number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                if not number:
+                if number == 0:
                     connection.settimeout(timeout)
                     return connection
                 connection.close()
@@ -98,6 +98,18 @@ def reach(host: str, port: int, timeout: float = TIMEOUT) -> socket.socket:
             each.close()
     whys = [_failed(each, host, port) for each in failures]
     raise min(whys, key=lambda each: _TELLING.index(each.status) if each.status in _TELLING else len(_TELLING))
+
+
+def _begun(family: int, address: Any) -> socket.socket:
+    """One that connects to *address*, or has done so. Raises ``OSError``."""
+    connection = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        with suppress(BlockingIOError):  # it goes on by itself
+            connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _failed(error: OSError, host: str, port: int) -> WNetError:
