@@ -47,6 +47,15 @@ def test_what_tomllib_gives_up_is_broken(tmp_path: Path, text: str) -> None:
     assert caught.value.status is Status.ERROR_BAD_CONFIGURATION
 
 
+def test_why_the_file_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"max_retries = 1 # \xff\n")
+    (tmp_path / "directory").mkdir()
+    for name, words in {"binary": "it is not UTF-8", "directory": "it cannot be read: Is a directory"}.items():
+        with pytest.raises(WNetError) as caught:
+            settings.read(tmp_path / name)
+        assert (caught.value.strerror, caught.value.name) == (words, str(tmp_path / name))
+
+
 def test_two_that_change_the_settings_at_once_both_do(places: Places) -> None:
     together = Barrier(2)
 

@@ -173,8 +173,10 @@ def _text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(path, f"cannot be read: {error}") from error
+    except OSError as error:
+        raise _wrong(path, f"it cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _wrong(path, "it is not UTF-8") from error
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -52,7 +52,12 @@ def command() -> None:
 )
 @click.argument("name")
 @click.argument("target")
-@option("--order", type=int, metavar="N", help="Smaller is told earlier before, and later after.  [default: 50]")
+@option(
+    "--order",
+    type=int,
+    metavar="N",
+    help="Smaller is told earlier before, and later after.  [default: what its code says, else 50]",
+)
 @option("--required", is_flag=True, help="If it fails before an operation, the operation fails.")
 @option("--timeout", type=float, metavar="SECONDS", help="How long one call may take.  [default: 30]")
 @option("--match", multiple=True, metavar="GLOB", help="Tell it only of remote names like this; may be repeated.")
