@@ -93,3 +93,14 @@ def test_what_cannot_be_said_fails_nothing() -> None:
         print("done")
     """)
     assert done.stdout == "done\n"
+
+
+def test_who_has_closed_standard_error_is_told_nothing_and_goes_on() -> None:
+    done = run("""
+        import sys
+        from mprouter.log import Log
+        sys.stderr.close()
+        Log("mprouter").warning("beware")
+        print("done")
+    """)
+    assert done.stdout == "done\n"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Log:
             return _drop
         import logging
 
-        return getattr(logging.getLogger(self._name), method)
+        said = getattr(logging.getLogger(self._name), method)
+        return partial(_say, said) if method in _SAYING else said
 
 
 def prepare() -> None:
@@ -52,6 +55,15 @@ def prepare() -> None:
         while unprepared:
             unprepared[0]()
             del unprepared[:1]  # whoever shows it may have stopped meanwhile
+
+
+_SAYING = {"debug", "info", "warning", "error", "exception"}
+
+
+def _say(said: Callable[..., None], *words: object, **more: Any) -> None:
+    """Say it. A handler of the program's own that fails, or writes to what is closed, is no reason to fail either."""
+    with suppress(Exception):
+        said(*words, stacklevel=2, **more)
 
 
 def _drop(*_: object, **__: object) -> None:

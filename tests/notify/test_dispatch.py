@@ -347,6 +347,23 @@ def test_n10_an_error_of_an_advisory_notifyee_is_logged_and_recorded_and_the_ope
     assert [record for record in caplog.records if "code/b" in record.getMessage()]
 
 
+@pytest.mark.parametrize("phase", ["pre", "post"])
+def test_n10_n19_a_log_that_cannot_be_written_costs_nobody_a_post(play: Play, phase: str) -> None:
+    def fail(_: logging.LogRecord) -> bool:
+        raise ValueError("I/O operation on closed file")
+
+    play.add("a")
+    play.add("b", pre=RuntimeError if phase == "pre" else None, post=RuntimeError)
+    logger = logging.getLogger("mprouter.notify")
+    logger.addFilter(fail)
+    try:
+        play.run()
+    finally:
+        logger.removeFilter(fail)
+    assert play.log == ["pre a", "pre b", "attempt", *(["post b 0"] if phase == "post" else []), "post a 0"]
+    assert Status.ERROR_UNHANDLED_EXCEPTION in {each.answer for each in play.told}
+
+
 @pytest.mark.parametrize(("problem", "status"), ERRORS)
 def test_n10_an_error_of_a_required_notifyee_ends_it_with_that_error(
     play: Play, problem: Answering, status: Status
