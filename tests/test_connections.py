@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import errno
 import gc
 import os
+import pickle
 import select
 import signal
 import subprocess
@@ -185,6 +188,34 @@ def test_connections_are_seen_by_every_process(router: Router, mpr: Command, res
     assert "Z:" in mpr("list").stdout
     assert mpr("disconnect", "Z:").returncode == 0
     assert router.connections() == []
+
+
+def test_n2_a_connection_goes_to_another_process_and_back_and_is_closed_there(
+    router: Router, recorder: Recorder, resource: str
+) -> None:
+    theirs = """
+import pickle, sys, mprouter
+pickle.load(sys.stdin.buffer).close()
+pickle.dump(mprouter.connect(sys.argv[1]), sys.stdout.buffer)
+"""
+    ours, kept = router.connect(resource, "Z:"), router.connect(resource)
+    command = [sys.executable, "-c", theirs, resource]
+    ran = subprocess.run(command, input=pickle.dumps(ours), capture_output=True, check=True)
+    made = pickle.loads(ran.stdout)  # noqa: S301 - our own
+    assert router.connections() == [kept, made]
+    made.close()
+    copy.deepcopy(kept).close()
+    assert router.connections() == []
+    assert recorder.told[-1] == ("cancel", "post", Status.WN_SUCCESS)
+    assert dataclasses.asdict(kept)["path"] == kept.path
+
+
+def test_a_pickled_connection_is_closed_by_the_store_that_it_is_in(places: Places, resource: str) -> None:
+    elsewhere = Store(places.home / "store")
+    with Router(store=elsewhere) as router:
+        made = router.connect(resource)
+        pickle.loads(pickle.dumps(made)).close()  # noqa: S301 - our own
+        assert router.connections() == []
 
 
 def test_a_program_that_ends_leaves_no_store_open(places: Places) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 from mprouter.frozen import frozen
 from mprouter.providers.mounted import State
 
-__all__ = ["Connection"]
+__all__ = ["Closing", "Connection"]
 
 
 @frozen
@@ -22,6 +22,8 @@ class Connection:
     it. user: the user name on the server. path: a directory that programs can use. remembered: whether it is
     restored at login. state: CONNECTED, LOST, or None for one that is only remembered. options: as the request gave
     them, ``-o``; none of them is a secret.
+
+    It can be copied, and pickled for another process of the user, whose default router then closes it.
     """
 
     remote_name: str
@@ -49,3 +51,33 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Closing:
+    """What ``Connection.close`` does: *close*, given the connection's *id* in the store in *directory*."""
+
+    __slots__ = ("_close", "_directory", "_id")
+
+    def __init__(self, close: Callable[[int, Connection, bool, bool], None], id: int, directory: Path) -> None:  # noqa: A002
+        self._close = close
+        self._id = id
+        self._directory = directory
+
+    def __call__(self, connection: Connection, force: bool, forget: bool) -> None:
+        """Close *connection*."""
+        self._close(self._id, connection, force, forget)
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _closing_by_default, (self._id, self._directory)
+
+
+def _closing_by_default(id: int, directory: Path) -> Closing:  # noqa: A002
+    def close(id: int, connection: Connection, force: bool, forget: bool) -> None:  # noqa: A002
+        from mprouter.default import close
+
+        close(id, directory, connection, force, forget)
+
+    return Closing(close, id, directory)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mprouter.connection import Connection
 from mprouter.forks import lock
 from mprouter.router import Router
+from mprouter.store import Store
 
 if TYPE_CHECKING:
     from mprouter.restoring import Restored
@@ -37,6 +38,14 @@ def connect(remote: str, local: str | Path | None = None, **arguments: Any) -> C
 def disconnect(name: str | Path, force: bool = False, forget: bool = False, *, later: bool = False) -> None:
     """``Router.disconnect`` of the default router."""
     default_router().disconnect(name, force, forget, later=later)
+
+
+def close(id: int, directory: Path, connection: Connection, force: bool, forget: bool) -> None:  # noqa: A002
+    """``Connection.close`` of one that was pickled: *id* in the store in *directory*."""
+    router = default_router()
+    if router._store.path.parent != directory:  # noqa: SLF001
+        router = Router(store=Store(directory))
+    router._close(id, connection, force, forget)  # noqa: SLF001
 
 
 def connections(*, remembered: bool = False) -> list[Connection]:

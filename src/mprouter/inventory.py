@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mprouter import mountpoints, realm
-from mprouter.connection import Connection
+from mprouter.connection import Closing, Connection
 from mprouter.log import Log
 from mprouter.names import looks_local, parse_local, parse_remote
 from mprouter.providers.mounted import Mounted, State
@@ -201,7 +200,7 @@ class Inventory:
                 remembered=(entry.local_name, entry.canonical) in remembered,
                 state=state,
                 options=entry.options,
-                _cancel=partial(self._close, entry.id),
+                _cancel=Closing(self._close, entry.id, self._store.path.parent),
             )
             for entry, state in zip(entries, states, strict=True)
         ]
