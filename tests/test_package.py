@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -35,7 +36,14 @@ def test_every_public_name_is_there() -> None:
         assert getattr(mprouter, name) is not None
     assert set(mprouter.__all__) <= set(dir(mprouter))
     with pytest.raises(AttributeError, match="nonsense"):
-        _ = mprouter.nonsense
+        _ = mprouter.nonsense  # type: ignore[attr-defined]
+
+
+def test_connect_has_the_parameters_that_a_router_s_has() -> None:
+    ours, theirs = (inspect.signature(each).parameters for each in (mprouter.connect, mprouter.Router.connect))
+    assert [*ours.values()] == [each for each in theirs.values() if each.name != "self"]
+    with pytest.raises(TypeError, match="pasword"):
+        mprouter.connect("sftp://files", pasword="secret")  # type: ignore[call-arg]
 
 
 def test_no_module_takes_the_place_of_a_public_name() -> None:

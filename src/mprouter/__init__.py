@@ -12,8 +12,6 @@ from mprouter._version import __version__
 
 TYPE_CHECKING = False  # that of typing, which a command loads where Ctrl-C is told in a line
 if TYPE_CHECKING:
-    from typing import Any
-
     from mprouter.connection import Connection
     from mprouter.credentials import Secret
     from mprouter.default import connect, connections, disconnect, register, restore, unregister
@@ -68,14 +66,16 @@ _ROOMS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    for room, names in _ROOMS.items():
-        if name in names:
-            from importlib import import_module
+if not TYPE_CHECKING:  # to a type checker, any name would be there
 
-            value = globals()[name] = getattr(import_module(room), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        for room, names in _ROOMS.items():
+            if name in names:
+                from importlib import import_module
+
+                value = globals()[name] = getattr(import_module(room), name)
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

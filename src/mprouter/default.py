@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mprouter.connection import Connection
 from mprouter.forks import lock
+from mprouter.resource import ConnectFlag, ResourceType
 from mprouter.router import Router
 from mprouter.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mprouter.credentials import Secret
+    from mprouter.providers.base import Conversation
     from mprouter.restoring import Restored
 
 __all__ = ["connect", "connections", "default_router", "disconnect", "register", "restore", "unregister"]
@@ -30,9 +35,36 @@ def default_router() -> Router:
         return _default
 
 
-def connect(remote: str, local: str | Path | None = None, **arguments: Any) -> Connection:
+def connect(
+    remote: str,
+    local: str | Path | None = None,
+    *,
+    user: str | None = None,
+    password: str | Secret | None = None,
+    provider: str | None = None,
+    type: ResourceType = ResourceType.DISK,  # noqa: A002 - the interface's name
+    persist: bool = False,
+    overwrite: bool = False,
+    flags: ConnectFlag = ConnectFlag(0),
+    options: Mapping[str, str] | None = None,
+    owner: int | None = None,
+    conversation: Conversation | None = None,
+) -> Connection:
     """``Router.connect`` of the default router."""
-    return default_router().connect(remote, local, **arguments)
+    return default_router().connect(
+        remote,
+        local,
+        user=user,
+        password=password,
+        provider=provider,
+        type=type,
+        persist=persist,
+        overwrite=overwrite,
+        flags=flags,
+        options=options,
+        owner=owner,
+        conversation=conversation,
+    )
 
 
 def disconnect(name: str | Path, force: bool = False, forget: bool = False, *, later: bool = False) -> None:
