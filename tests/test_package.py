@@ -12,6 +12,7 @@ import pytest
 
 import mprouter
 from mprouter import Cancel, Status, WNetError
+from sandbox import Places
 
 
 def modules_after(code: str) -> set[str]:
@@ -29,6 +30,14 @@ def test_connecting_loads_nothing_that_it_does_not_need() -> None:
     loaded = modules_after("from mprouter import Router, connect, notifyee, WNetError")
     heavy = {"sqlite3", "rich", "keyring", "click", "msgspec", "asyncio", "http.client", "importlib.metadata", "netrc"}
     assert not loaded & heavy
+
+
+def test_a_program_may_take_every_warning_for_an_error(places: Places, resource: str) -> None:
+    del places  # they are in the environment
+    code = "import mprouter, sys\nwith mprouter.connect(sys.argv[1]): print(len(mprouter.connections()))"
+    options = ["-W", "error", "-bb", "-X", "dev", "-X", "warn_default_encoding"]
+    ran = subprocess.run([sys.executable, *options, "-c", code, resource], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("1\n", "")
 
 
 def test_every_public_name_is_there() -> None:

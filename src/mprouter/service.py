@@ -330,7 +330,12 @@ def _said(*arguments: str) -> str:
 
     try:
         ran = subprocess.run(
-            ["systemctl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False
+            ["systemctl", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -341,7 +346,11 @@ def _told(unit: Unit, *arguments: str) -> None:
     import subprocess
 
     ran = subprocess.run(
-        ["systemctl", *unit.options, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ["systemctl", *unit.options, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     if ran.returncode:
         raise WNetError(

@@ -290,14 +290,14 @@ def _listens(said: int, place: Path, deadline: float) -> bool:
         text += more
         number = re.search(r"(?m)^([0-9]+)\n", text)
         if number and not (place / _TUNNEL).exists():
-            (place / _TUNNEL).write_text(f"{number[1]} {owner.started(int(number[1]))}")
+            (place / _TUNNEL).write_text(f"{number[1]} {owner.started(int(number[1]))}", encoding="utf-8")
     return True
 
 
 def _tunnel(place: Path) -> tuple[int, str] | None:
     """The process id of the ssh that was started last, and when it started."""
     try:
-        number, _, start = (place / _TUNNEL).read_text().partition(" ")
+        number, _, start = (place / _TUNNEL).read_text(encoding="utf-8").partition(" ")
         return int(number), start
     except (FileNotFoundError, ValueError):
         return None

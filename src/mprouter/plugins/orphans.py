@@ -97,7 +97,7 @@ def _written_to() -> Iterator[str]:
 
 
 def _flags(fdinfo: Path) -> int:
-    fields = dict(line.split(":", 1) for line in fdinfo.read_text().splitlines() if ":" in line)
+    fields = dict(line.split(":", 1) for line in fdinfo.read_text(encoding="utf-8").splitlines() if ":" in line)
     return int(fields.get("flags", "0"), 8)
 
 

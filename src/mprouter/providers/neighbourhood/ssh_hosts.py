@@ -20,7 +20,7 @@ def ssh_hosts(file: Path) -> list[str]:
 
 def _named(file: Path, home: Path, depth: int) -> Iterator[str]:
     try:
-        lines = file.read_text(errors="replace").splitlines()
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
     for line in lines:

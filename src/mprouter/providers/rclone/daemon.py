@@ -135,7 +135,7 @@ def running() -> Daemon | None:
 def recorded() -> Daemon | None:
     """The rclone that was written down last, whether it still runs or not; None if none was."""
     try:
-        text = (places.runtime_dir() / "rclone.json").read_text()
+        text = (places.runtime_dir() / "rclone.json").read_text(encoding="utf-8")
         known = json.loads(text)
         return Daemon(
             socket_path(),
@@ -332,7 +332,7 @@ def _last(socket: Path) -> int | None:
     It is not where ``begin`` has started it, or a process that was killed.
     """
     with suppress(OSError, ValueError):
-        pid = int(socket.with_name("rclone.pid").read_text())
+        pid = int(socket.with_name("rclone.pid").read_text(encoding="utf-8"))
         if any(os.fsencode(socket) in word for word in words(pid)):
             return pid
     return rc.answers(socket)
@@ -365,7 +365,7 @@ def _spawned(runtime: Path, socket: Path) -> int:
     cache = places.private(places.private(places.state_dir()) / "cache")
     socket.unlink(missing_ok=True)
     with suppress(IsADirectoryError):  # somebody has made that; it does without
-        (runtime / "rclone.pid").write_text("0\n")  # where there is no room for it nothing is started
+        (runtime / "rclone.pid").write_text("0\n", encoding="utf-8")  # where there is no room for it nothing is started
     return _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
 
 
@@ -400,7 +400,7 @@ def _known(socket: Path, pid: int) -> Daemon:
     }
     path = socket.with_name("rclone.json")
     descriptor = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(description, file)
     path.with_suffix(".new").replace(path)
     return found
@@ -492,7 +492,7 @@ def version_of(binary: str) -> tuple[int, ...]:
 
     with suppress(OSError, subprocess.SubprocessError):
         argv = [binary, "--config=", "version"]  # without a configuration, for which it would make a directory
-        ran = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True, cwd="/")
+        ran = subprocess.run(argv, capture_output=True, encoding="utf-8", timeout=10, check=True, cwd="/")
         if match := re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", ran.stdout):
             return tuple(int(each) for each in match.groups())
     return ()
@@ -523,5 +523,5 @@ def log_file() -> Path:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return lines[-1] if lines else "it said nothing"

@@ -197,7 +197,7 @@ def _undelivered(
 
 def _logged_reason(log: Path, names: Collection[str]) -> str | None:
     """Why an upload of one of *names* last failed, as rclone's log tells it: the queue does not."""
-    with log.open(errors="replace") as file:
+    with log.open(encoding="utf-8", errors="replace") as file:
         last = "".join(deque(file, 500))
     line = re.compile(
         r"ERROR : (.*): vfs cache: failed to upload try #\d+, will retry in \S+:"

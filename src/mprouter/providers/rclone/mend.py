@@ -71,7 +71,7 @@ class _Description:
         parts = [{"Pos": start, "Size": end - start} for start, end in self.parts if end > start]
         said: dict[str, Any] = {"ModTime": self.modified, "ATime": self.accessed, "Size": self.size, "Rs": parts}
         new = file.with_name(os.fsdecode(b"." + os.fsencode(file.name)[: _NAME - 5] + b".new"))
-        new.write_text(json.dumps({**said, "Fingerprint": self.fingerprint, "Dirty": True}, indent=1))
+        new.write_text(json.dumps({**said, "Fingerprint": self.fingerprint, "Dirty": True}, indent=1), encoding="utf-8")
         new.replace(file)
 
     @property

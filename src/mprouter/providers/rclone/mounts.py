@@ -109,7 +109,8 @@ def counted() -> tuple[int, int] | None:
     """
     most = MOST
     with suppress(OSError):
-        if match := re.search(r"(?m)^\s*mount_max\s*=\s*(-?\d+)", CONFIGURATION.read_text(errors="replace")):
+        said = CONFIGURATION.read_text(encoding="utf-8", errors="replace")
+        if match := re.search(r"(?m)^\s*mount_max\s*=\s*(-?\d+)", said):
             most = int(match[1])
     count = sum(each.kind == "fuse" or each.kind.startswith("fuse.") for each in mountinfo.mounted())
     return None if most == -1 or os.geteuid() == 0 else (count, most)
@@ -154,7 +155,7 @@ def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool
             [fusermount() or "fusermount3", "-uz" if lazily else "-u", "--", mountpoint],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             env={**os.environ, "LC_ALL": "C"},
             check=False,
@@ -215,7 +216,7 @@ def _mapped_by(process: Path) -> set[str]:
 def _within(mountpoint: str, process: Path, paths: set[str]) -> Iterator[Opener]:
     within = sorted(path for path in paths if path == mountpoint or path.startswith(f"{mountpoint}/"))
     if within:
-        command = (process / "comm").read_text(errors="replace").strip()
+        command = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
         for path in within:
             relative = path.removeprefix(mountpoint).lstrip("/").removesuffix(" (deleted)")
             yield Opener(int(process.name), command, relative)

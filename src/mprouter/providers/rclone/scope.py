@@ -39,7 +39,9 @@ def _run(command: list[str]) -> str:
     import subprocess
 
     try:
-        ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False)
+        ran = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return ran.stdout

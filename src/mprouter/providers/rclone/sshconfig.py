@@ -86,7 +86,7 @@ def needs_passphrase(key: Path) -> bool:
     """Whether the private key in the file *key* is encrypted."""
     import base64
 
-    lines = key.read_text(errors="replace").splitlines()
+    lines = key.read_text(encoding="utf-8", errors="replace").splitlines()
     if any("ENCRYPTED" in line for line in lines[:3]):
         return True
     if not lines or "OPENSSH PRIVATE KEY" not in lines[0]:
@@ -115,7 +115,7 @@ def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]
             [*command, "--", host],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=30,
             check=False,

@@ -114,8 +114,8 @@ def note(
         file = places.private(cache / "resources") / fs.partition(":")[0]
         what = {"remote_name": remote_name, "user": user, "provider": provider, "options": dict(options or {})}
         said = json.dumps({**what, "family": family, "rclone": rclone and (rclone.pid, rclone.started)})
-        if not file.exists() or file.read_text() != said:  # on a full disk it would be gone
-            file.write_text(said)
+        if not file.exists() or file.read_text(encoding="utf-8") != said:  # on a full disk it would be gone
+            file.write_text(said, encoding="utf-8")
 
 
 def is_elsewhere(cache: Path, fs: str, rclone: Daemon | None) -> bool:

@@ -193,7 +193,7 @@ class Attempt:
     def _run(self, logon: Logon) -> str | None:
         """Start an sshfs; None once it has mounted, else what it says. Raises ``WNetError`` (ERROR_TIMEOUT)."""
         at_work = realm.enter(places.private(places.state_dir()))
-        with os.fdopen(os.memfd_create("sshfs"), "w+", errors="replace") as said:
+        with os.fdopen(os.memfd_create("sshfs"), "w+", encoding="utf-8", errors="replace") as said:
             fcntl.fcntl(said, fcntl.F_SETFL, os.O_APPEND)  # sshfs goes on at the end of what ssh has left
             with subprocess.Popen(
                 [*apart(), *LISTENING, *self._command(logon)],

@@ -166,7 +166,7 @@ def _served() -> _Served:
                     untold += 1
                 else:
                     devices.add(device)
-            if untold and (process / "comm").read_text() == "rclone\n":  # the kernel is older than 6.13
+            if untold and (process / "comm").read_bytes() == b"rclone\n":  # the kernel is older than 6.13
                 hidden |= int(process.name) != pid or told is None or untold > len(told)
     return _Served(told or frozenset(), frozenset(devices), hidden)
 
@@ -176,6 +176,6 @@ def _devices(process: Path) -> Iterator[int | None]:
     for descriptor in (process / "fd").iterdir():
         with suppress(OSError):
             if os.readlink(descriptor) == "/dev/fuse":  # noqa: PTH115 - the text alone
-                said = (process / "fdinfo" / descriptor.name).read_text()
+                said = (process / "fdinfo" / descriptor.name).read_text(encoding="utf-8")
                 number = re.search(r"(?m)^fuse_connection:\s*(\d+)$", said)
                 yield int(number[1]) if number else None
