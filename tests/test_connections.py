@@ -130,6 +130,14 @@ def test_c3_a_name_that_is_remembered_for_another_resource_is_not_remembered_for
     assert (remembered.remote_name, remembered.state) == (other, None)
 
 
+def test_a_remembered_directory_is_restored_by_its_path(router: Router, places: Places, resource: str) -> None:
+    router.connect(resource, places.home / "mnt", persist=True)
+    router.disconnect(places.home / "mnt")
+    (restored,) = router.restore(places.home / "mnt")
+    assert restored.connection is not None
+    assert (restored.connection.path / "README").exists()
+
+
 def test_c4_a_local_name_has_one_connection(router: Router, resource: str) -> None:
     router.connect(resource, "Z:")
     assert status_of(router.connect, resource, "Z:") is Status.ERROR_ALREADY_ASSIGNED

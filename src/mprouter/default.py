@@ -85,7 +85,7 @@ def connections(*, remembered: bool = False) -> list[Connection]:
     return default_router().connections(remembered=remembered)
 
 
-def restore(name: str | None = None, *, wait: bool | float = False) -> list[Restored]:
+def restore(name: str | Path | None = None, *, wait: bool | float = False) -> list[Restored]:
     """``Router.restore`` of the default router."""
     return default_router().restore(name, wait=wait)
 

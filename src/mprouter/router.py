@@ -313,7 +313,7 @@ class Router:
 
     def restore(
         self,
-        name: str | None = None,
+        name: str | Path | None = None,
         *,
         wait: bool | float = False,
         conversation: Conversation | None = None,
@@ -334,6 +334,7 @@ class Router:
 
         wanted = self._store.remembered()
         if name is not None:
+            name = str(name)
             local = parse_local(name)
             wanted = [each for each in wanted if each.local_name == local]
             if not wanted:

@@ -618,6 +618,11 @@ def test_a_registration_is_named_after_its_target() -> None:
     ]
 
 
+def test_a_name_that_could_not_be_sorted_is_refused() -> None:
+    with pytest.raises(WNetError, match="Dialler is no notifyee: its name must be a text, not 7"):
+        registration_of(Dialler, name=7)  # type: ignore[arg-type]
+
+
 def test_an_order_that_could_not_be_sorted_is_refused() -> None:
     with pytest.raises(WNetError, match="order"):
         registration_of(Dialler, order="10")  # type: ignore[arg-type]

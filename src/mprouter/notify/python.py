@@ -90,9 +90,12 @@ def registration_of(
     order = _first(order, marks.order, 50)
     if not isinstance(order, int):
         raise _bad(target, f"its order must be a whole number, not {order!r}")
+    name = name or marks.name or _name(target)
+    if not isinstance(name, str):
+        raise _bad(target, f"its name must be a text, not {name!r}")
     methods = frozenset(each for each, method in _METHODS.items() if hasattr(target, method))
     return Registration(
-        name or marks.name or _name(target),
+        name,
         from_python(target),
         order,
         bool(_first(required, marks.required, False)),
