@@ -666,6 +666,7 @@ assert isolated(NotifyInfo(Phase.POST, Status.WN_SUCCESS, before.context), AddCo
 print("well")
 """,
         f"native:{built('naughty.c')}",
+        PYTHONWARNINGS="always",
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "well\n", "")
 

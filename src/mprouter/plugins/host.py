@@ -292,6 +292,11 @@ class Host(Generic[A]):
         self.running = False
         self._shut(list(self._ends))
 
+    def leave_to_parent(self) -> None:
+        """In a child of this process: let go, and warn of no process that is left running."""
+        self.let_go()
+        self._process.returncode = 0
+
     def _shut(self, ends: list[int]) -> None:
         """Close *ends*, none of them twice, though Ctrl-C comes meanwhile or another thread does the same."""
         for each in ends:
@@ -394,4 +399,4 @@ class Hosting(ABC, Generic[H]):
         """In a child of this process: the host remains the parent's."""
         self._lock = threading.Lock()
         if self._host is not None:
-            self._host.let_go()
+            self._host.leave_to_parent()
