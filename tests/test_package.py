@@ -12,6 +12,7 @@ import pytest
 
 import mprouter
 from mprouter import Cancel, Status, WNetError
+from mprouter.status import in_words
 from sandbox import Places
 
 
@@ -88,6 +89,11 @@ def test_an_error_reads_as_one_line_and_survives_copying_and_pickling() -> None:
     again = copy.copy(error)
     assert (str(again), again.provider, type(again)) == (str(error), "smb", type(error))
     assert copy.copy(Cancel("no")).strerror == "no"
+
+
+def test_an_exception_without_words_is_told_by_its_kind() -> None:
+    assert in_words(AssertionError()) == "AssertionError"
+    assert in_words(ValueError("no port")) == "ValueError: no port"
 
 
 def test_every_status_has_words_and_its_windows_number() -> None:

@@ -281,8 +281,9 @@ def text_of(said: object) -> str | None:
 
 
 def in_words(error: BaseException) -> str:
-    """What kind of error *error* is, and what it says."""
-    return f"{type(error).__name__}: {text_of(error)}"
+    """What kind of error *error* is, and what it says, if anything."""
+    said = text_of(error)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def shortage(error: BaseException) -> tuple[Status, str] | None:
