@@ -16,6 +16,7 @@ with tempfile.TemporaryDirectory() as directory:
     subprocess.run([*pip, "install", "--quiet", *wanted], check=True)
     frozen = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout
 Path("requirements.lock").write_text(
-    f"# The versions that mprouter is developed and tested with. Written by `make lock`.\n{frozen}"
+    f"# The versions that mprouter is developed and tested with. Written by `make lock`.\n{frozen}",
+    encoding="utf-8",
 )
 print(f"requirements.lock: {len(frozen.splitlines())} packages")

@@ -75,9 +75,11 @@ def disconnect(name: str | Path, force: bool = False, forget: bool = False, *, l
 def close(id: int, directory: Path, connection: Connection, force: bool, forget: bool) -> None:  # noqa: A002
     """``Connection.close`` of one that was pickled: *id* in the store in *directory*."""
     router = default_router()
-    if router._store.path.parent != directory:  # noqa: SLF001
-        router = Router(store=Store(directory))
-    router._close(id, connection, force, forget)  # noqa: SLF001
+    if router._store.path.parent == directory:  # noqa: SLF001
+        router._close(id, connection, force, forget)  # noqa: SLF001
+        return
+    with Router(store=Store(directory)) as router:
+        router._close(id, connection, force, forget)  # noqa: SLF001
 
 
 def connections(*, remembered: bool = False) -> list[Connection]:

@@ -190,6 +190,7 @@ class Inventory:
     def _held(self, entries: Sequence[Entry], states: Sequence[State]) -> list[Connection]:
         is_named = any(each.local_name is not None for each in entries)
         remembered = {(each.local_name, each.canonical) for each in self._store.remembered()} if is_named else ()
+        directory = self._store.path.parent
         return [
             Connection(
                 entry.remote_name,
@@ -200,7 +201,7 @@ class Inventory:
                 remembered=(entry.local_name, entry.canonical) in remembered,
                 state=state,
                 options=entry.options,
-                _cancel=Closing(self._close, entry.id, self._store.path.parent),
+                _cancel=Closing(self._close, entry.id, directory),
             )
             for entry, state in zip(entries, states, strict=True)
         ]

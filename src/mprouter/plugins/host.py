@@ -44,7 +44,7 @@ MARK = "# a host process of mprouter"
 """Stands in the command line of every host."""
 
 GLANCES = 40
-"""How often one looks for an answer before one sleeps until it is there: some 30 µs, in which a fast one comes.
+"""How often one looks for an answer before one sleeps until it is there: in some 30 microseconds a fast one comes.
 
 To be woken takes a processor as long as such a call. Where there is but one, the host has run before the first look.
 """
