@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import get_ident
@@ -21,7 +21,9 @@ __all__ = [
     "config_dir",
     "drives_dir",
     "in_the_middle",
+    "is_for_all",
     "locked",
+    "make",
     "path_to",
     "private",
     "runtime_dir",
@@ -109,6 +111,36 @@ def private(path: Path) -> Path:
             hint=f"chmod 700 {path}",
         )
     return path
+
+
+def make(path: Path, *, for_all: bool = False) -> list[Path]:
+    """Make the directory *path*, where nobody else may write, whatever the umask; returns those made, topmost first.
+
+    for_all: whatever the umask, all users may read what is in them. Raises ``OSError``, and leaves none then.
+    """
+    made: list[Path] = []
+    try:
+        for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+            try:
+                missing.mkdir(mode=0o755)
+            except FileExistsError:  # another process was quicker
+                if not missing.is_dir():
+                    raise
+                continue
+            made.append(missing)
+            if for_all:
+                missing.chmod(0o755)
+    except BaseException:
+        for each in reversed(made):
+            with suppress(OSError):  # another process uses it
+                each.rmdir()
+        raise
+    return made
+
+
+def is_for_all(path: Path) -> bool:
+    """Whether *path* is one of the system's, which all users read."""
+    return path.is_relative_to(system_dir())
 
 
 _AS_WHOM = "run it as that user, or with root's own home: sudo -H; or set MPROUTER_STATE_DIR and MPROUTER_RUNTIME_DIR"

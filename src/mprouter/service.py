@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
+from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.status import Status, WNetError
@@ -183,7 +184,7 @@ def install(unit: Unit, users: Sequence[int] = (), *, force: bool = False) -> bo
         _warn_of_program()
     temporary = unit.path.with_name(f".{unit.path.name}.new")
     try:
-        unit.path.parent.mkdir(parents=True, exist_ok=True)
+        places.make(unit.path.parent, for_all=unit.kind is not Kind.USER)
         temporary.write_text(unit.text, encoding="utf-8", errors="surrogateescape")
         temporary.chmod(0o644)
         temporary.replace(unit.path)  # of a link, as of a unit that was masked, the link itself

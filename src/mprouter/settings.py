@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -121,8 +122,12 @@ def _set(file: Path, key: str, value: object) -> Path:
 
     read(file)  # what is broken stays as it is, and no directory is made for it
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(0o644)
+        for_all = places.is_for_all(file)
+        places.make(file.parent, for_all=for_all)
+        with suppress(FileExistsError):
+            file.touch(0o644, exist_ok=False)
+            if for_all:
+                file.chmod(0o644)
         with replacing.alone(file):
             drop_in.replace(file, changed(file, {key: value() if callable(value) else value}))
     except WNetError:

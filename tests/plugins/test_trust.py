@@ -22,11 +22,14 @@ from pathlib import Path
 import pytest
 
 from libraries import Build
-from mprouter import AddConnect, NetResource, Status, WNetError
+from mprouter import AddConnect, NetResource, Status, WNetError, service
+from mprouter.credentials import Secret, toml_file
+from mprouter.names import parse_remote
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Registration, Told
 from mprouter.notify.registration import DropIns, add, check, read
 from mprouter.plugins import trust
+from mprouter.settings import set_provider_order
 from sandbox import OrdinaryUser, Places
 from servers.account import Account
 
@@ -43,6 +46,7 @@ LOOK = """
 import json, sys
 from mprouter import WNetError
 from mprouter.plugins import trust
+from mprouter.settings import set_provider_order
 try:
     with trust.opened(*sys.argv[1:]) as file:
         print(json.dumps([0, file.path]))
@@ -452,6 +456,48 @@ def test_what_add_writes_is_trusted_whatever_the_umask(
         os.umask(before)
     assert tell([read(file, "user")])[0].answer is OK
     assert stage.ran() == ["hook", "hook"]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: set_provider_order(["sftp"]),
+        lambda: service.install(service.Unit(service.Kind.USER)),
+        lambda: toml_file.save(parse_remote("sftp://nas"), "ana", Secret("sesame")),
+    ],
+    ids=["settings", "unit", "credentials"],
+)
+def test_the_directories_that_other_commands_make_do_not_have_notifyees_refused(
+    stage: Stage, umask: int, change: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A umask of 002 is that of users who have a group of their own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(stage.base / "not" / "there" / "yet"))
+    monkeypatch.delenv("MPROUTER_CONFIG_DIR")
+    before = os.umask(umask)
+    try:
+        change()
+        file = add("hook", f"command:{stage.write('command', 'hook')}")
+    finally:
+        os.umask(before)
+    assert read(file, "user").problem is None
+
+
+def test_n10_what_root_registers_for_all_users_they_can_read_whatever_the_umask(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they cannot, a required notifyee is skipped for them, and settings let nothing be connected."""
+    system = stage.base / "not" / "there" / "yet"
+    monkeypatch.setenv("MPROUTER_SYSTEM_DIR", str(system))
+    before = os.umask(0o077)
+    try:
+        set_provider_order(["sftp"], system=True)
+        file = add("hook", f"command:{stage.write('command', 'hook')}", required=True, system=True)
+    finally:
+        os.umask(before)
+    directories = [file.parent, system, system.parent, system.parent.parent]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in directories} == {0o755}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (file, system / "settings.toml")} == {0o644}
 
 
 # -- targets, of every kind ------------------------------------------------------------------------------------------

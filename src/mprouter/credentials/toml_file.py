@@ -212,7 +212,8 @@ def _to_be_changed() -> Iterator[str]:
     directory = path().parent
     with _changing, ExitStack() as held:
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            places.make(directory.parent)
+            directory.mkdir(mode=0o700, exist_ok=True)
             held.enter_context(replacing.alone(path()))
         except OSError as error:
             raise WNetError(

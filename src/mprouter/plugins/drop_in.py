@@ -322,8 +322,7 @@ def _alone(path: Path) -> Iterator[None]:
 def create(path: Path, text: str) -> None:
     """Write a new file, whole or not at all. Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_ACCESS_DENIED, …."""
     try:
-        for missing in reversed([each for each in path.parents if not each.exists()]):
-            missing.mkdir(mode=0o755, exist_ok=True)  # also where the umask would let a group write to it
+        places.make(path.parent, for_all=places.is_for_all(path))
         with replacing.alone(path):
             temporary = replacing.written(path.with_name(replacing.BESIDE), text, 0o644)
             try:

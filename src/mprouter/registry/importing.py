@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mprouter import replacing, settings
+from mprouter import places, replacing, settings
 from mprouter.log import Log
 from mprouter.plugins import drop_in
 from mprouter.providers.base import Provider
@@ -132,9 +132,7 @@ class _File:
         try:
             if self.text is not None:
                 self.path = self.path.resolve()  # of a link, what it leads to
-            for missing in reversed([each for each in self.path.parents if not each.exists()]):
-                missing.mkdir(mode=0o755)
-                self._made.insert(0, missing)
+            self._made = places.make(self.path.parent, for_all=places.is_for_all(self.path))[::-1]
             found = self.path.stat() if self.path.exists() else None
             if found and self.text is not None:
                 _check_is_file(self.path, found)
