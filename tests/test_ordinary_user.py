@@ -99,12 +99,30 @@ def test_as_many_processes_as_are_allowed_is_told_as_that(ordinary_user: Ordinar
     assert "connected" in ordinary_user.mpr("list").stdout
 
 
-def test_root_is_not_told_to_take_the_directories_of_a_user(ordinary_user: OrdinaryUser) -> None:
+def as_root(user: OrdinaryUser, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """As with ``sudo -E`` or ``su -m``."""
+    mpr = [str(user.python), "-m", "mprouter", *words]
+    environment = {**os.environ, **user.places.environment, **user._variables, **variables}
+    return subprocess.run(mpr, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_root_makes_no_directories_of_its_own_in_those_of_a_user(ordinary_user: OrdinaryUser) -> None:
+    """Where the user had none before, nothing of theirs could have written to ``~/.local`` any more."""
+    home = ordinary_user.places.base / "new"
+    home.mkdir()
+    ordinary_user.account.own(home)
+    elsewhere = {"HOME": str(home), "MPROUTER_STATE_DIR": "", "XDG_STATE_HOME": ""}
+    ran = as_root(ordinary_user, "list", **elsewhere)
+    assert ran.returncode == 1
+    assert f"the directory {home} belongs to user {home.stat().st_uid}" in ran.stderr
+    assert "run it as that user" in ran.stderr
+    assert "directory-foreign" in as_root(ordinary_user, "doctor", "--json", **elsewhere).stdout
+    assert not list(home.iterdir())
+
+
+def test_root_is_not_told_to_take_the_directories_of_a_user(ordinary_user: OrdinaryUser) -> None:
     assert ordinary_user.mpr("list").returncode == 0
-    mpr = [str(ordinary_user.python), "-m", "mprouter", "list"]
-    environment = {**os.environ, **ordinary_user.places.environment, **ordinary_user._variables}
-    ran = subprocess.run(mpr, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ran = as_root(ordinary_user, "list")
     assert ran.returncode == 1
     assert "chown" not in ran.stderr
     assert "run it as that user" in ran.stderr

@@ -29,6 +29,7 @@ __all__ = [
     "runtime_dir",
     "state_dir",
     "system_dir",
+    "users_above",
 ]
 
 
@@ -73,13 +74,17 @@ def drives_dir() -> Path:
 def private(path: Path) -> Path:
     """Make the directory *path*, for the user alone, if it is missing; returns it.
 
-    Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it, ERROR_DISK_FULL.
+    Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it, or if it would be
+    root's in another user's directory; ERROR_DISK_FULL.
     """
     try:
         if not os.path.lexists(path):
+            _check_above(path)
             for missing in reversed([each for each in (path, *path.parents) if not os.path.lexists(each)]):
                 missing.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
+    except WNetError:
+        raise
     except OSError as error:
         status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
         raise WNetError(
@@ -111,6 +116,24 @@ def private(path: Path) -> Path:
             hint=f"chmod 700 {path}",
         )
     return path
+
+
+def users_above(path: Path) -> Path | None:
+    """For root, and a *path* that is missing: the directory in which it would be made, if it is another user's."""
+    if sys.platform == "win32" or os.getuid():
+        return None
+    above = next(each for each in path.parents if each.exists())
+    return above if above.stat().st_uid else None
+
+
+def _check_above(path: Path) -> None:
+    if (above := users_above(path)) is not None:
+        raise WNetError(
+            Status.ERROR_ACCESS_DENIED,
+            f"the directory {above} belongs to user {above.stat().st_uid}, who could not use what root makes there",
+            name=str(path),
+            hint=_AS_WHOM,
+        )
 
 
 def make(path: Path, *, for_all: bool = False) -> list[Path]:

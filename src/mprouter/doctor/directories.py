@@ -35,7 +35,7 @@ FOREIGN = Kind(
     "directory-foreign",
     Severity.ERROR,
     "What others own they could change, so mprouter does not use it. Perhaps you act as another user (sudo).",
-    "if it should be yours, as root: `chown {user} {path}`",
+    "act as that user, or with your own HOME (`sudo -H`); if it should be yours, as root: `chown {user} {path}`",
 )
 SHARED = Kind(
     "directory-shared",
@@ -137,6 +137,9 @@ def permissions() -> Iterator[Finding]:
 def _private(path: Path, inner: tuple[str, ...] = ()) -> Iterator[Finding]:
     """A directory that ``places.private`` has to accept, and those *inner* ones, if they are there."""
     found = list(_usable(path, os.R_OK | os.W_OK | os.X_OK))
+    if not os.path.lexists(path) and (above := places.users_above(path)) is not None:
+        what = f"{path} is not there, and {above} belongs to user {above.stat().st_uid}, not to user {os.getuid()}"
+        found = [FOREIGN.found(what, user=os.getuid(), path=above)]
     with suppress(OSError):
         there = path.lstat()
         mode = stat.S_IMODE(there.st_mode)
