@@ -79,6 +79,20 @@ def test_c6_who_only_looks_at_a_connection_does_not_keep_it(
     assert (tmp_path / "fusermount3.first").exists()
 
 
+def test_c6_where_fusermount_is_not_in_path_that_is_said_and_the_connection_stands(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a script or unit that sets PATH."""
+    mounted = connect(sftp_share)
+    with monkeypatch.context() as bare:
+        bare.setenv("PATH", str(tmp_path))
+        with pytest.raises(WNetError) as refused:
+            disconnect(mounted)
+    assert refused.value.status is Status.ERROR_SERVICE_NOT_FOUND
+    assert sftp_share.provider.state(mounted) is State.CONNECTED
+    disconnect(mounted)
+
+
 def test_c6_a_working_directory_counts_as_open(sftp_share: Share, connect: Connect, disconnect: Disconnect) -> None:
     mounted = connect(sftp_share)
     with subprocess.Popen(["sleep", "60"], cwd=mounted.mountpoint) as sleeper:

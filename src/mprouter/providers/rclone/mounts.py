@@ -60,10 +60,7 @@ class Opener:
 
 def check_fuse() -> None:
     """Raise ``WNetError`` (ERROR_SERVICE_NOT_FOUND) with what to install if nothing can be mounted here."""
-    if fusermount() is None:
-        raise WNetError(
-            Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there", hint="install it: apt install fuse3"
-        )
+    _fusermount()
     if not Path("/proc/self").exists():
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
@@ -141,18 +138,30 @@ def served_by(pid: int) -> int:
     return sum(path == "/dev/fuse" for path in links(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+def _fusermount() -> str:
+    """That program. Raises ``WNetError`` (ERROR_SERVICE_NOT_FOUND)."""
+    found = fusermount()
+    if found is None:
+        raise WNetError(
+            Status.ERROR_SERVICE_NOT_FOUND,
+            "the program fusermount3 is not in PATH",
+            hint="install it: apt install fuse3; or add its directory to PATH",
+        )
+    return found
+
+
 def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool:
     """Take the mount, one of the type *kind*, away; False if it is in use.
 
     lazily: also if it is in use: it vanishes from the tree of files at once, for those who use it when they are done.
-    Raises ``WNetError`` (ERROR_EXTENDED_ERROR) if it cannot be taken away for another reason.
+    Raises ``WNetError``: ERROR_SERVICE_NOT_FOUND, ERROR_EXTENDED_ERROR if it cannot be taken away for another reason.
     """
     import subprocess
 
-    until = monotonic() + GLANCE
+    program, until = _fusermount(), monotonic() + GLANCE
     while True:
         ran = subprocess.run(
-            [fusermount() or "fusermount3", "-uz" if lazily else "-u", "--", mountpoint],
+            [program, "-uz" if lazily else "-u", "--", mountpoint],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

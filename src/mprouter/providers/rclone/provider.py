@@ -105,7 +105,7 @@ _MOUNTING = (
         Status.ERROR_DISK_FULL,
         "the disk of rclone's cache is full",
     ),
-    Failure("executable file not found", Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not there"),
+    Failure("executable file not found", Status.ERROR_SERVICE_NOT_FOUND, "the program fusermount3 is not in PATH"),
     Failure("is not empty|already mounted", Status.ERROR_DIR_NOT_EMPTY, "the directory to mount on is not empty"),
     Failure("too many FUSE filesystems", Status.ERROR_BUSY, "no more mounts are allowed", "see mount_max in fuse.conf"),
     Failure(
