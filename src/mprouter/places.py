@@ -68,7 +68,7 @@ def runtime_dir() -> Path:
 
 def drives_dir() -> Path:
     """Where drive letters appear (``MPROUTER_DRIVES_DIR``, ``~/Network``): ``Z:`` is the directory ``Z`` in it."""
-    return _moved("DRIVES") or Path.home() / "Network"
+    return _moved("DRIVES") or _home() / "Network"
 
 
 def private(path: Path) -> Path:
@@ -239,7 +239,19 @@ def _is_xdg() -> bool:
 
 def _xdg(kind: str, default: str) -> Path:
     base = os.environ.get(f"XDG_{kind}_HOME", "")
-    return path_to(base if base.startswith("/") else Path.home() / default, "mprouter")
+    return path_to(base if base.startswith("/") else _home() / default, "mprouter")
+
+
+def _home() -> Path:
+    """The user's. Raises ``WNetError`` (ERROR_BAD_CONFIGURATION): a container may run as a user without a name."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise WNetError(
+            Status.ERROR_BAD_CONFIGURATION,
+            "no home directory is known: HOME is not set, and the system does not know this user",
+            hint="set HOME, or MPROUTER_CONFIG_DIR, MPROUTER_STATE_DIR and MPROUTER_DRIVES_DIR",
+        ) from error
 
 
 def _platform(kind: str) -> Path:

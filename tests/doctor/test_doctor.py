@@ -100,6 +100,9 @@ def test_it_works_for_somebody_who_has_nothing(ordinary_user: OrdinaryUser) -> N
     found = report(in_a_namespace(":", [*nobody, *variables, *argv]))
     assert {"place-unknown", "fusermount-missing", "check-failed"} <= found.codes
     assert not Path("/tmp/mprouter-54321").exists()
+    listed = in_a_namespace(":", [*nobody, *variables, *argv[:-2], "list"])
+    assert listed.returncode == 1
+    assert "mpr: no home directory is known" in listed.stderr
 
 
 class Stranger(Local):

@@ -128,8 +128,8 @@ def permissions() -> Iterator[Finding]:
     ):
         try:
             path = of()
-        except RuntimeError as error:  # there is no home directory
-            yield NOWHERE.found(f"{variable} is not set, and {error}", variable=variable)
+        except WNetError as error:  # there is no home directory
+            yield NOWHERE.found(f"{variable} is not set, and {error.strerror}", variable=variable)
         else:
             yield from look(path)
 

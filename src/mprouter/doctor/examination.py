@@ -112,7 +112,7 @@ def _checks(providers: Sequence[Provider] | None) -> Iterator[Check]:
 
 
 def _is_elsewhere() -> bool:
-    with suppress(RuntimeError, OSError):  # no home is known, as a check says
+    with suppress(OSError):  # no home is known, as a check says
         return any(directories.elsewhere())
     return False
 
