@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import get_ident
 
+from mprouter.processes import wait_until
 from mprouter.status import Status, WNetError, shortage
 
 __all__ = [
@@ -170,11 +171,12 @@ _AS_WHOM = "run it as that user, or with root's own home: sudo -H; or set MPROUT
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True, patience: float | None = None) -> Iterator[None]:
     """Keep every other process of the user out of what is inside; what this one forks meanwhile has no part in it.
 
     path: a file for that, which is made, or a directory. wait: for one that is inside; else raises ``BlockingIOError``.
-    Raises ``WNetError`` (ERROR_POSSIBLE_DEADLOCK) if it is this thread that is inside.
+    patience: for so many seconds at most. Raises ``WNetError``: ERROR_POSSIBLE_DEADLOCK if it is this thread that is
+    inside, ERROR_BUSY if the patience was not enough.
     """
     if sys.platform == "win32":  # it has no such locks
         yield
@@ -188,13 +190,34 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     _locks[descriptor] = inside
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if wait and patience is not None:
+            _lock_within(patience, descriptor, path)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         if descriptor in _locks:  # else this is such a fork
             del _locks[descriptor]
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # for those, too, that have not let go yet
             os.close(descriptor)
+
+
+def _lock_within(patience: float, descriptor: int, path: Path) -> None:
+    import fcntl
+
+    def is_let_in() -> bool:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    if not wait_until(is_let_in, patience):
+        raise WNetError(
+            Status.ERROR_BUSY,
+            f"another process has kept it locked for {patience:.0f} s",
+            name=str(path),
+            hint=f"see which process that is, as root: fuser -v {path}",
+        )
 
 
 _locks: dict[int, tuple[Path, int]] = {}

@@ -61,11 +61,12 @@ def _is_program(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for *condition*, no longer than *seconds*."""
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait for *condition*, no longer than *seconds*; whether it came."""
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not (came := condition()) and time.monotonic() < deadline:
         time.sleep(0.002)
+    return came
 
 
 def has_ended(process: Popen[bytes]) -> bool:

@@ -10,16 +10,22 @@ from pathlib import Path
 
 from mprouter import places
 
-__all__ = ["BESIDE", "alone", "put", "written"]
+__all__ = ["BESIDE", "PATIENCE", "alone", "put", "written"]
 
 BESIDE = ".mprouter-new"
 """What is written beside a file to take its place; it is that of whoever is ``alone`` in the directory."""
 
+PATIENCE = 10.0
+"""Seconds that others may take to write a file."""
+
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep all others from writing in the directory of *path*; of a link, of what it leads to. Raises ``OSError``."""
-    with places.locked(Path(os.path.realpath(path)).parent.resolve(strict=True)):
+    """Keep all others from writing in the directory of *path*; of a link, of what it leads to. Raises ``OSError``.
+
+    Who may read a directory may lock it: somebody who is no friend could otherwise hold up root for ever.
+    """
+    with places.locked(Path(os.path.realpath(path)).parent.resolve(strict=True), patience=PATIENCE):
         yield
 
 

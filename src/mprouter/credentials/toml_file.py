@@ -215,6 +215,8 @@ def _to_be_changed() -> Iterator[str]:
             places.make(directory.parent)
             directory.mkdir(mode=0o700, exist_ok=True)
             held.enter_context(replacing.alone(path()))
+        except WNetError:
+            raise
         except OSError as error:
             raise WNetError(
                 Status.ERROR_ACCESS_DENIED, f"cannot be made: {error.strerror}", name=str(directory)

@@ -329,6 +329,8 @@ def create(path: Path, text: str) -> None:
                 os.link(temporary, path)  # unlike a rename it does not replace what is there
             finally:
                 temporary.unlink()
+    except WNetError:
+        raise
     except FileExistsError as error:
         raise WNetError(
             Status.ERROR_ALREADY_ASSIGNED,
@@ -358,8 +360,10 @@ def replace(path: Path, text: str) -> None:
 def delete(path: Path) -> None:
     """Delete a file. Raises ``WNetError``."""
     try:
-        with places.locked(path.parent):  # of a link, not what it leads to
+        with places.locked(path.parent, patience=replacing.PATIENCE):  # of a link, not what it leads to
             path.unlink()
+    except WNetError:
+        raise
     except OSError as error:
         raise failed(path, error) from error
 
