@@ -100,7 +100,7 @@ def test_as_many_processes_as_are_allowed_is_told_as_that(ordinary_user: Ordinar
 
 
 def as_root(user: OrdinaryUser, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """As with ``sudo -E`` or ``su -m``."""
+    """As with ``sudo -E``."""
     mpr = [str(user.python), "-m", "mprouter", *words]
     environment = {**os.environ, **user.places.environment, **user._variables, **variables}
     return subprocess.run(mpr, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -112,12 +112,14 @@ def test_root_makes_no_directories_of_its_own_in_those_of_a_user(ordinary_user: 
     home.mkdir()
     ordinary_user.account.own(home)
     elsewhere = {"HOME": str(home), "MPROUTER_STATE_DIR": "", "XDG_STATE_HOME": ""}
-    ran = as_root(ordinary_user, "list", **elsewhere)
+    by_sudo = {**elsewhere, "SUDO_UID": str(home.stat().st_uid)}
+    ran = as_root(ordinary_user, "list", **by_sudo)
     assert ran.returncode == 1
     assert f"the directory {home} belongs to user {home.stat().st_uid}" in ran.stderr
     assert "run it as that user" in ran.stderr
-    assert "directory-foreign" in as_root(ordinary_user, "doctor", "--json", **elsewhere).stdout
+    assert "directory-foreign" in as_root(ordinary_user, "doctor", "--json", **by_sudo).stdout
     assert not list(home.iterdir())
+    assert as_root(ordinary_user, "list", **elsewhere).returncode == 0  # as in a container whose home is mounted
 
 
 def test_root_is_not_told_to_take_the_directories_of_a_user(ordinary_user: OrdinaryUser) -> None:

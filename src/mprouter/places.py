@@ -76,7 +76,7 @@ def private(path: Path) -> Path:
     """Make the directory *path*, for the user alone, if it is missing; returns it.
 
     Raises ``WNetError`` (ERROR_ACCESS_DENIED) if it belongs to somebody else or others may enter it, or if it would be
-    root's in another user's directory; ERROR_DISK_FULL.
+    root's in the directory of who has called ``sudo``; ERROR_DISK_FULL.
     """
     try:
         if not os.path.lexists(path):
@@ -120,11 +120,14 @@ def private(path: Path) -> Path:
 
 
 def users_above(path: Path) -> Path | None:
-    """For root, and a *path* that is missing: the directory in which it would be made, if it is another user's."""
+    """For root by ``sudo``, and a *path* that is missing: the directory to make it in, if that is the caller's own.
+
+    Root of a container may well have a home that is somebody else's, and nobody else there who needs it.
+    """
     if sys.platform == "win32" or os.getuid():
         return None
     above = next(each for each in path.parents if each.exists())
-    return above if above.stat().st_uid else None
+    return above if str(above.stat().st_uid) == os.environ.get("SUDO_UID") else None
 
 
 def _check_above(path: Path) -> None:

@@ -46,7 +46,6 @@ LOOK = """
 import json, sys
 from mprouter import WNetError
 from mprouter.plugins import trust
-from mprouter.settings import set_provider_order
 try:
     with trust.opened(*sys.argv[1:]) as file:
         print(json.dumps([0, file.path]))
