@@ -417,6 +417,7 @@ def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
         f"--timeout={SILENCE}",
         f"--low-level-retries={TRIES}",
         f"--log-file={log_file()}",
+        "--no-unicode-normalization",  # or a file would replace another whose name differs in that alone
         "--log-level=NOTICE",  # below, connection strings with passwords in them would be logged
     ]
 

@@ -134,12 +134,7 @@ def _not_queued(
     still_open = is_open()
     if not still_open:
         return dirty
-    from unicodedata import normalize
-
-    def plain(path: str) -> str:  # rclone lets a file be opened under other forms of its name
-        composed = normalize("NFC", path)
-        return normalize("NFC", composed.casefold()) if folds() else composed
-
+    plain = str.casefold if folds() else str  # rclone lets a file be opened under its name in other letters
     still_open = set(map(plain, still_open))
     return [each for each in dirty if plain(each.path) not in still_open]
 
