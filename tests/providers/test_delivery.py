@@ -375,6 +375,27 @@ def test_what_others_put_in_the_place_of_what_was_written_here_is_seen_though_it
     wait_for(lambda: (mounted.mountpoint / "note").read_text() == "your", "the others' file to be seen")
 
 
+@pytest.mark.parametrize("kind", ["sftp", "smb"])
+def test_what_others_made_of_a_file_written_here_stays_theirs_when_it_is_renamed_here(
+    request: pytest.FixtureRequest, connections: Connections, kind: str
+) -> None:
+    share: Share = request.getfixturevalue(f"{kind}_share")
+    mounted = connections.connect(share)
+    report, final = mounted.mountpoint / "report", mounted.mountpoint / "final"
+    report.write_text("ours")
+    wait_for(lambda: (share.root / "report").exists() and not connections.queued(mounted), "the upload")
+    copy = next(connections.rclone().cache.glob("vfs/**/report"))
+    wait_for(lambda: not copy.exists(), "the end of the copy")
+    share.put("report", "theirs, and longer")
+    wait_for(lambda: [*mounted.mountpoint.iterdir()] and report.stat().st_size > 4, "the others' file to be seen")
+    report.rename(final)
+    assert final.read_text() == "theirs, and longer"
+    with final.open("a") as file:
+        file.write(", and ours")
+    connections.disconnect(mounted)
+    assert (share.root / "final").read_text() == "theirs, and longer, and ours"
+
+
 def test_c6_what_was_closed_as_rclone_missed_the_end_of_a_mount_is_sent(
     sftp_share: Share, connect: Connect, disconnect: Disconnect, connections: Connections
 ) -> None:

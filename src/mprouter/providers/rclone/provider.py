@@ -72,6 +72,12 @@ BROWSABLE = Capability.ENUMERATE_GLOBAL | Capability.RESOURCE_INFORMATION | Capa
 FRESH = "5s"
 """How long a directory's listing is used before the server is asked again: changes by others show within that time."""
 
+KEPT = "5s"
+"""How long a copy of what was written here is kept after its last use, once it is sent.
+
+rclone takes it for what others have made of the file meanwhile, as soon as that is renamed here.
+"""
+
 WRITE_BACK = "1s"
 """How long after its last close a file is sent; a program that saves often causes one upload."""
 
@@ -504,11 +510,13 @@ class RcloneProvider(ABC):
             "ReadOnly": target.read_only,
             "WriteBack": WRITE_BACK,
             "DirCacheTime": FRESH,
+            "CacheMaxAge": KEPT,
+            "CachePollInterval": "1s",
             "CacheMinFreeSpace": KEPT_FREE,
             "CaseInsensitive": self.case_insensitive,
         }
         if self.copies_age:  # what was written here is read from the server again as soon as it is sent
-            options |= {"CacheMaxAge": "0s", "CachePollInterval": "1s", "HandleCaching": "0s"}
+            options |= {"CacheMaxAge": "0s", "HandleCaching": "0s"}
         left: list[str] = []
         logged = rclone.log.stat().st_size if rclone.log.exists() else 0
         try:
