@@ -73,9 +73,9 @@ FRESH = "5s"
 """How long a directory's listing is used before the server is asked again: changes by others show within that time."""
 
 KEPT = "5s"
-"""How long a copy of what was written here is kept after its last use, once it is sent.
+"""How long a copy of what was written here is kept after its last use, once it is sent; and how often one looks.
 
-rclone takes it for what others have made of the file meanwhile, as soon as that is renamed here.
+As soon as the file is renamed here rclone takes the copy for what others have made of it meanwhile.
 """
 
 WRITE_BACK = "1s"
@@ -511,12 +511,12 @@ class RcloneProvider(ABC):
             "WriteBack": WRITE_BACK,
             "DirCacheTime": FRESH,
             "CacheMaxAge": KEPT,
-            "CachePollInterval": "1s",
+            "CachePollInterval": KEPT,
             "CacheMinFreeSpace": KEPT_FREE,
             "CaseInsensitive": self.case_insensitive,
         }
         if self.copies_age:  # what was written here is read from the server again as soon as it is sent
-            options |= {"CacheMaxAge": "0s", "HandleCaching": "0s"}
+            options |= {"CacheMaxAge": "0s", "CachePollInterval": "1s", "HandleCaching": "0s"}
         left: list[str] = []
         logged = rclone.log.stat().st_size if rclone.log.exists() else 0
         try:
