@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import warm
 from mprouter import Router, State
 from mprouter.cli.disconnect import command
-from mprouter.providers.rclone import daemon, hold
+from mprouter.providers.rclone import daemon, hold, mounts
 from recorder import Script
 from sandbox import Command, Places
 from servers.daemon import wait_for
@@ -165,5 +165,20 @@ def test_rclone_ends_although_it_still_has_what_a_connect_that_was_killed_had_mo
         assert connect.wait() == -signal.SIGKILL
     assert mpr("recover").returncode == 0
     assert (places.runtime / "rclone.json").exists()
+    assert mpr("disconnect", "--all").returncode == 0
+    assert daemon.running() is None
+
+
+def test_an_rclone_is_ended_too_when_what_a_forced_disconnect_has_left_open_is_closed(
+    mpr: Command, places: Places, shares: dict[str, Path]
+) -> None:
+    (shares["Z:"] / "file").write_text("to read")
+    mpr("connect", shares["Z:"].as_uri(), "Z:")
+    with (places.drives / "Z" / "file").open():
+        assert mpr("disconnect", "Z:", "--force").returncode == 0
+        mpr("disconnect", "--all")
+        rclone = daemon.running()
+        assert rclone is not None
+    wait_for(lambda: mounts.served_by(rclone.pid) == 0, "the end of the mount")
     assert mpr("disconnect", "--all").returncode == 0
     assert daemon.running() is None
