@@ -14,7 +14,7 @@ from unicodedata import normalize
 import pytest
 
 from mprouter.providers.base import Pending, State
-from mprouter.providers.rclone import flush, hold, mounts
+from mprouter.providers.rclone import flush, hold, mounts, provider
 from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.webdav import WebDav
@@ -373,6 +373,21 @@ def test_what_others_put_in_the_place_of_what_was_written_here_is_seen_though_it
     wait_for(lambda: note.exists() and note.stat().st_size == 4 and not connections.queued(mounted), "the upload")
     webdav_share.put("note", "your")
     wait_for(lambda: (mounted.mountpoint / "note").read_text() == "your", "the others' file to be seen")
+
+
+def test_c6_what_an_earlier_version_has_connected_is_shared_as_it_is(
+    sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With options of its own it would be another file system, in the same cache."""
+    with monkeypatch.context() as patched:
+        patched.setattr(provider, "KEPT", "1h")
+        first = connections.connect(sftp_share)
+    second = connections.connect(sftp_share)
+    (first.mountpoint / "report").write_text("important")
+    assert (second.mountpoint / "report").read_text() == "important"
+    connections.disconnect(first)
+    connections.disconnect(second)
+    assert (sftp_share.root / "report").read_text() == "important"
 
 
 @pytest.mark.parametrize("kind", ["sftp", "smb"])

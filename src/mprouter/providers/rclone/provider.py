@@ -535,6 +535,8 @@ class RcloneProvider(ABC):
                         rclone=rclone,
                     )
                     left = adopt(rclone, family, fs)
+                if fs in rclone.call("vfs/list")["vfses"]:  # with other options it would be two
+                    options = rclone.call("vfs/stats", fs=fs)["opt"]
                 rclone.call(
                     "mount/mount",
                     timeout=120 + len(left),  # of each the server is asked first
