@@ -298,6 +298,8 @@ def test_the_server_of_a_remote_that_speaks_something_else(
             "this machine lets nothing through to 10.0.0.1",
         ),
         ("dial tcp 10.0.0.1:445: connect: invalid argument", "this machine lets nothing through to 10.0.0.1"),
+        ("dial tcp [fe80::1]:445: connect: invalid argument", "any network of this machine may have fe80::1"),
+        ("dial tcp [fe80::1%lo]:445: connect: invalid argument", "this machine lets nothing through to fe80::1%lo"),
         (
             "dial tcp: lookup files on 10.0.0.53:53: dial udp 10.0.0.53:53: connect: permission denied",
             "no name server answers for the host name files",
@@ -326,6 +328,18 @@ def test_what_this_machine_lets_nobody_through_to(number: int, monkeypatch: pyte
     assert failed.value.status is Status.ERROR_NETWORK_UNREACHABLE
     assert failed.value.strerror == "this machine lets nothing through to 127.0.0.1"
     assert "ip route" in str(failed.value.hint)
+
+
+def test_an_address_that_each_network_may_have_needs_its_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begun(*_: object) -> socket.socket:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as Linux says
+
+    monkeypatch.setattr(reaching, "_begun", begun)
+    monkeypatch.setattr(reaching, "resolve", lambda *address: [(socket.AF_INET6, address)])
+    with pytest.raises(WNetError) as failed:
+        reach("fe80::1", 22)
+    assert failed.value.status is Status.ERROR_NETWORK_UNREACHABLE
+    assert "%25" in str(failed.value.hint)
 
 
 def test_an_address_that_is_silent_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,17 @@ from contextlib import contextmanager
 from mprouter.frozen import frozen
 from mprouter.status import Status, WNetError
 
-__all__ = ["BLOCKED", "COMMON", "UNTRUSTED", "Failure", "attributed", "meaning", "server_words"]
+__all__ = [
+    "BLOCKED",
+    "COMMON",
+    "LINK_LOCAL",
+    "SCOPELESS",
+    "UNTRUSTED",
+    "Failure",
+    "attributed",
+    "meaning",
+    "server_words",
+]
 
 
 @frozen
@@ -38,6 +48,17 @@ UNTRUSTED = Failure(
     "if it is the right server, give the certificate to trust: -o ca_cert=FILE",
 )
 """For networks with that option."""
+
+LINK_LOCAL = r"fe[89ab][0-9a-f]:[^]%]*"
+"""An IPv6 address that each network of this machine may have, without the interface that is meant."""
+
+SCOPELESS = Failure(
+    rf"dial (?:tcp|udp) \[{LINK_LOCAL}\]:.*connect: invalid argument",
+    Status.ERROR_NETWORK_UNREACHABLE,
+    "any network of this machine may have {host}",
+    "put %25 and the interface that is meant after the address, as in sftp://[fe80::1%25eth0]/",
+)
+"""Where the system cannot tell to which network to go."""
 
 BLOCKED = Failure(
     "dial (?:tcp|udp).*connect: (?:permission denied|operation not permitted|invalid argument)",
@@ -85,6 +106,7 @@ COMMON = (
     Failure(
         "network is (?:unreachable|down)", Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable"
     ),
+    SCOPELESS,
     BLOCKED,
     Failure("permission denied|403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
     Failure("timeout|timed out|deadline exceeded", Status.ERROR_TIMEOUT, "{host} does not answer"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import socket
 from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from mprouter.providers.rclone.failures import BLOCKED
+from mprouter.providers.rclone.failures import BLOCKED, LINK_LOCAL, SCOPELESS
 from mprouter.status import Status, WNetError
 
 __all__ = ["TIMEOUT", "reach", "resolve"]
@@ -117,7 +118,9 @@ def _failed(error: OSError, host: str, port: int) -> WNetError:
     unexpected = Status.ERROR_UNEXP_NET_ERR, "{host} cannot be reached on port {port}"
     status, message = _MEANINGS.get(number or 0, unexpected)
     hint = None
-    if status is Status.ERROR_CONNECTION_REFUSED:
+    if number == errno.EINVAL and re.fullmatch(LINK_LOCAL, host, re.IGNORECASE):
+        status, message, hint = SCOPELESS.status, SCOPELESS.message, SCOPELESS.hint
+    elif status is Status.ERROR_CONNECTION_REFUSED:
         hint = "is the server running, and is this its port?"
     elif message is BLOCKED.message:
         hint = BLOCKED.hint
