@@ -335,6 +335,7 @@ def _said(*arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
+            errors="replace",
             timeout=30,
             check=False,
         )
@@ -351,6 +352,7 @@ def _told(unit: Unit, *arguments: str) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if ran.returncode:

@@ -183,6 +183,18 @@ def test_what_systemd_refuses_is_an_error(mpr: Command, places: Places, monkeypa
     assert "systemctl enable mprouter.service failed: Not today. (ERROR_EXTENDED_ERROR, 1208)" in ran.stderr
 
 
+def test_systemd_may_speak_in_the_letters_of_another_locale(
+    mpr: Command, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = r"""printf 'Ger\344t\n' >&2; case "$2" in is-system-running) echo running;; enable) exit 1;; esac"""
+    stand_in(places, monkeypatch, "systemctl", refusing)
+    ran = mpr("service", "install")
+    assert "systemctl enable mprouter.service failed: Ger" in ran.stderr
+    assert "ERROR_EXTENDED_ERROR" in ran.stderr
+    stand_in(places, monkeypatch, "systemctl", r"printf 'Ger\344t\n' >&2; echo active")
+    assert daemon.obtain() == daemon.running()
+
+
 def test_one_that_is_out_of_date_is_told(mpr: Command, unit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mpr("service", "install")
     monkeypatch.setenv("RCLONE_CONFIG", "/elsewhere")
