@@ -89,6 +89,13 @@ def test_two_providers_that_are_disabled_at_once_are_both_disabled() -> None:
             assert set(settings.load().disabled_providers) == (set() if enabled else set(names))
 
 
+def test_of_a_link_what_it_leads_to_is_made(places: Places, tmp_path: Path) -> None:
+    """As who keeps the files of all machines in one directory has it."""
+    (places.config / settings.FILE_NAME).symlink_to(tmp_path / "mine.toml")
+    settings.set_provider_order(["smb"])
+    assert (tmp_path / "mine.toml").read_text() == 'provider_order = ["smb"]\n'
+
+
 def test_a_broken_file_is_not_changed(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("max_retires = 1\n")

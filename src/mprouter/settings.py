@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -124,8 +123,8 @@ def _set(file: Path, key: str, value: object) -> Path:
     try:
         for_all = places.is_for_all(file)
         places.make(file.parent, for_all=for_all)
-        with suppress(FileExistsError):
-            file.touch(0o644, exist_ok=False)
+        if not file.exists():
+            file.touch(0o644)  # of a link, what it leads to
             if for_all:
                 file.chmod(0o644)
         with replacing.alone(file):
