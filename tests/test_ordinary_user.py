@@ -122,6 +122,16 @@ def test_root_makes_no_directories_of_its_own_in_those_of_a_user(ordinary_user: 
     assert as_root(ordinary_user, "list", **elsewhere).returncode == 0  # as in a container whose home is mounted
 
 
+def test_root_that_calls_sudo_makes_its_own_directories(ordinary_user: OrdinaryUser) -> None:
+    """As a script that has sudo before each command does in a container: then SUDO_UID is 0."""
+    home = ordinary_user.places.base / "root"
+    home.mkdir()
+    by_sudo = {"HOME": str(home), "MPROUTER_STATE_DIR": "", "XDG_STATE_HOME": "", "SUDO_UID": "0"}
+    ran = as_root(ordinary_user, "list", **by_sudo)
+    assert ran.returncode == 0, ran.stderr
+    assert list(home.iterdir())
+
+
 def test_root_is_not_told_to_take_the_directories_of_a_user(ordinary_user: OrdinaryUser) -> None:
     assert ordinary_user.mpr("list").returncode == 0
     ran = as_root(ordinary_user, "list")

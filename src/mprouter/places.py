@@ -127,7 +127,8 @@ def users_above(path: Path) -> Path | None:
     if sys.platform == "win32" or os.getuid():
         return None
     above = next(each for each in path.parents if each.exists())
-    return above if str(above.stat().st_uid) == os.environ.get("SUDO_UID") else None
+    owner = above.stat().st_uid
+    return above if owner and str(owner) == os.environ.get("SUDO_UID") else None  # root may call sudo, too
 
 
 def _check_above(path: Path) -> None:
