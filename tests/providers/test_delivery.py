@@ -392,8 +392,9 @@ def test_c6_what_an_earlier_version_has_connected_is_shared_as_it_is(
 
 @pytest.mark.parametrize("kind", ["sftp", "smb"])
 def test_what_others_made_of_a_file_written_here_stays_theirs_when_it_is_renamed_here(
-    request: pytest.FixtureRequest, connections: Connections, kind: str
+    request: pytest.FixtureRequest, connections: Connections, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(provider, "KEPT", "1s")
     share: Share = request.getfixturevalue(f"{kind}_share")
     share.put("report", "before")  # of one that is made here the kernel would keep the size for a minute
     mounted = connections.connect(share)

@@ -72,10 +72,11 @@ BROWSABLE = Capability.ENUMERATE_GLOBAL | Capability.RESOURCE_INFORMATION | Capa
 FRESH = "5s"
 """How long a directory's listing is used before the server is asked again: changes by others show within that time."""
 
-KEPT = "5s"
+KEPT = "1m"
 """How long a copy of what was written here is kept after its last use, once it is sent; and how often one looks.
 
-As soon as the file is renamed here rclone takes the copy for what others have made of it meanwhile.
+As soon as the file is renamed here rclone takes the copy for what others have made of it meanwhile. If it goes while
+somebody has the file open without having read or written yet, rclone no longer knows that it is open.
 """
 
 WRITE_BACK = "1s"
