@@ -147,11 +147,13 @@ def stop_idle() -> None:
     Raises ``WNetError``.
     """
     rclone = running()
+    if rclone is None:
+        return
     with suppress(Refused):
-        if rclone is not None and rclone.call("vfs/list", timeout=2)["vfses"]:
+        if rclone.call("vfs/list", timeout=2)["vfses"]:
             with mounting():
                 end_idle(rclone, lambda _: True)  # as what a connect had mounted that was cut off, and undone
-        if rclone is not None and not rclone.call("vfs/list", timeout=2)["vfses"]:
+        if not rclone.call("vfs/list", timeout=2)["vfses"]:
             stop()
 
 
