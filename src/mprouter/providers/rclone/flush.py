@@ -34,14 +34,6 @@ _NOW = -1e9
 """The expiry, in seconds from now, that makes an upload start at once."""
 
 
-@frozen
-class _Seen:
-    """An upload as it was when it was first seen here, or is tried again. sent: how many others were done by then."""
-
-    tries: int
-    sent: int
-
-
 class NotQueued(WNetError):
     """rclone does not try to send what is closed.
 
@@ -67,9 +59,7 @@ def deliver(
     Raises ``WNetError`` ERROR_WRITE_FAULT if an upload fails or nothing has moved for *stall* seconds; what is not sent
     stays in the cache, and rclone goes on trying, except where it is ``NotQueued``.
     """
-    seen: dict[int, _Seen] = {}
-    known: set[int] = set()
-    sent, last = 0, monotonic()
+    uploads = _Uploads(daemon, fs)
     moved: object = None
     deadline = monotonic() + stall
     folds = _folding(daemon, fs)
@@ -77,12 +67,7 @@ def deliver(
     has_heard = False  # rclone, of all that was closed
     while True:
         queue = queue_of(daemon, fs)
-        if gone := known - {item["id"] for item in queue}:
-            sent, last = sent + len(gone), monotonic()
-        known = {item["id"] for item in queue}
-        for item in queue:
-            _expedite(daemon, fs, item, seen, sent)
-        failed = [item for item in queue if _has_failed(item, seen)]
+        failed = uploads.failed(queue)
         queued = [Unsent(item["name"], item["size"]) for item in queue]
         names = {each.path for each in queued}
         unheard = [] if queued and has_heard else _not_queued(meta, names, is_open, folds)
@@ -92,10 +77,8 @@ def deliver(
             return
         if progress is not None:
             progress(Pending(len(pending), sum(each.size for each in pending)))
-        if again := [item["id"] for item in failed if seen[item["id"]].sent < sent]:
-            del seen[again[0]]  # the server takes some, and perhaps this one when it has fewer connections
-        elif failed and (len(failed) == len(queue) or monotonic() > last + _OTHERS):
-            raise _undelivered(daemon, pending, str(failed[0]["name"]))
+        if failed is not None:
+            raise _undelivered(daemon, pending, failed)
         state = _state(daemon, queue, pending, meta)
         if state != moved:
             moved, deadline = state, monotonic() + (stall if queue else min(stall, _patience(meta, pending)))
@@ -143,21 +126,61 @@ def _patience(meta: Path, not_queued: list[Unsent]) -> float:
     return _FETCH if any(lacks_parts(meta / each.path) for each in not_queued) else _CLOSE
 
 
-def _expedite(daemon: Daemon, fs: str, item: dict[str, Any], seen: dict[int, _Seen], sent: int) -> None:
-    """Have an upload begin that would wait for the program to write more, or for another attempt."""
-    if item["id"] not in seen:
-        seen[item["id"]] = _Seen(item["tries"], sent)
+class _Uploads:
+    """The uploads of one delivery, which are not to wait for a program to write more, or for rclone's next attempt."""
+
+    def __init__(self, daemon: Daemon, fs: str) -> None:
+        self._daemon = daemon
+        self._fs = fs
+        self._queued: set[int] = set()
+        self._begun: dict[int, _Begun] = {}
+        self._sent = 0
+        self._last = monotonic()
+
+    def failed(self, queue: list[dict[str, Any]]) -> str | None:
+        """Have all begin that are in the *queue*; the name of one that the server does not take, if there is any.
+
+        While others get through, the failed ones are tried again, one after the other: rclone sends four at once, and
+        the server may take fewer connections of one client.
+        """
+        self._count(queue)
+        for item in queue:
+            if item["id"] not in self._begun:
+                self._begin(item)
+        failed = [item for item in queue if self._has_failed(item)]
+        if again := [item["id"] for item in failed if self._begun[item["id"]].sent < self._sent]:
+            del self._begun[again[0]]
+        elif failed and (len(failed) == len(queue) or monotonic() > self._last + _OTHERS):
+            return str(failed[0]["name"])
+        return None
+
+    def _count(self, queue: list[dict[str, Any]]) -> None:
+        queued = {item["id"] for item in queue}
+        if gone := self._queued - queued:
+            self._sent += len(gone)
+            self._last = monotonic()
+        self._queued = queued
+
+    def _begin(self, item: dict[str, Any]) -> None:
+        self._begun[item["id"]] = _Begun(item["tries"], self._sent)
         if not item["uploading"] and item["expiry"] > 0:
             with suppress(Refused):  # it has begun, or is done
-                daemon.call("vfs/queue-set-expiry", fs=fs, id=item["id"], expiry=_NOW)
+                self._daemon.call("vfs/queue-set-expiry", fs=self._fs, id=item["id"], expiry=_NOW)
+
+    def _has_failed(self, item: dict[str, Any]) -> bool:
+        """Whether an upload was tried since it was begun, and waits for another attempt.
+
+        One that was broken off because the file was written again waits no longer than a new one: a second.
+        """
+        return not item["uploading"] and item["tries"] > self._begun[item["id"]].tries and item["delay"] > 1.5
 
 
-def _has_failed(item: dict[str, Any], seen: dict[int, _Seen]) -> bool:
-    """Whether an upload was tried since it was first seen here, and waits for another attempt.
+@frozen
+class _Begun:
+    """An upload as it was when it was begun. tries: how often it had been tried. sent: how many others were done."""
 
-    One that was broken off because the file was written again waits no longer than a new one: a second.
-    """
-    return not item["uploading"] and item["tries"] > seen[item["id"]].tries and item["delay"] > 1.5
+    tries: int
+    sent: int
 
 
 def _state(daemon: Daemon, queue: list[dict[str, Any]], pending: list[Unsent], meta: Path) -> object:
