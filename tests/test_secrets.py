@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mprouter import Router, WNetError
+from mprouter import Router, Secret, WNetError
 from servers.sftp import SftpServer
 
 if TYPE_CHECKING:
@@ -92,6 +92,14 @@ def test_c8_an_exception_does_not_carry_the_password(router: Router, ftp_server:
     shown = "".join(traceback.TracebackException.from_exception(failure.value, capture_locals=False).format())
     chain: list[BaseException | None] = [failure.value, failure.value.__cause__, failure.value.__context__]
     shown += "".join(repr(error.__dict__) + repr(error.args) for error in chain if error is not None)
+    assert WRONG not in shown
+
+
+def test_c8_a_secret_is_in_no_variable_that_a_traceback_shows(router: Router, ftp_server: FtpServer) -> None:
+    with pytest.raises(WNetError) as failure:
+        router.connect(ftp_server.url(), password=Secret(WRONG))
+    shown = "".join(traceback.TracebackException.from_exception(failure.value, capture_locals=True).format())
+    assert "password = ***" in shown
     assert WRONG not in shown
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -224,6 +225,17 @@ def test_a_server_that_never_comes_to_an_end_is_given_up(
     monkeypatch.setattr(attempt, "LIMIT", 0.2)
     with silent_server() as url:
         assert refused(key_share, url=url).status is Status.ERROR_TIMEOUT
+
+
+def test_c8_a_password_is_in_no_variable_of_the_error_of_a_silent_server(
+    password_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "LIMIT", 0.2)
+    with silent_server() as url, pytest.raises(WNetError) as failure:
+        connections.connect(password_share, url=url, password="ge-heim")
+    frames = [each for each, _ in traceback.walk_tb(failure.tb) if each.f_code.co_filename == attempt.__file__]
+    assert frames
+    assert "ge-heim" not in repr([each.f_locals for each in frames])
 
 
 def test_a_command_whose_words_are_like_those_of_sshfs_is_not_taken_for_one(

@@ -456,15 +456,7 @@ class RcloneProvider(ABC):
             fs = self._session(rclone, target, logon)
             probe(rclone, target, logon, fs)
         except Refused as refusal:
-            text, repeated = refusal.text, []
-            for secret in (*logon.obscured.values(), *logon.plain.values()):
-                plain = secret.reveal()
-                # the last as rclone repeats what a server has said: in quotation marks
-                for form in filter(None, (rclone.obscured(secret), plain, json.dumps(plain, ensure_ascii=False)[1:-1])):
-                    if form in text:
-                        text = text.replace(form, "***")
-                        repeated.append(form)
-            rclone.strike_out(repeated)
+            text = _without_secrets(refusal.text, rclone, logon)
         else:
             return fs
         raise self.failed(text, target, logon)  # not above, where the refusal would go with it, secrets and all
@@ -600,6 +592,23 @@ def _is_known(target: Target, error: WNetError) -> bool:
         return bool(resolve(host, target.port or 0))
     except WNetError:
         return False
+
+
+def _without_secrets(text: str, rclone: Daemon, logon: Logon) -> str:
+    """*text* without the passwords that rclone repeats; its log loses them as well.
+
+    A function of its own, whose frame no error has: there are those who log the variables of each.
+    """
+    repeated = []
+    for secret in (*logon.obscured.values(), *logon.plain.values()):
+        plain = secret.reveal()
+        # the last as rclone repeats what a server has said: in quotation marks
+        for form in filter(None, (rclone.obscured(secret), plain, json.dumps(plain, ensure_ascii=False)[1:-1])):
+            if form in text:
+                text = text.replace(form, "***")
+                repeated.append(form)
+    rclone.strike_out(repeated)
+    return text
 
 
 def quoted(value: str) -> str:

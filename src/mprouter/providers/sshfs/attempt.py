@@ -205,9 +205,8 @@ class Attempt:
                 start_new_session=True,
                 pass_fds=() if at_work is None else (at_work.file,),
             ) as process:
-                typed = f"{logon.password.reveal()}\n".encode() if logon.password is not None else None
                 try:
-                    process.communicate(typed, LIMIT)
+                    process.communicate(_typed(logon), LIMIT)
                 except BaseException as error:  # Ctrl-C, too
                     clear(self.mountpoint)  # at once: what follows waits for its end
                     if isinstance(error, subprocess.TimeoutExpired):
@@ -262,6 +261,10 @@ def _password_logon(user: str, password: Secret) -> Logon:
             Status.ERROR_NOT_SUPPORTED, "sshfs types passwords on a terminal, which cannot be done with this one"
         )
     return Logon(user, password=password)
+
+
+def _typed(logon: Logon) -> bytes | None:
+    return None if logon.password is None else f"{logon.password.reveal()}\n".encode()
 
 
 def _escaped(option: str) -> str:
