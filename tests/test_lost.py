@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import pickle
 import shlex
 import shutil
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from mprouter import Router, Status, WNetError
 from mprouter.providers.rclone import daemon
 from sandbox import Command, Places
 from servers import sftp
@@ -111,6 +113,25 @@ def test_c6_what_waits_is_told_until_the_next_connection_sends_it(
     assert (server.root / "report").read_text() == "important"
     assert (server.root / "table").read_text() == "too"
     assert mpr("list", "--unsent").stdout == "Nothing waits to be sent.\n"
+
+
+def test_c6_a_connection_is_closed_without_what_waits_and_no_other_to_the_same_resource(
+    router: Router, server: SftpServer
+) -> None:
+    options = {"known_hosts": str(server.known_hosts), "key_file": str(server.key)}
+    made, others = (router.connect(server.url(), options=options) for _ in range(2))
+    assert list(made.path.iterdir()) == []
+    server.stop()
+    (made.path / "report").write_text("important")
+    with pytest.raises(WNetError) as failure:
+        made.close()
+    assert failure.value.status is Status.ERROR_WRITE_FAULT
+    pickle.loads(pickle.dumps(made)).close(later=True)  # noqa: S301 - our own
+    assert router.connections() == [others]
+    assert [each.remote_name for each in router.waiting()] == [server.url()]
+    server.start()
+    others.close()
+    assert (server.root / "report").read_text() == "important"
 
 
 def test_c6_what_waits_for_one_user_is_not_sent_by_the_connection_of_another(

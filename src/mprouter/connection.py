@@ -34,15 +34,16 @@ class Connection:
     remembered: bool = False
     state: State | None = State.CONNECTED
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
-    _cancel: Callable[[Connection, bool, bool], None] | None = field(default=None, repr=False, compare=False)
+    _cancel: Callable[[Connection, bool, bool, bool], None] | None = field(default=None, repr=False, compare=False)
 
-    def close(self, force: bool = False, forget: bool = False) -> None:
+    def close(self, force: bool = False, forget: bool = False, *, later: bool = False) -> None:
         """Disconnect (``WNetCancelConnection2``). Closing what is no longer connected does nothing.
 
-        force: in spite of open files. forget: also remove it from the remembered ones. Raises ``WNetError``.
+        force: in spite of open files. forget: also remove it from the remembered ones. later: without delivering what
+        is not sent yet, see ``Router.disconnect``. Raises ``WNetError``.
         """
         if self._cancel is not None:
-            self._cancel(self, force, forget)
+            self._cancel(self, force, forget, later)
 
     def __enter__(self) -> Self:
         return self
@@ -58,14 +59,19 @@ class Closing:
 
     __slots__ = ("_close", "_directory", "_id")
 
-    def __init__(self, close: Callable[[int, Connection, bool, bool], None], id: int, directory: Path) -> None:  # noqa: A002
+    def __init__(
+        self,
+        close: Callable[[int, Connection, bool, bool, bool], None],
+        id: int,  # noqa: A002
+        directory: Path,
+    ) -> None:
         self._close = close
         self._id = id
         self._directory = directory
 
-    def __call__(self, connection: Connection, force: bool, forget: bool) -> None:
+    def __call__(self, connection: Connection, force: bool, forget: bool, later: bool) -> None:
         """Close *connection*."""
-        self._close(self._id, connection, force, forget)
+        self._close(self._id, connection, force, forget, later)
 
     def __deepcopy__(self, _: object) -> Self:
         return self
@@ -75,9 +81,9 @@ class Closing:
 
 
 def _closing_by_default(id: int, directory: Path) -> Closing:  # noqa: A002
-    def close(id: int, connection: Connection, force: bool, forget: bool) -> None:  # noqa: A002
+    def close(id: int, connection: Connection, force: bool, forget: bool, later: bool) -> None:  # noqa: A002
         from mprouter.default import close
 
-        close(id, directory, connection, force, forget)
+        close(id, directory, connection, force, forget, later=later)
 
     return Closing(close, id, directory)

@@ -545,13 +545,13 @@ class Router:
                 raise
             history.ended(Status.WN_SUCCESS)
 
-    def _close(self, entry_id: int, _: Connection, force: bool, forget: bool) -> None:
+    def _close(self, entry_id: int, _: Connection, force: bool, forget: bool, later: bool) -> None:
         """``Connection.close``: this very connection and no other of the same name."""
         loaded.check()
         entry = self._store.by_id(entry_id)
         if entry is not None:
             name = entry.local_name or parse_remote(entry.remote_name).told
-            self._cancel(name, [entry], force, entry.local_name if forget else None, None)
+            self._cancel(name, [entry], force, entry.local_name if forget else None, None, later=later)
 
     def _no_deviceless(self, name: str) -> WNetError:
         canonical = parse_remote(name).canonical
