@@ -115,6 +115,7 @@ def test_n4_a_rejected_request_notifies_nobody(
         ("options", {"read_only": True}),
         ("options", {5: "yes"}),
         ("owner", "window"),
+        ("conversation", "yes"),
     ],
 )
 def test_n4_what_is_not_of_its_type_notifies_nobody_and_is_told_by_its_name(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mprouter.providers.base import Conversation, Provider
     from mprouter.store import Store
 
-__all__ = ["Request", "check_types", "checked", "with_unasked"]
+__all__ = ["Request", "check_conversation", "check_types", "checked", "with_unasked"]
 
 _ARGUMENTS: Mapping[str, tuple[type, ...]] = {
     "remote": (str,),
@@ -156,6 +156,14 @@ def check_types(**arguments: object) -> None:
             raise _wrong(f"{value} is no type of a resource")
         elif argument == "flags" and isinstance(value, int) and value & ~_KNOWN:
             raise _wrong(f"the flags {value & ~_KNOWN:#x} are not known")
+
+
+def check_conversation(conversation: object) -> None:
+    """Refuse what cannot ask anybody (ERROR_INVALID_PARAMETER)."""
+    if conversation is not None:
+        for method in ("ask_password", "confirm"):
+            if not callable(getattr(conversation, method, None)):
+                raise _wrong(f"conversation must have the method {method}, which {type(conversation).__name__} has not")
 
 
 def _check(what: str, value: object, types: tuple[type, ...]) -> None:

@@ -103,10 +103,11 @@ class Router:
         from mprouter.credentials import Credentials
         from mprouter.history import History
         from mprouter.notify.model import AddConnect
-        from mprouter.request import check_types, checked
+        from mprouter.request import check_conversation, check_types, checked
 
         check_types(remote=remote, local=local, user=user, password=password, provider=provider, type=type)
         check_types(persist=persist, overwrite=overwrite, flags=flags, options=options, owner=owner)
+        check_conversation(conversation)
         if persist:
             flags |= ConnectFlag.UPDATE_PROFILE
         resource = NetResource(remote, None if local in {None, "*"} else str(local), ResourceType(type), provider)
