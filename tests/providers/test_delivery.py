@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 import pytest
@@ -202,6 +203,28 @@ def test_c6_a_server_that_takes_few_connections_gets_one_file_after_another(
         (mounted.mountpoint / name).write_text(text)
     disconnect(mounted)
     assert {each.name: each.read_text() for each in server.root.glob("report *")} == wanted
+
+
+def test_c6_the_first_upload_that_fails_is_tried_once_more() -> None:
+    """As after a VPN came back: what rclone sends first goes into sessions that are dead."""
+    begun = []
+
+    class Rclone:
+        def call(self, method: str, **parameters: Any) -> None:
+            begun.append((method, parameters["id"]))
+
+    uploads = flush._Uploads(Rclone(), "fs")  # type: ignore[arg-type]
+
+    def queued(number: int, tries: int) -> dict[str, Any]:
+        waits = 1.0 if tries == 0 else 2.0
+        return {"id": number, "name": f"{number}", "tries": tries, "uploading": False, "expiry": waits, "delay": waits}
+
+    assert uploads.failed([queued(1, 0), queued(2, 0)]) is None
+    assert uploads.failed([queued(1, 1), queued(2, 1)]) is None
+    assert begun == [("vfs/queue-set-expiry", number) for number in (1, 2, 1)]
+    assert uploads.failed([queued(2, 1)]) is None  # the other one is sent
+    assert uploads.failed([queued(2, 2)]) == "2"
+    assert [number for _, number in begun] == [1, 2, 1, 2]
 
 
 def test_c6_all_reasons_of_an_upload_that_failed_are_told(tmp_path: Path) -> None:

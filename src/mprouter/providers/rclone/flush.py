@@ -136,20 +136,23 @@ class _Uploads:
         self._begun: dict[int, _Begun] = {}
         self._sent = 0
         self._last = monotonic()
+        self._is_first = True
 
     def failed(self, queue: list[dict[str, Any]]) -> str | None:
         """Have all begin that are in the *queue*; the name of one that the server does not take, if there is any.
 
-        While others get through, the failed ones are tried again, one after the other: rclone sends four at once, and
-        the server may take fewer connections of one client.
+        The first that fails is tried once more: its session may have been dead. While others get through, the failed
+        ones are tried again, one after the other: rclone sends four at once, and the server may take fewer connections
+        of one client.
         """
         self._count(queue)
         for item in queue:
             if item["id"] not in self._begun:
                 self._begin(item)
         failed = [item for item in queue if self._has_failed(item)]
-        if again := [item["id"] for item in failed if self._begun[item["id"]].sent < self._sent]:
-            del self._begun[again[0]]
+        if again := [item for item in failed if self._is_first or self._begun[item["id"]].sent < self._sent]:
+            self._is_first = False
+            self._begin(again[0])
         elif failed and (len(failed) == len(queue) or monotonic() > self._last + _OTHERS):
             return str(failed[0]["name"])
         return None
