@@ -34,7 +34,7 @@ class Connection:
     remembered: bool = False
     state: State | None = State.CONNECTED
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
-    _cancel: Callable[[Connection, bool, bool, bool], None] | None = field(default=None, repr=False, compare=False)
+    _cancel: Closing | None = field(default=None, repr=False, compare=False)
 
     def close(self, force: bool = False, forget: bool = False, *, later: bool = False) -> None:
         """Disconnect (``WNetCancelConnection2``). Closing what is no longer connected does nothing.
@@ -43,7 +43,7 @@ class Connection:
         is not sent yet, see ``Router.disconnect``. Raises ``WNetError``.
         """
         if self._cancel is not None:
-            self._cancel(self, force, forget, later)
+            self._cancel(force, forget, later)
 
     def __enter__(self) -> Self:
         return self
@@ -55,13 +55,16 @@ class Connection:
 
 
 class Closing:
-    """What ``Connection.close`` does: *close*, given the connection's *id* in the store in *directory*."""
+    """What ``Connection.close`` does: *close*, given the connection's *id* in the store in *directory*.
+
+    close: a router's; None = that of the default router, as of a connection that was pickled.
+    """
 
     __slots__ = ("_close", "_directory", "_id")
 
     def __init__(
         self,
-        close: Callable[[int, Connection, bool, bool, bool], None],
+        close: Callable[[int, bool, bool, bool], None] | None,
         id: int,  # noqa: A002
         directory: Path,
     ) -> None:
@@ -69,21 +72,17 @@ class Closing:
         self._id = id
         self._directory = directory
 
-    def __call__(self, connection: Connection, force: bool, forget: bool, later: bool) -> None:
-        """Close *connection*."""
-        self._close(self._id, connection, force, forget, later)
+    def __call__(self, force: bool, forget: bool, later: bool) -> None:
+        """Close it."""
+        if self._close is not None:
+            self._close(self._id, force, forget, later)
+        else:
+            from mprouter.default import close
+
+            close(self._directory, self._id, force, forget, later)
 
     def __deepcopy__(self, _: object) -> Self:
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _closing_by_default, (self._id, self._directory)
-
-
-def _closing_by_default(id: int, directory: Path) -> Closing:  # noqa: A002
-    def close(id: int, connection: Connection, force: bool, forget: bool, later: bool) -> None:  # noqa: A002
-        from mprouter.default import close
-
-        close(id, directory, connection, force, forget, later=later)
-
-    return Closing(close, id, directory)
+        return Closing, (None, self._id, self._directory)

@@ -72,14 +72,14 @@ def disconnect(name: str | Path, force: bool = False, forget: bool = False, *, l
     default_router().disconnect(name, force, forget, later=later)
 
 
-def close(id: int, directory: Path, connection: Connection, force: bool, forget: bool, *, later: bool) -> None:  # noqa: A002
+def close(directory: Path, id: int, force: bool, forget: bool, later: bool) -> None:  # noqa: A002
     """``Connection.close`` of one that was pickled: *id* in the store in *directory*."""
     router = default_router()
     if router._store.path.parent == directory:  # noqa: SLF001
-        router._close(id, connection, force, forget, later)  # noqa: SLF001
+        router._close(id, force, forget, later)  # noqa: SLF001
         return
     with Router(store=Store(directory)) as router:
-        router._close(id, connection, force, forget, later)  # noqa: SLF001
+        router._close(id, force, forget, later)  # noqa: SLF001
 
 
 def connections(*, remembered: bool = False) -> list[Connection]:

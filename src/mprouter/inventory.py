@@ -37,7 +37,7 @@ class Inventory:
     """
 
     def __init__(
-        self, store: Store, participants: Participants, close: Callable[[int, Connection, bool, bool, bool], None]
+        self, store: Store, participants: Participants, close: Callable[[int, bool, bool, bool], None]
     ) -> None:
         self._store = store
         self._participants = participants

@@ -546,7 +546,7 @@ class Router:
                 raise
             history.ended(Status.WN_SUCCESS)
 
-    def _close(self, entry_id: int, _: Connection, force: bool, forget: bool, later: bool) -> None:
+    def _close(self, entry_id: int, force: bool, forget: bool, later: bool) -> None:
         """``Connection.close``: this very connection and no other of the same name."""
         loaded.check()
         entry = self._store.by_id(entry_id)
