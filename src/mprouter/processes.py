@@ -1,4 +1,4 @@
-"""What the kernel says of a process in ``/proc/PID`` (proc(5)), waiting for what one does, and finding programs.
+"""What the kernel says of a process in ``/proc/PID`` (proc(5)), waiting for what one does, and programs: found and run.
 
 Which process may be ended is not told here.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from subprocess import Popen
+    from pathlib import Path
+    from subprocess import CompletedProcess, Popen
 
-__all__ = ["fields", "has_ended", "has_something", "parent", "started_at", "wait_until", "which", "words"]
+__all__ = ["fields", "has_ended", "has_something", "parent", "run", "started_at", "wait_until", "which", "words"]
 
 
 def fields(pid: int | str = "self") -> list[bytes]:
@@ -104,3 +105,24 @@ def which(program: str, directories: Iterable[str] | None = None) -> str | None:
         if os.access(path, os.X_OK) and os.path.isfile(path):  # noqa: PTH113
             return path
     return None
+
+
+def run(
+    command: Sequence[str | Path], *, timeout: float | None = None, env: Mapping[str, str] | None = None
+) -> CompletedProcess[str]:
+    """What became of *command*, which gets no input, and what it has said; what is no UTF-8 in that is replaced.
+
+    timeout: seconds. env: its environment, None = ours. Raises ``OSError`` and ``subprocess.TimeoutExpired``.
+    """
+    import subprocess
+
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout,
+        env=env,
+        check=False,
+    )

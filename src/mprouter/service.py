@@ -15,6 +15,7 @@ from pathlib import Path
 from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.log import Log
+from mprouter.processes import run
 from mprouter.status import Status, WNetError
 
 __all__ = ["MARK", "Kind", "Standing", "Unit", "install", "program", "remove", "standing", "user_id"]
@@ -330,31 +331,13 @@ def _said(*arguments: str) -> str:
     import subprocess
 
     try:
-        ran = subprocess.run(
-            ["systemctl", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=30,
-            check=False,
-        )
+        return run(["systemctl", *arguments], timeout=30).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return ran.stdout.strip()
 
 
 def _told(unit: Unit, *arguments: str) -> None:
-    import subprocess
-
-    ran = subprocess.run(
-        ["systemctl", *unit.options, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    ran = run(["systemctl", *unit.options, *arguments])
     if ran.returncode:
         raise WNetError(
             Status.ERROR_EXTENDED_ERROR,

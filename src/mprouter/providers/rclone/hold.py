@@ -59,15 +59,23 @@ def mounting() -> Iterator[None]:
         yield
 
 
-def mount(daemon: Daemon, fs: str, mountpoint: Path, device: str, options: Mapping[str, Any] | None = None) -> None:
-    """Mount *fs* once more. Raises ``Refused`` and ``WNetError``.
+def mount(
+    daemon: Daemon,
+    fs: str,
+    mountpoint: Path,
+    device: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    timeout: float = 60.0,
+) -> None:
+    """Mount *fs*, for the first time or once more. Raises ``Refused`` and ``WNetError``.
 
-    options: as ``vfs/stats`` told them; None if the file system is there.
+    options: None if the file system is there. timeout: seconds.
     """
     if options is None:
         options = daemon.call("vfs/stats", fs=fs)["opt"]  # with others it would be another file system
     parameters = {"fs": fs, "mountPoint": str(mountpoint), "vfsOpt": options, "mountOpt": {"DeviceName": device}}
-    daemon.call("mount/mount", timeout=60, **parameters)
+    daemon.call("mount/mount", timeout=timeout, **parameters)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mprouter import places
 from mprouter.frozen import frozen
+from mprouter.processes import run
 from mprouter.status import Status, WNetError
 
 __all__ = ["HostKey", "accept", "algorithms", "default_files", "offered", "pin", "record", "recorded", "refusal"]
@@ -73,15 +74,7 @@ def offered(host: str, port: int) -> list[HostKey]:
     import subprocess
 
     try:
-        ran = subprocess.run(
-            ["ssh-keyscan", "-T", "10", "-p", str(port), "--", host],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=60,
-            check=False,
-        )
+        ran = run(["ssh-keyscan", "-T", "10", "-p", str(port), "--", host], timeout=60)
     except FileNotFoundError:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 from mprouter import mountinfo
 from mprouter.frozen import frozen
-from mprouter.processes import which
+from mprouter.processes import run, which
 from mprouter.status import Status, WNetError
 
 __all__ = [
@@ -156,19 +156,9 @@ def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool
     lazily: also if it is in use: it vanishes from the tree of files at once, for those who use it when they are done.
     Raises ``WNetError``: ERROR_SERVICE_NOT_FOUND, ERROR_EXTENDED_ERROR if it cannot be taken away for another reason.
     """
-    import subprocess
-
     program, until = _fusermount(), monotonic() + GLANCE
     while True:
-        ran = subprocess.run(
-            [program, "-uz" if lazily else "-u", "--", mountpoint],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            env={**os.environ, "LC_ALL": "C"},
-            check=False,
-        )
+        ran = run([program, "-uz" if lazily else "-u", "--", mountpoint], env={**os.environ, "LC_ALL": "C"})
         if not is_mounted(mountpoint, kind):
             return True
         if "busy" not in ran.stderr.lower():

@@ -43,7 +43,7 @@ from mprouter.providers.rclone.discard import discard
 from mprouter.providers.rclone.failures import Failure, attributed, meaning, server_words
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health import diagnose
-from mprouter.providers.rclone.hold import NOTICED, end_idle, is_detached, mounting
+from mprouter.providers.rclone.hold import NOTICED, end_idle, is_detached, mount, mounting
 from mprouter.providers.rclone.logons import Logon, other_ways
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
@@ -528,15 +528,13 @@ class RcloneProvider(ABC):
                         rclone=rclone,
                     )
                     left = adopt(rclone, family, fs)
-                if fs in rclone.call("vfs/list")["vfses"]:  # with other options it would be two
-                    options = rclone.call("vfs/stats", fs=fs)["opt"]
-                rclone.call(
-                    "mount/mount",
+                mount(
+                    rclone,
+                    fs,
+                    mountpoint,
+                    request.name.given,
+                    None if fs in rclone.call("vfs/list")["vfses"] else options,
                     timeout=120 + len(left),  # of each the server is asked first
-                    fs=fs,
-                    mountPoint=str(mountpoint),
-                    vfsOpt=options,
-                    mountOpt={"DeviceName": request.name.given},
                 )
                 take_up(rclone, fs, mountpoint, left)
                 cache = rclone.call("vfs/stats", fs=fs).get("diskCache")

@@ -22,17 +22,27 @@ TIMEOUT = 10.0
 HEAD_START = 0.3
 """Seconds after which the next address is tried beside those that are silent, as where IPv6 is dead and IPv4 is not."""
 
-_MEANINGS = {
-    errno.ECONNREFUSED: (Status.ERROR_CONNECTION_REFUSED, "{host} refuses connections on port {port}"),
-    errno.EHOSTUNREACH: (Status.ERROR_HOST_UNREACHABLE, "{host} is unreachable"),
-    errno.EHOSTDOWN: (Status.ERROR_HOST_UNREACHABLE, "{host} is down"),
-    errno.ENETUNREACH: (Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable"),
-    errno.ENETDOWN: (Status.ERROR_NETWORK_UNREACHABLE, "the network is down"),
-    errno.EAFNOSUPPORT: (Status.ERROR_NETWORK_UNREACHABLE, "{host} has addresses of a kind that this machine has not"),
-    errno.EACCES: (BLOCKED.status, BLOCKED.message),
-    errno.EPERM: (BLOCKED.status, BLOCKED.message),
-    errno.EINVAL: (BLOCKED.status, BLOCKED.message),
-    errno.ETIMEDOUT: (Status.ERROR_TIMEOUT, "{host} does not answer on port {port}"),
+_BLOCKED = BLOCKED.status, BLOCKED.message, BLOCKED.hint
+
+_MEANINGS: dict[int, tuple[Status, str, str | None]] = {
+    errno.ECONNREFUSED: (
+        Status.ERROR_CONNECTION_REFUSED,
+        "{host} refuses connections on port {port}",
+        "is the server running, and is this its port?",
+    ),
+    errno.EHOSTUNREACH: (Status.ERROR_HOST_UNREACHABLE, "{host} is unreachable", None),
+    errno.EHOSTDOWN: (Status.ERROR_HOST_UNREACHABLE, "{host} is down", None),
+    errno.ENETUNREACH: (Status.ERROR_NETWORK_UNREACHABLE, "the network of {host} is unreachable", None),
+    errno.ENETDOWN: (Status.ERROR_NETWORK_UNREACHABLE, "the network is down", None),
+    errno.EAFNOSUPPORT: (
+        Status.ERROR_NETWORK_UNREACHABLE,
+        "{host} has addresses of a kind that this machine has not",
+        None,
+    ),
+    errno.EACCES: _BLOCKED,
+    errno.EPERM: _BLOCKED,
+    errno.EINVAL: _BLOCKED,
+    errno.ETIMEDOUT: (Status.ERROR_TIMEOUT, "{host} does not answer on port {port}", None),
 }
 
 _TELLING = (
@@ -115,15 +125,10 @@ def _begun(family: int, address: Any) -> socket.socket:
 
 def _failed(error: OSError, host: str, port: int) -> WNetError:
     number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno
-    unexpected = Status.ERROR_UNEXP_NET_ERR, "{host} cannot be reached on port {port}"
-    status, message = _MEANINGS.get(number or 0, unexpected)
-    hint = None
+    unexpected = Status.ERROR_UNEXP_NET_ERR, "{host} cannot be reached on port {port}", None
+    status, message, hint = _MEANINGS.get(number or 0, unexpected)
     if number == errno.EINVAL and re.fullmatch(LINK_LOCAL, host, re.IGNORECASE):
         status, message, hint = SCOPELESS.status, SCOPELESS.message, SCOPELESS.hint
-    elif status is Status.ERROR_CONNECTION_REFUSED:
-        hint = "is the server running, and is this its port?"
-    elif message is BLOCKED.message:
-        hint = BLOCKED.hint
     return WNetError(
         status,
         message.format(host=host, port=port),

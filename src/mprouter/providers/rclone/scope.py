@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from mprouter.processes import run
+
 __all__ = ["apart"]
 
 UNIT = "mprouter.service"
@@ -39,15 +41,6 @@ def _run(command: list[str]) -> str:
     import subprocess
 
     try:
-        ran = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=10,
-            check=False,
-        )
+        return run(command, timeout=10).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return ran.stdout

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mprouter.frozen import frozen
+from mprouter.processes import run
 from mprouter.status import Status, WNetError
 
 __all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase", "quoted"]
@@ -105,21 +106,11 @@ def quoted(path: str | Path) -> str:
 
 
 def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]:
-    import subprocess
-
     command = ["ssh", "-G", "-F", str(config_file())]
     command += ["-p", str(port)] if port else []
     command += ["-l", user] if user else []
     try:
-        ran = subprocess.run(
-            [*command, "--", host],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=30,
-            check=False,
-        )
+        ran = run([*command, "--", host], timeout=30)
     except FileNotFoundError:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
