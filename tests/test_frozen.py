@@ -108,6 +108,63 @@ def test_threads_may_race_for_the_first_value() -> None:
             assert {each.result(30) for each in [threads.submit(make) for _ in range(4)]} == {"h"}
 
 
+def _fresh(made: Maker) -> Any:
+    """A class of which there is no value yet: the first few are made otherwise than the rest."""
+
+    @made
+    class Fresh:
+        self: str
+        port: int = 22
+        options: dict[str, str] = field(default_factory=dict)
+        fixed: str = field(default="always", init=False)
+        seen: list[str] = field(default_factory=list, init=False)
+        ships: int = field(default=0, kw_only=True)
+
+    return Fresh
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("h",), {}),
+        ((), {"self": "h"}),
+        (("h", 1, {"a": "b"}), {"ships": 3}),
+        (("h",), {"options": {}, "port": 1}),
+        ((), {}),
+        ((), {"port": 1}),
+        (("h", 1, {}, 3), {}),
+        (("h",), {"self": "h"}),
+        (("h",), {"nonsense": 1}),
+        (("h",), {"fixed": "no"}),
+    ],
+)
+def test_the_first_values_are_as_all_others(given: tuple[object, ...], named: dict[str, Any]) -> None:
+    def outcomes(made: Maker) -> list[object]:
+        kind, found = _fresh(made), list[object]()
+        for _ in range(5):
+            try:
+                found.append(asdict(kind(*given, **named)))
+            except TypeError as error:
+                found.append(str(error).rpartition(".")[2])
+        return found
+
+    assert outcomes(frozen) == outcomes(dataclass(frozen=True, slots=True))
+
+
+def test_threads_may_ask_at_once_which_fields_it_has() -> None:
+    for _ in range(20):
+        kind: Any = _fresh(frozen)
+        at_once = Barrier(4)
+
+        def ask(kind: Any = kind, at_once: Barrier = at_once) -> list[str]:
+            at_once.wait(30)
+            return [each.name for each in fields(kind)]
+
+        with ThreadPoolExecutor(4) as threads:
+            found = [each.result(30) for each in [threads.submit(ask) for _ in range(4)]]
+        assert found == [["self", "port", "options", "fixed", "seen", "ships"]] * 4
+
+
 @EITHER
 def test_a_field_that_nobody_gives_a_value_has_none(made: Maker) -> None:
     @made
@@ -278,6 +335,17 @@ def test_what_compares_or_hashes_by_itself_is_hashed_as_usual(
 def test_what_would_not_be_called_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match="Kind: a frozen class has no __post_init__"):
         frozen(type("Kind", (), {"__annotations__": {"host": str}, name: _same}))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"__annotations__": {"seen": "list[str]"}, "seen": []}, {"seen": field(default="")}],
+    ids=["shared", "bare"],
+)
+@EITHER
+def test_what_is_no_field_of_a_dataclass_is_refused(made: Maker, wrong: dict[str, Any]) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"mutable default|no type annotation"):
+        made(type("Kind", (), wrong))
 
 
 @pytest.mark.parametrize("decorate", [frozen, dataclass(frozen=True)])

@@ -69,6 +69,9 @@ _KNOWN = r"known are \\server\share, rclone:REMOTE:path, and " + ", ".join(
 
 _NOBODYS = "no network here has names of this form"
 
+_TWO_SLASHES = frozenset({"//", "/\\", "\\/", "\\\\"})
+"""A UNC name begins with two, of either kind. Looked up, since a pattern takes a command longer to compile."""
+
 _FORBIDDEN = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 """Control characters, line separators, and halves of characters that no network can transport; none is printable."""
 
@@ -285,7 +288,7 @@ def _parse(text: str) -> RemoteName:
     if len(text) > MAX_LENGTH:
         _refuse(f"the name is longer than {MAX_LENGTH} characters")
     _check_characters(text)
-    if re.match(r"[\\/]{2}", text):
+    if text[:2] in _TWO_SLASHES:
         return _parse_unc(text)
     if text[0] == "\\":
         _refuse("a UNC name begins with two backslashes", "quote it for the shell, or write //server/share")
@@ -315,7 +318,7 @@ def _segments(path: str) -> list[str]:
 
 
 def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
         _refuse("the port is not a number from 1 to 65535")
     return int(text)
 
@@ -424,18 +427,18 @@ def _host(text: str) -> str:
         )
     if not re.fullmatch(r"(?!-)[\w-]+(?:\.[\w-]+)*", letters) or (not host.isascii() and re.search(_INVISIBLE, host)):
         _refuse("a host's name has only letters, digits, - _ and single dots")
-    if len(host) > 253 or max(map(len, host.split("."))) > 63:
+    parts = host.split(".")
+    if len(host) > 253 or max(map(len, parts)) > 63:
         _refuse("the host's name is too long")
-    if re.fullmatch(
-        r"\d+|0x[0-9a-f]*", host.rpartition(".")[2]
-    ):  # some programs read 127.1 or 0x7f000001 as an address too
-        from ipaddress import AddressValueError, IPv4Address
-
-        try:
-            return str(IPv4Address(host))
-        except AddressValueError:
-            _refuse("this is not an IPv4 address", "write it as four numbers: 192.0.2.1")
+    is_number = re.fullmatch(r"\d+|0x[0-9a-f]*", parts[-1])  # some programs read 127.1 or 0x7f000001 as an address too
+    if is_number and not _are_ipv4(parts):
+        _refuse("this is not an IPv4 address", "write it as four numbers: 192.0.2.1")
     return host
+
+
+def _are_ipv4(parts: Sequence[str]) -> bool:
+    """Whether these are the numbers of an address, as all programs read it; ``ipaddress`` takes longer to load."""
+    return len(parts) == 4 and all(each.isdecimal() and int(each) < 256 and each == str(int(each)) for each in parts)
 
 
 def _ipv6(text: str) -> str:
@@ -796,18 +799,19 @@ def _parse_local(text: str) -> str:
     if len(text) > MAX_LENGTH:
         _refuse(f"the name is longer than {MAX_LENGTH} characters")
     _check_characters(text)
-    if re.fullmatch(r"[A-Za-z]:[\\/]*", text):
+    letter = text[0].isascii() and text[0].isalpha()
+    if letter and text[1:2] == ":" and not text[2:].strip("\\/"):
         drive = text[:2].upper()
         if drive not in DRIVE_LETTERS:
             _refuse("this letter cannot be redirected", "the letters are D: to Z:")
         return drive
-    if re.fullmatch(_DEVICE, text):
+    if text[0] != "/" and re.fullmatch(_DEVICE, text):
         _refuse("only directories can be connected, not printers and ports", "give a drive letter such as Z:")
-    if re.match(r"[\\/]{2}", text) or "://" in text:
+    if text[:2] in _TWO_SLASHES or "://" in text:
         _refuse(
             "this is a remote name, where a local one is expected", "the remote name comes first, then the local one"
         )
-    if re.fullmatch(r"[A-Za-z]", text):
+    if letter and len(text) == 1:
         _refuse("a drive letter has a colon", f"write {text.upper()}:")
     if not Path(text).is_absolute():
         _refuse("this is neither a drive letter nor an absolute path", "give one, such as Z: or /home/me/projects")
