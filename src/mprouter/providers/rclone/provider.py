@@ -47,7 +47,6 @@ from mprouter.providers.rclone.hold import NOTICED, end_idle, is_detached, mount
 from mprouter.providers.rclone.logons import Logon, other_ways
 from mprouter.providers.rclone.options import COMMON_OPTIONS, Option, read_options
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.reach import resolve
 from mprouter.providers.rclone.unsent import (
     adopt,
     is_elsewhere,
@@ -585,6 +584,8 @@ def _after(known: Callable[[], object], conversation: Conversation | None) -> Co
 
 def _is_known(target: Target, error: WNetError) -> bool:
     """Whether the system has an address for the host that *error* is about."""
+    from mprouter.providers.rclone.reach import resolve
+
     host = server_words(error.provider_text or "")["host"]  # a remote's is in rclone's configuration alone
     try:
         return bool(resolve(host, target.port or 0))
