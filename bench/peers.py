@@ -22,7 +22,7 @@ from typing import ClassVar
 from ground import MPR, Ground
 from harness import Role
 from mprouter import Connection, Router
-from mprouter.providers.rclone import daemon
+from mprouter.providers.rclone import daemon, program
 from servers.daemon import Server, listens, processes, wait_for
 
 __all__ = [
@@ -323,7 +323,7 @@ class Gio(Mounter):
 
 def newest_rclone() -> str:
     """The one that ours runs."""
-    return max(daemon.binaries(), key=daemon.version_of)
+    return max(program.binaries(), key=program.version_of)
 
 
 def commands(ground: Ground, share: Share) -> list[Command]:

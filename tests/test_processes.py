@@ -13,7 +13,7 @@ import pytest
 
 from mprouter import Router, Status, WNetError
 from mprouter.processes import which, words
-from mprouter.providers.rclone import daemon, rc
+from mprouter.providers.rclone import daemon, program, rc
 from mprouter.providers.rclone.mounts import links
 from sandbox import Places
 from servers.daemon import wait_for
@@ -63,7 +63,7 @@ def test_an_rclone_collects_its_garbage_as_soon_as_it_is_used(places: Places) ->
 def test_the_log_of_an_rclone_does_not_grow_for_ever(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon, "LOG_LIMIT", 1 << 20)
+    monkeypatch.setattr(program, "LOG_LIMIT", 1 << 20)
     with Router() as router, router.connect(tmp_path.as_uri()) as connection:
         name = connection.path / ("refused " * 30)
         for _ in range(12_000):  # 3 MiB of log
@@ -131,7 +131,7 @@ def test_r5_an_rclone_that_does_not_start_is_told_before_all_else(
     broken = places.home / "rclone"
     broken.write_text("#!/bin/sh\necho it is broken >&2\nexit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(daemon, "_binary", lambda: str(broken))
+    monkeypatch.setattr(program, "_binary", lambda: str(broken))
     person = Person()
     with Router() as router, pytest.raises(WNetError, match="rclone did not start: it is broken") as failed:
         router.connect(remote, user="ana", conversation=person)

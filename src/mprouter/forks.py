@@ -11,19 +11,22 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
-from typing import Any, NoReturn, Protocol
 from weakref import WeakKeyDictionary
 
 from mprouter.status import in_words
 
-__all__ = ["Inherited", "end", "inherit", "lock"]
+TYPE_CHECKING = False  # that of typing, which a command loads where it is about to wait anyway
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, Protocol
+
+    class Inherited(Protocol):
+        """Something that a child of this process has to set right for itself."""
+
+        def after_fork(self) -> None:
+            """Called in the child, before anything else is done there."""
 
 
-class Inherited(Protocol):
-    """Something that a child of this process has to set right for itself."""
-
-    def after_fork(self) -> None:
-        """Called in the child, before anything else is done there."""
+__all__ = ["end", "inherit", "lock"]
 
 
 _all: WeakKeyDictionary[Any, list[Callable[[Any], None]]] = WeakKeyDictionary()

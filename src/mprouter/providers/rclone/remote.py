@@ -9,7 +9,7 @@ from pathlib import Path
 from mprouter.credentials import Credentials, Secret
 from mprouter.names import parse_remote
 from mprouter.providers.base import AddRequest
-from mprouter.providers.rclone import daemon
+from mprouter.providers.rclone import daemon, program
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.logons import ASKED, Logon
@@ -63,7 +63,7 @@ class Remote(RcloneProvider):
         """The remotes of the configuration."""
         from mprouter.providers.rclone.browsing.browse import named
 
-        if not daemon.user_config().exists():
+        if not program.user_config().exists():
             return
         rclone = daemon.obtain()
         _unlock(rclone, AddRequest(parse_remote("rclone:any:"), Path(os.devnull), Credentials()))
@@ -87,8 +87,8 @@ def _unlock(rclone: Daemon, request: AddRequest) -> None:
 
     Raises ``WNetError``: ERROR_INVALID_PASSWORD, or ERROR_BAD_CONFIGURATION if nobody can be asked.
     """
-    path = str(daemon.user_config())
-    if rclone.config or not daemon.user_config().exists() or rclone.call("config/paths")["config"] == path:
+    path = str(program.user_config())
+    if rclone.config or not program.user_config().exists() or rclone.call("config/paths")["config"] == path:
         return
     passwords = [request.credentials.password] if request.credentials.password is not None else None
     for attempt in range(ASKED if passwords is None else 1):

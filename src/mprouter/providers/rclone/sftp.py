@@ -16,11 +16,11 @@ from mprouter.frozen import frozen
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import hostkeys, sshconfig
-from mprouter.providers.rclone.daemon import AGENT_SOCKET
 from mprouter.providers.rclone.failures import Failure
 from mprouter.providers.rclone.hostkeys import HostKey
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, existing_file
+from mprouter.providers.rclone.program import AGENT_SOCKET
 from mprouter.providers.rclone.provider import RcloneProvider, Target
 from mprouter.providers.rclone.reach import reach, resolve
 from mprouter.providers.rclone.sshconfig import SshHost

@@ -9,7 +9,7 @@ from mprouter import places
 from mprouter.again import connect_words
 from mprouter.finding import Finding, Kind, Severity
 from mprouter.providers.base import Waiting
-from mprouter.providers.rclone import daemon, rc
+from mprouter.providers.rclone import program, rc
 from mprouter.providers.rclone.health.processes import PATIENCE
 from mprouter.providers.rclone.unsent import resource_of, waiting
 from mprouter.status import WNetError
@@ -61,7 +61,7 @@ def _unsent(each: Waiting, running: Sequence[str]) -> Finding:
     count, size = each.pending.files, each.pending.bytes
     what = f"{count} {'file' if count == 1 else 'files'} with {size} bytes for {each.remote_name}"
     if any(_fails(fs) for fs in running):
-        return FAILING.found(f"{what}: the server does not take it", log=daemon.log_file(), cache=cache)
+        return FAILING.found(f"{what}: the server does not take it", log=program.log_file(), cache=cache)
     if running:
         return WAITING.found(f"{what}: on its way, or still open")
     words = connect_words(each.remote_name, user=each.user, provider=each.provider, options=each.options)
@@ -72,7 +72,7 @@ def _live() -> dict[tuple[str, str | None], list[str]]:
     """The file systems that run, by the resource and the user that they are for."""
     found: dict[tuple[str, str | None], list[str]] = {}
     with suppress(rc.Refused, WNetError, LookupError):
-        for fs in rc.call(daemon.socket_path(), "vfs/list", {}, PATIENCE)["vfses"]:
+        for fs in rc.call(program.socket_path(), "vfs/list", {}, PATIENCE)["vfses"]:
             found.setdefault(resource_of(fs), []).append(fs)
     return found
 
@@ -80,7 +80,7 @@ def _live() -> dict[tuple[str, str | None], list[str]]:
 def _fails(fs: str) -> bool:
     """Whether something of *fs* has failed and waits for another attempt, longer than a new file does."""
     try:
-        queue = rc.call(daemon.socket_path(), "vfs/queue", {"fs": fs}, PATIENCE).get("queue") or []
+        queue = rc.call(program.socket_path(), "vfs/queue", {"fs": fs}, PATIENCE).get("queue") or []
     except (rc.Refused, WNetError):
         return False
     return any(item["tries"] and item["delay"] > 1.5 for item in queue)

@@ -14,7 +14,7 @@ from mprouter.finding import Finding, Kind, Severity
 from mprouter.frozen import frozen
 from mprouter.mountinfo import Mount
 from mprouter.providers.base import Mounted
-from mprouter.providers.rclone import daemon, rc
+from mprouter.providers.rclone import daemon, program, rc
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health.processes import PATIENCE
 from mprouter.providers.rclone.hold import release_abandoned
@@ -144,17 +144,17 @@ def _release(directory: Path) -> None:
 
 def _listed() -> frozenset[Path] | None:
     """Where the rclone that runs has mounted something; None if it does not tell."""
-    if rc.answers(daemon.socket_path()) is None:
+    if rc.answers(program.socket_path()) is None:
         return frozenset()
     try:
-        answer = rc.call(daemon.socket_path(), "mount/listmounts", {}, PATIENCE)
+        answer = rc.call(program.socket_path(), "mount/listmounts", {}, PATIENCE)
         return frozenset(Path(each["MountPoint"]) for each in answer["mountPoints"])
     except (rc.Refused, WNetError, LookupError, TypeError):
         return None
 
 
 def _served() -> _Served:
-    pid = rc.answers(daemon.socket_path())
+    pid = rc.answers(program.socket_path())
     told = _listed()
     devices: set[int] = set()
     hidden = told is None and not Path(f"/proc/{pid}").exists()  # in a container of its own, say

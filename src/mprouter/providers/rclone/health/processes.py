@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mprouter import places
 from mprouter.finding import Finding, Kind, Severity
-from mprouter.providers.rclone import daemon, mounts, rc
+from mprouter.providers.rclone import daemon, mounts, program, rc
 from mprouter.status import WNetError
 
 __all__ = ["PATIENCE", "look"]
@@ -86,12 +86,12 @@ STRAY_IDLE = Kind(
 
 def look() -> Iterator[Finding]:
     """One at most, which is written down and answers."""
-    socket = daemon.socket_path()
+    socket = program.socket_path()
     length = len(os.fsencode(socket))
     if length > rc.SOCKET_PATH_LIMIT:
         yield TOO_LONG.found(f"{socket} has {length} bytes, {rc.SOCKET_PATH_LIMIT} are possible")
         return
-    if unsayable := daemon.unsayable_place():
+    if unsayable := program.unsayable_place():
         directory, variable = unsayable
         yield UNSAYABLE.found(f"the path of the directory {directory} is no UTF-8", variable=variable)
         return
@@ -107,7 +107,7 @@ def look() -> Iterator[Finding]:
             yield UNREACHABLE.found(f"rclone runs as process {found.pid}, but {who} answers at {socket}", pid=found.pid)
     elif record.exists():
         what = f"the rclone that {record} tells of ({found.pid}) has ended" if found else f"{record} makes no sense"
-        yield DIED.found(what, log=daemon.log_file(), fix=daemon.forget_dead)
+        yield DIED.found(what, log=program.log_file(), fix=daemon.forget_dead)
     if answering is not None and not alive:
         yield UNRECORDED.found(f"rclone runs as process {answering} and is not written down")
     for pid in daemon.strays():
@@ -126,7 +126,7 @@ def _judged(found: daemon.Daemon) -> Iterator[Finding]:
         yield SILENT.found(f"rclone (process {found.pid}) does not answer: {error.strerror}", pid=found.pid)
         return
     fix = None if mounts.served_by(found.pid) else _replace
-    newest = max((daemon.version_of(path) for path in daemon.binaries()), default=())
+    newest = max((program.version_of(path) for path in program.binaries()), default=())
     if newest[:2] > found.version:
         shown, now = (".".join(map(str, each)) for each in (found.version, newest))
         yield OUTDATED.found(f"rclone {shown} runs as process {found.pid}, and {now} is installed", fix=fix)

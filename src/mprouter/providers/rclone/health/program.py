@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mprouter.finding import Finding, Kind, Severity
-from mprouter.providers.rclone import daemon
+from mprouter.providers.rclone import daemon, program
 
 __all__ = ["look"]
 
@@ -37,7 +37,7 @@ SEVERAL = Kind(
 
 def look() -> Iterator[Finding]:
     """There is one, it can be run, and it is new enough."""
-    found = {path: daemon.version_of(path) for path in daemon.binaries()}
+    found = {path: program.version_of(path) for path in program.binaries()}
     if not found:
         yield MISSING.found("the program rclone is not there")
         return
