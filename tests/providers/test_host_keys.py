@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from mprouter.names import parse_remote
-from mprouter.providers.rclone import hostkeys
+from mprouter.providers.rclone import hostkeys, sshconfig
+from mprouter.providers.rclone import sftp as network
 from mprouter.providers.rclone.sftp import Sftp, accept_host_key
 from mprouter.status import Status, WNetError
 from sandbox import Places
@@ -331,6 +333,63 @@ def test_the_users_configuration_of_ssh_is_followed(
     assert (sftp_share.root / "file").read_text() == "by an alias"
 
 
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("~/.ssh/key_%h_%p", "key_127.0.0.1_{port}"),
+        ("%d/.ssh/key_%n", "key_work"),
+        ("${HOME}/.ssh/%r%%", "{user}%"),
+        ("~/.ssh/%i_%L", "{uid}_{machine}"),
+    ],
+)
+def test_the_words_in_the_name_of_a_key_are_those_of_ssh(
+    *, form: str, name: str, sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700)
+    (directory / "config").write_text(
+        f"Host work\n  HostName 127.0.0.1\n  Port {sftp_server.port}\n  User {sftp_server.user}\n"
+        f"  IdentityFile {form}\n"
+    )
+    machine = socket.gethostname().partition(".")[0]
+    key = directory / name.format(port=sftp_server.port, user=sftp_server.user, uid=os.getuid(), machine=machine)
+    key.write_bytes(sftp_server.key.read_bytes())
+    share = replace(sftp_share, password=None, url=f"sftp://work{sftp_share.root}".replace(" ", "%20"))
+    connections.disconnect(connections.connect(share))
+
+
+@pytest.mark.parametrize("agents", ["$THE_AGENT", "${THE_AGENT}"])
+@pytest.mark.parametrize("suffix", ["", ".pub"])
+def test_a_key_that_only_the_agent_has_is_chosen_by_its_public_one(
+    *,
+    agents: str,
+    suffix: str,
+    sftp_share: Share,
+    sftp_server: SftpServer,
+    connections: Connections,
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directory, agent = places.home / ".ssh", places.base / "agent"
+    directory.mkdir(mode=0o700)
+    (directory / "config").write_text(
+        f"Host work\n  HostName 127.0.0.1\n  Port {sftp_server.port}\n  User {sftp_server.user}\n"
+        f"  IdentitiesOnly yes\n  IdentityFile ~/.ssh/key{suffix}\n  IdentityAgent {agents}\n"
+    )
+    (directory / "key.pub").write_bytes(sftp_server.key.with_suffix(".pub").read_bytes())
+    share = replace(sftp_share, password=None, url=f"sftp://work{sftp_share.root}".replace(" ", "%20"))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            monkeypatch.setenv("THE_AGENT", str(agent))
+            variables = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
+            subprocess.run(["ssh-add", "-q", sftp_server.key], env=variables, check=True)
+            connections.disconnect(connections.connect(share))
+        finally:
+            process.kill()
+
+
 def test_a_host_behind_a_proxy_is_reached_by_ssh_itself(
     sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
 ) -> None:
@@ -349,6 +408,40 @@ def test_a_host_behind_a_proxy_is_reached_by_ssh_itself(
     refusal(connections, replace(share, options={"known_hosts": str(sftp_server.wrong_hosts)}))
 
 
+def test_behind_a_proxy_files_may_have_any_names(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700)
+    hosts, key = directory / "100%h of them", directory / 'my "key"'
+    hosts.write_bytes(sftp_server.known_hosts.read_bytes())
+    key.write_bytes(sftp_server.key.read_bytes())
+    key.chmod(0o600)
+    relay = f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{sftp_server.port}; cat <&3 & cat >&3; kill $!'"
+    (directory / "config").write_text(
+        f"Host inner\n  User {sftp_server.user}\n  HostKeyAlias [127.0.0.1]:{sftp_server.port}\n"
+        f"  ProxyCommand {relay}\n"
+    )
+    url = f"sftp://inner{sftp_share.root}".replace(" ", "%20")
+    share = replace(sftp_share, password=None, url=url, options={"known_hosts": str(hosts), "key_file": str(key)})
+    connections.disconnect(connections.connect(share))
+
+
+def test_what_an_ssh_has_said_that_ends_at_once_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program, begun = tmp_path / "ssh", network._begun
+    program.write_text("#!/bin/sh\necho Connection refused >&2\n")
+    program.chmod(0o755)
+
+    def late(process: subprocess.Popen[bytes]) -> bytes:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        return begun(process)
+
+    monkeypatch.setattr(network, "_begun", late)
+    with pytest.raises(WNetError, match="Connection refused") as refused:
+        network._check_by_ssh([str(program), "inner"])
+    assert refused.value.status is Status.ERROR_CONNECTION_REFUSED
+
+
 def test_a_broken_configuration_of_ssh_is_told(sftp_share: Share, connections: Connections, places: Places) -> None:
     (places.home / ".ssh").mkdir(mode=0o700)
     (places.home / ".ssh" / "config").write_text("NoSuchKeyword yes\n")
@@ -356,6 +449,17 @@ def test_a_broken_configuration_of_ssh_is_told(sftp_share: Share, connections: C
         connections.connect(sftp_share)
     assert refused.value.status is Status.ERROR_BAD_CONFIGURATION
     assert "nosuchkeyword" in str(refused.value).lower()
+
+
+def test_a_configuration_of_ssh_that_never_ends_is_told(
+    sftp_share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (places.home / ".ssh").mkdir(mode=0o700)
+    (places.home / ".ssh" / "config").write_text('Match exec "sleep 20"\n')
+    monkeypatch.setattr(sshconfig, "_PATIENCE", 0.2)
+    with pytest.raises(WNetError, match="Match exec") as refused:
+        connections.connect(sftp_share)
+    assert refused.value.status is Status.ERROR_TIMEOUT
 
 
 def test_home_is_where_a_name_without_a_path_leads(

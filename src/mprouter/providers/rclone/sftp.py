@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
@@ -221,7 +222,8 @@ def _by_key(ssh: SshHost, user: str) -> Iterator[Logon]:
         for key in ssh.keys if ssh.only_keys else ():
             yield _logon(user, key_use_agent="true", key_file=str(key))
     for key in ssh.keys:
-        if not sshconfig.needs_passphrase(key):
+        is_agents = ssh.agent is not None and key.suffix == ".pub"
+        if not is_agents and not sshconfig.needs_passphrase(key):
             yield _logon(user, key_file=str(key))
 
 
@@ -267,8 +269,8 @@ def _ssh_command(ssh: SshHost, name: RemoteName, options: Mapping[str, str]) -> 
     command = ["ssh", "-F", str(sshconfig.config_file()), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
     command += ["-o", "ServerAliveInterval=30", "-o", f"Port={ssh.port}"]
     command += ["-o", f"User={ssh.user}"] if ssh.user else []
-    command += ["-o", f"UserKnownHostsFile={options['known_hosts']}"] if "known_hosts" in options else []
-    command += ["-o", f"IdentityFile={options['key_file']}"] if "key_file" in options else []
+    for keyword, option in (("UserKnownHostsFile", "known_hosts"), ("IdentityFile", "key_file")):
+        command += ["-o", f"{keyword}={sshconfig.quoted(options[option])}"] if option in options else []
     return [*command, str(name.host)]
 
 
@@ -324,9 +326,6 @@ def _begun(process: Popen[bytes]) -> bytes:
     """What the server answers to the beginning of an SFTP session; nothing if ssh ends."""
     assert process.stdin is not None  # noqa: S101 - they are pipes
     assert process.stdout is not None  # noqa: S101
-    try:
-        process.stdin.write(b"\x00\x00\x00\x05\x01\x00\x00\x00\x03")  # SSH_FXP_INIT, version 3
-        process.stdin.flush()
-    except BrokenPipeError:
-        pass
+    with suppress(BrokenPipeError):  # not by the buffer, which would be written once more at the end
+        os.write(process.stdin.fileno(), b"\x00\x00\x00\x05\x01\x00\x00\x00\x03")  # SSH_FXP_INIT, version 3
     return process.stdout.read(5)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mprouter.frozen import frozen
@@ -15,14 +16,17 @@ __all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase"
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
+_PATIENCE = 30
+"""Seconds that ssh may take to read its configuration, for which it may run commands and ask name servers."""
+
 
 @frozen
 class SshHost:
     """How to reach and log on to a host. user: None = not said.
 
-    keys: private keys that are there, to be tried in this order. agent: the socket of the agent to ask. only_keys: of
-    the agent's keys only those in *keys* (IdentitiesOnly). by_ssh: only ssh itself can get there, through a proxy or
-    under another name in known_hosts.
+    keys: private keys that are there, or the public ones of an agent's keys, to be tried in this order. agent: the
+    socket of the agent to ask. only_keys: of the agent's keys only those in *keys* (IdentitiesOnly). by_ssh: only ssh
+    itself can get there, through a proxy or under another name in known_hosts.
     """
 
     host: str
@@ -42,7 +46,7 @@ def config_file() -> Path:
 def look_up(host: str, port: int | None, user: str | None) -> SshHost:
     """What the configuration says of *host*; *port* and *user* override it.
 
-    Raises ``WNetError`` (ERROR_BAD_CONFIGURATION) if ssh cannot read it.
+    Raises ``WNetError``: ERROR_BAD_CONFIGURATION if ssh cannot read it, ERROR_TIMEOUT if that takes it too long.
     """
     agent = os.environ.get("SSH_AUTH_SOCK")
     if not config_file().exists():
@@ -51,12 +55,15 @@ def look_up(host: str, port: int | None, user: str | None) -> SshHost:
     said = _said(host, port, user)
     if said.get("identityagent", [agent])[-1] != "SSH_AUTH_SOCK":
         agent = said.get("identityagent", [agent])[-1]
+    if agent and agent.startswith("$"):  # of this form alone ssh -G says what stands in the file
+        agent = os.environ.get(agent[1:])
+    words = _words(said, host)
     proxied = any(said.get(key, ["none"]) != ["none"] for key in ("proxyjump", "proxycommand"))
     return SshHost(
         said["hostname"][0],
         int(said["port"][0]),
         said["user"][0],
-        tuple(_existing(said.get("identityfile", []))),
+        tuple(_existing(_expanded(each, words) for each in said.get("identityfile", []))),
         Path(agent).expanduser() if agent and agent != "none" else None,
         only_keys=said.get("identitiesonly") == ["yes"],
         by_ssh=proxied or "hostkeyalias" in said,
@@ -109,8 +116,17 @@ def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]
     command = ["ssh", "-G", "-F", str(config_file())]
     command += ["-p", str(port)] if port else []
     command += ["-l", user] if user else []
+    import subprocess
+
     try:
-        ran = run([*command, "--", host], timeout=30)
+        ran = run([*command, "--", host], timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise WNetError(
+            Status.ERROR_TIMEOUT,
+            f"ssh has not read its configuration within {_PATIENCE} seconds",
+            name=str(config_file()),
+            hint="see what it waits for, as a command after Match exec, or a name server for CanonicalizeHostname",
+        ) from None
     except FileNotFoundError:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
@@ -130,9 +146,43 @@ def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]
     return said
 
 
+def _words(said: Mapping[str, list[str]], host: str) -> dict[str, str]:
+    """What stands for the letters after ``%`` (ssh_config(5), TOKENS), of which ssh -G leaves those of IdentityFile."""
+    from mprouter.providers.rclone.logons import local_user
+
+    return {
+        "%": "%",
+        "d": str(Path.home()),
+        "h": said["hostname"][0],
+        "i": str(os.getuid()),
+        "k": said.get("hostkeyalias", said["hostname"])[0],
+        "L": socket.gethostname().partition(".")[0],
+        "l": socket.gethostname(),
+        "n": host,
+        "p": said["port"][0],
+        "r": said["user"][0],
+        "u": local_user(),
+    }
+
+
+def _expanded(name: str, words: Mapping[str, str]) -> str:
+    """The *name* of a file as ssh reads it, with what it does not know left as it is."""
+
+    def value(found: re.Match[str]) -> str:
+        known = words.get(found["letter"]) if found["letter"] else os.environ.get(found["variable"])
+        return found[0] if known is None else known
+
+    return re.sub(r"%(?P<letter>.)|\$\{(?P<variable>\w+)\}", value, name)
+
+
 def _existing(names: Iterable[str]) -> Iterator[Path]:
-    """The files that are there, without keys in hardware, which only ssh and the agent can use."""
+    """The files that are there, without keys in hardware, which only ssh and the agent can use.
+
+    Where a private key is not there, the public one beside it tells the agent which one is meant, as with ssh.
+    """
     for name in names:
         path = Path(name).expanduser()
-        if not name.endswith("_sk") and path.is_file() and os.access(path, os.R_OK):
-            yield path
+        for each in (path, path.with_name(f"{path.name}.pub")):
+            if not name.endswith("_sk") and each.is_file() and os.access(each, os.R_OK):
+                yield each
+                break
