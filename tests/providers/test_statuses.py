@@ -28,10 +28,13 @@ from mprouter.providers.rclone.reach import reach
 from mprouter.providers.rclone.remote import Remote
 from mprouter.providers.rclone.s3 import S3
 from mprouter.providers.rclone.sftp import Sftp
+from mprouter.providers.rclone.smb import Smb
+from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
 from sandbox import Places
+from servers import smb
 from servers.busy import busy
-from servers.daemon import free_port
+from servers.daemon import Fresh, free_port
 from servers.ftp import FtpServer
 from servers.relay import relay
 from servers.s3 import S3Server
@@ -554,6 +557,42 @@ def test_a_host_is_known_as_soon_as_the_system_knows_it(
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "told"),
+    [
+        ("ntlm auth = disabled", Status.ERROR_EXTENDED_ERROR, "by Kerberos only .* use_kerberos"),
+        ("server max protocol = NT1", Status.ERROR_UNEXP_NET_ERR, "does not speak SMB 2 or 3"),
+        ("server min protocol = NT1\nserver max protocol = NT1", Status.ERROR_UNEXP_NET_ERR, "not speak SMB 2 or 3"),
+    ],
+)
+def test_an_smb_server_that_is_too_new_or_too_old(
+    settings: str, status: Status, told: str, fresh: Fresh, connections: Connections
+) -> None:
+    server = fresh(smb.serve)
+    server.stop()
+    (file,) = server.root.parent.parent.glob("smb.conf")
+    file.write_text(file.read_text().replace("server min protocol = SMB2_02", settings))
+    server.start()
+    with pytest.raises(WNetError, match=told) as refused:
+        connections.connect(Share(Smb(stall=5), server.url(), server.root, None, server.password))
+    assert refused.value.status is status
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("407 Proxy Authentication Required", Status.ERROR_UNEXP_NET_ERR),
+        ("423 Locked", Status.ERROR_BUSY),
+        ("429 Too Many Requests", Status.ERROR_NETWORK_BUSY),
+        ("511 Network Authentication Required", Status.ERROR_UNEXP_NET_ERR),
+    ],
+)
+def test_what_a_web_server_or_who_is_in_between_refuses_for_now(answer: str, status: Status) -> None:
+    text = f"read metadata failed: {answer}"
+    words = {"network": "WebDAV", "user": "user ana", "path": "/dav", "share": "dav", **server_words(text, "host", 80)}
+    assert meaning(text, WebDav.failures, words).status is status
 
 
 @pytest.mark.parametrize(

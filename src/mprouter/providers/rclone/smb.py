@@ -57,10 +57,18 @@ class Smb(RcloneProvider):
             Status.ERROR_ACCESS_DENIED,
             "{user} may not use the share {share}",
         ),
+        Failure(
+            "NTLM was blocked",
+            Status.ERROR_EXTENDED_ERROR,
+            "{host} blocks NTLM: it lets people log on by Kerberos only",
+            "a remote of rclone (rclone config, use_kerberos) can do that: mpr connect rclone:REMOTE:{share}",
+        ),
         Failure("access.*denied", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
         Failure("not a directory|STATUS_NOT_A_DIRECTORY", Status.ERROR_DIRECTORY, "{path} is not a directory"),
         Failure(
-            "invalid transport format|connection error", Status.ERROR_UNEXP_NET_ERR, "port {port} of {host} is not SMB"
+            "invalid transport format|connection error|connect SMB: .*request is not supported",
+            Status.ERROR_UNEXP_NET_ERR,
+            "what answers on port {port} of {host} does not speak SMB 2 or 3",
         ),
     )
 

@@ -63,7 +63,13 @@ class WebDav(RcloneProvider):
             Status.ERROR_UNEXP_NET_ERR,
             _NO_WEBDAV,
         ),
-        Failure("50[0234] (.*)", Status.ERROR_NETWORK_BUSY, "the web server {host} has trouble: {said}"),
+        Failure(
+            "407 Proxy Authentication|511 Network Authentication",
+            Status.ERROR_UNEXP_NET_ERR,
+            "a proxy or a network on the way to {host} wants one to log on to it first",
+        ),
+        Failure("423 Locked", Status.ERROR_BUSY, "the web server {host} says that {path} is locked"),
+        Failure("(?:429|50[0234]) (.*)", Status.ERROR_NETWORK_BUSY, "the web server {host} has trouble: {said}"),
     )
 
     def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
