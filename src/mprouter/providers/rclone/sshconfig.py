@@ -113,11 +113,11 @@ def quoted(path: str | Path) -> str:
 
 
 def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]:
+    import subprocess
+
     command = ["ssh", "-G", "-F", str(config_file())]
     command += ["-p", str(port)] if port else []
     command += ["-l", user] if user else []
-    import subprocess
-
     try:
         ran = run([*command, "--", host], timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
