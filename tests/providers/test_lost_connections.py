@@ -660,6 +660,20 @@ def test_a_connection_that_was_never_written_down_is_cleaned_up(
     assert places.mounts() == []
 
 
+def test_c6_a_connection_whose_rclone_dies_when_the_mount_is_gone_leaves_no_bare_directory_to_write_into(
+    sftp_share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = connections.connect(sftp_share)
+
+    def strike(point: str) -> None:
+        if point == "unmounted":
+            connections.kill_rclone()
+
+    monkeypatch.setattr("mprouter.faults.hook", strike)
+    connections.disconnect(mounted)
+    assert places.mounts() == []
+
+
 def test_a_mount_that_hangs_holds_nobody(
     sftp_share: Share,
     connections: Connections,
