@@ -14,12 +14,15 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, permutations
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -38,14 +41,14 @@ from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.unsent import queue_of
 from mprouter.store import Store
 from sandbox import make_places
-from servers import sftp, webdav
+from servers import sftp, smb, webdav
 from servers.daemon import Fresh, Server, end, wait_for
 
-SEED = None if "PROMISES" in os.environ else 4  # whose sequences have a bit of everything
-SEQUENCES, STEPS = map(int, os.environ.get("PROMISES", "8x20").split("x"))
+SEED = None if "PROMISES" in os.environ else 12  # whose sequences have a bit of everything
+SEQUENCES, STEPS = map(int, os.environ.get("PROMISES", "6x20").split("x"))
 
 WITNESS = Path(__file__).with_name("recovery") / "witness.py"
-NETWORKS = ("sftp", "webdav")
+NETWORKS = ("sftp", "webdav", "smb")
 DEVICELESS = "-"
 ADDING = ("directory made", "rclone started", "logged on", "mounted", "connected")
 CANCELLING = (
@@ -58,14 +61,53 @@ CANCELLING = (
     "directory removed",
     "removed",
 )
+RECOVERING = (None, "recovering", "settled")
+OTHERS = ("ALREADY_ASSIGNED", "DEVICE_ALREADY_REMEMBERED", "NOT_CONNECTED", "BUSY")  # refusals, where others are at it
 TELLING = ("begun", "telling", "told", "attempting", "posting", "posted", "ending", "ended")
 _numbers = count(1)
 
 networks = st.sampled_from(NETWORKS)
 names = st.sampled_from(("Y:", "Z:", DEVICELESS))
+letters = st.sampled_from(("Y:", "Z:"))
 which = st.integers(0, 2)  # of the connections that a program could use
 paths = st.sampled_from(("a.txt", "b.txt", "d/a.txt", "d/b.txt", "e/a.txt"))
 directories = st.sampled_from(("d", "e", "f"))
+
+
+class Staying:
+    """The program, see ``staying.py``; asked in the words of the command."""
+
+    def __enter__(self) -> Self:
+        words = [sys.executable, str(Path(__file__).with_name("staying.py"))]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.end()
+
+    def end(self) -> None:
+        """Let it come to its end."""
+        if self.process.returncode is None:
+            self.process.communicate()
+
+    def ask(self, method: str, *words: str) -> None:
+        arguments: dict[str, Any] = {}
+        if method == "connect":
+            remote, local, *options = words
+            arguments = {"remote": remote, "local": local}
+            arguments["options"] = dict(each.split("=", 1) for each in options if each != "-o")
+        elif method == "disconnect":
+            arguments = {"name": words[0]}
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps([method, arguments]) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> tuple[int, str]:
+        """As an exit code, and what is said of it."""
+        assert self.process.stdout
+        code, said = json.loads(self.process.stdout.readline())
+        return code, said
 
 
 @dataclass
@@ -125,7 +167,10 @@ class Share:
 
 
 class Promises(RuleBasedStateMachine):
-    """A user of two servers. What a rule may do at all depends on nothing that takes its time, as sending does."""
+    """A user of three servers, who has commands and a program that stays.
+
+    What a rule may do at all depends on nothing that takes its time, as sending does.
+    """
 
     servers: ClassVar[dict[str, Server]]
 
@@ -146,6 +191,7 @@ class Promises(RuleBasedStateMachine):
         (self.places.config / "notifyees.d").mkdir()
         lines = [f"target = 'python:{WITNESS}:Witness'", "[settings]", f"log = '{self.log}'", "who = 'witness'"]
         (self.places.config / "notifyees.d" / "witness.toml").write_text("\n".join(lines))
+        self.program = self.ending.enter_context(Staying())
         self.say("--- another sequence, in", self.places.base)
 
     def make_share(self, server: Server) -> Share:
@@ -153,10 +199,12 @@ class Promises(RuleBasedStateMachine):
         if isinstance(server, sftp.SftpServer):
             options = ("-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}")
             return Share(server.url(root), options, server, root)
-        assert isinstance(server, webdav.WebdavServer)
         netrc = self.places.home / ".netrc"
         netrc.write_text(f"machine {server.host} login {server.user} password {server.password}\n")
         netrc.chmod(0o600)
+        if isinstance(server, smb.SmbServer):
+            return Share(f"{server.url()}/{root.name}", (), server, root)
+        assert isinstance(server, webdav.WebdavServer)
         return Share(server.url(f"/{root.name}"), (), server, root)
 
     # -- what a user does, and asks ----------------------------------------------------------------------------
@@ -526,6 +574,8 @@ class Promises(RuleBasedStateMachine):
     def stop_or_start_server(self, network: str, path: str) -> None:
         """When it has gone, programs go on writing."""
         share = self.shares[network]
+        if network == "smb" and self.live_of(share):
+            return  # rclone: its dead session is used until nobody has asked for five seconds
         self.say("stop" if share.is_up else "start", network)
         if share.is_up:
             for name in self.live_of(share):
@@ -537,33 +587,126 @@ class Promises(RuleBasedStateMachine):
         for name in [] if share.is_up else self.live_of(share):
             self.put(name, path, 10)
 
-    @rule(name=st.sampled_from(("Y:", "Z:")), network=networks, point=st.sampled_from(ADDING + TELLING))
-    def kill_connect(self, name: str, network: str, point: str) -> None:
+    @rule(
+        name=letters, network=networks, point=st.sampled_from(ADDING + TELLING), recovering=st.sampled_from(RECOVERING)
+    )
+    def kill_connect(self, name: str, network: str, point: str, recovering: str | None) -> None:
         """It is done or was never begun; a lost connection may have become one that stands."""
         share = self.shares[network]
         if share.is_up and name not in self.live():
-            code = self.killed(point, "connect", share.url, name, *share.options)
-            if code != 1 and self.state(name) == (share.url, "connected"):
-                self.now_connected(name, network)
-            elif name in self.connected and self.state(name) is None:
-                self.now_gone(name)
+            code = self.killed(point, recovering, "connect", share.url, name, *share.options)
+            if code != 1:
+                self.believe({name: network})
 
     @precondition(lambda self: self.connected)
-    @rule(name=st.sampled_from(("Y:", "Z:")), point=st.sampled_from(CANCELLING + TELLING), path=paths)
-    def kill_disconnect(self, name: str, point: str, path: str) -> None:
+    @rule(
+        name=letters,
+        how=st.sampled_from(("--force", "--later", None)),
+        point=st.sampled_from(CANCELLING + TELLING),
+        recovering=st.sampled_from(RECOVERING),
+        path=paths,
+    )
+    def kill_disconnect(self, name: str, how: str | None, point: str, recovering: str | None, path: str) -> None:
         """It is done or was never begun."""
         if name in self.connected and self.share(name).is_up:
             if name in self.live():
                 self.put(name, path, 1000)
-            self.killed(point, "disconnect", name)
-            if self.state(name) is None:
-                self.now_gone(name)
+            self.killed(point, recovering, "disconnect", name, *([how] if how else []))
+            self.believe({name: self.connected[name]})
 
-    def killed(self, point: str, *words: str) -> int:
-        """A command is killed when *point* is reached; its exit code if that never was."""
+    @precondition(lambda self: self.remembered or self.lost)
+    @rule(point=st.sampled_from(ADDING), recovering=st.sampled_from(RECOVERING))
+    def kill_restore(self, point: str, recovering: str | None) -> None:
+        """Each is as it was, or restored, or taken away."""
+        self.killed(point, recovering, "restore")
+        self.believe({**{name: self.connected[name] for name in self.lost}, **self.remembered})
+
+    @precondition(lambda self: self.connected)
+    @rule(
+        name=letters, how=st.sampled_from(("--force", "--later", None)), point=st.sampled_from(CANCELLING), path=paths
+    )
+    def disconnect_without_rclone(self, name: str, how: str | None, point: str, path: str) -> None:
+        """It dies meanwhile. All is lost, but what is disconnected may be gone."""
+        if name in self.live() and self.share(name).is_up:
+            self.put(name, path, 1000)
+            rclone = daemon.running()
+            assert rclone is not None
+            wait_for(lambda: self.has_noticed(rclone), "rclone to know what is closed")
+            strike = warm.Strike(point, 1, signal.SIGKILL, pid=rclone.pid)
+            self.mpr("disconnect", name, *([how] if how else []), strike=strike)
+            if not daemon.is_running(rclone.pid, rclone.started):
+                self.lost = {*self.connected}
+            self.believe({name: self.connected[name]})
+
+    def killed(self, point: str, recovering: str | None, *words: str) -> int:
+        """A command is killed when *point* is reached, and the recovery at *recovering*; its code if that never was."""
         code, _ = self.mpr(*words, strike=warm.Strike(point, 1, signal.SIGKILL))
+        if recovering:
+            self.mpr("recover", strike=warm.Strike(recovering, 1, signal.SIGKILL))
         assert self.mpr("recover")[0] == 0
         return code
+
+    def believe(self, names: dict[str, str]) -> None:
+        """What is told of these *names*, each with its network: they may have been connected or disconnected."""
+        for name, network in names.items():
+            told = self.state(name)
+            if told == (self.shares[network].url, "connected"):
+                self.now_connected(name, network)
+            elif told is None and name in self.connected:
+                self.now_gone(name)
+
+    @precondition(lambda self: not self.lost and all(each.is_up for each in self.shares.values()))
+    @rule(
+        wanted=st.lists(
+            st.tuples(st.sampled_from(("connect", "disconnect", "restore")), letters, networks), min_size=2, max_size=4
+        )
+    )
+    def at_once(self, wanted: list[tuple[str, str, str]]) -> None:
+        """C4: the program that stays does the first, beside commands. It ends as if it was one after the other."""
+        asked = [self.words(*each) for each in wanted]
+        self.program.ask(*asked[0])
+        with ExitStack() as running:
+            commands = [running.enter_context(warm.Started(*words)) for words in asked[1:]]
+            results = [self.program.answer()]
+            for each in commands:
+                said = "".join(each.communicate())
+                results.append((each.wait(), said))
+        self.say("at once", *zip(asked, results, strict=True))
+        for code, said in results:
+            assert code == 0 or any(f"ERROR_{each}" in said for each in OTHERS)
+        done = [each for each, (code, _) in zip(wanted, results, strict=True) if code == 0]
+        found = {each["local_name"] or DEVICELESS: each["remote_name"] for each in self.told()}
+        for order in permutations(done):
+            became = self.after(order)
+            if became is not None and {name: self.shares[each].url for name, each in became.items()} == found:
+                break
+        else:
+            raise AssertionError(f"{found} in no order")
+        for name in list(self.connected):
+            self.now_gone(name)
+        for name, network in became.items():
+            self.now_connected(name, network)
+
+    def words(self, method: str, name: str, network: str) -> list[str]:
+        share = self.shares[network]
+        of_connect = [share.url, name, *share.options]
+        return [method, *({"connect": of_connect, "disconnect": [name]}.get(method, []))]
+
+    def after(self, done: Sequence[tuple[str, str, str]]) -> dict[str, str] | None:
+        """What is connected after all that was *done*; None if that cannot be done in this order."""
+        connected = dict(self.connected)
+        for method, name, network in done:
+            if method == "restore":
+                connected = {**self.remembered, **connected}
+            elif (name in connected) is (method == "connect"):
+                return None
+            elif method == "disconnect":
+                del connected[name]
+            elif self.remembered.get(name, network) == network:
+                connected[name] = network
+            else:
+                return None
+        return connected
 
     def state(self, name: str) -> tuple[str, str] | None:
         return next(((each["remote_name"], each["state"]) for each in self.told() if each["local_name"] == name), None)
@@ -614,6 +757,8 @@ class Promises(RuleBasedStateMachine):
             assert code == 0
         assert self.mpr("disconnect", "--all")[0] == 0
         assert (self.told("--unsent"), self.places.mounts()) == ([], [])
+        assert self.mpr("doctor")[0] == 0
+        self.program.end()
 
         def is_over() -> bool:  # a test beside this one may have the mounts in a namespace of its own for a while
             assert self.mpr("disconnect", "--all")[0] == 0
@@ -647,7 +792,11 @@ class Promises(RuleBasedStateMachine):
 
 def test_n19_c4_c6_the_promises_are_kept_in_any_order(fresh: Fresh) -> None:
     class Machine(Promises):
-        servers: ClassVar[dict[str, Server]] = {"sftp": fresh(sftp.serve), "webdav": fresh(webdav.serve)}
+        servers: ClassVar[dict[str, Server]] = {
+            "sftp": fresh(sftp.serve),
+            "webdav": fresh(webdav.serve),
+            "smb": fresh(smb.serve),
+        }
 
     run_state_machine_as_test(
         Machine if SEED is None else seed(SEED)(Machine),

@@ -36,11 +36,15 @@ LIBRARIES = ("http.client", "keyring.backends.fail", "keyring.backends.null", "m
 
 @dataclass(frozen=True)
 class Strike:
-    """A signal that the command gets from itself, the *nth* time that the fault point *point* is reached."""
+    """A signal that the command gets from itself, the *nth* time that the fault point *point* is reached.
+
+    pid: instead, who gets it, and is gone when the command goes on.
+    """
 
     point: str
     nth: int
     number: int
+    pid: int | None = None
 
     def prepare(self) -> None:
         """Have this process struck."""
@@ -52,9 +56,19 @@ class Strike:
             nonlocal left
             left -= name == self.point
             if name == self.point and left == 0:
-                os.kill(os.getpid(), self.number)
+                self.hit()
 
         faults.hook = reached
+
+    def hit(self) -> None:
+        if self.pid is None:
+            os.kill(os.getpid(), self.number)
+            return
+        with suppress(ProcessLookupError):
+            handle = os.pidfd_open(self.pid)
+            signal.pidfd_send_signal(handle, self.number)
+            select.select([handle], [], [])
+            os.close(handle)
 
 
 @dataclass(frozen=True)
