@@ -314,18 +314,18 @@ class RcloneProvider(ABC):
             if rclone is None or not handle.is_of(rclone):
                 check_forgotten(handle, force=force)
                 clean_up(handle, mounted.name)
-            else:
-                try:
-                    if mounted.later:
-                        leave(rclone, handle, mounted.name, force=force)
-                    elif handle.is_connected:
-                        disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)
-                    else:
-                        finish(rclone, handle, mounted.name, progress=progress, stall=self.stall)
-                except WNetError as error:
-                    if error.status is not Status.ERROR_PROCESS_ABORTED or mounts.is_mounted(handle.mountpoint):
-                        raise
-                    clean_up(handle, mounted.name)  # it has died since: nobody is to write into the bare directory
+                return
+            try:
+                if mounted.later:
+                    leave(rclone, handle, mounted.name, force=force)
+                elif handle.is_connected:
+                    disconnect(rclone, handle, mounted.name, force=force, progress=progress, stall=self.stall)
+                else:
+                    finish(rclone, handle, mounted.name, progress=progress, stall=self.stall)
+            except WNetError as error:
+                if error.status is not Status.ERROR_PROCESS_ABORTED or mounts.is_mounted(handle.mountpoint):
+                    raise
+                clean_up(handle, mounted.name)  # it has died since: nobody is to write into the bare directory
 
     def state(self, mounted: Mounted) -> State:
         """What became of the connection (``NPGetConnection``), asked of the kernel alone."""
