@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,21 @@ def test_c6_a_link_to_a_state_directory_that_was_moved_is_not_to_be_removed(tmp_
     assert caught.value.status is Status.ERROR_ACCESS_DENIED
     assert "rm " not in str(caught.value.hint)
     assert "MPROUTER_STATE_DIR" in str(caught.value.hint)
+
+
+def test_n18_tasks_of_one_thread_wait_for_one_another(tmp_path: Path) -> None:
+    """As gevent has them: each has a number of its own, and another goes on where one sleeps."""
+    code = """if True:
+        import sys, time
+        from pathlib import Path
+        from mprouter import places
+
+        first, second = places.locked(Path(sys.argv[1])), places.locked(Path(sys.argv[1]))
+        first.__enter__()
+        places.get_ident = lambda: -1
+        time.sleep = lambda _: first.__exit__(None, None, None)
+        with second:
+            print("inside")
+    """
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout == "inside\n"

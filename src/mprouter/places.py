@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from math import inf
 from pathlib import Path
-from threading import get_ident
+from threading import get_ident, get_native_id
 
 from mprouter.processes import wait_until
 from mprouter.status import Status, WNetError, shortage
@@ -187,9 +188,12 @@ def locked(path: Path, *, wait: bool = True, patience: float | None = None) -> I
         return
     import fcntl
 
-    inside = path, get_ident()
-    if wait and inside in [*_locks.values()]:
+    inside = path, get_ident(), get_native_id()
+    others = [*_locks.values()]
+    if wait and inside in others:
         raise in_the_middle(path)
+    if wait and patience is None and any((which, thread) == (path, inside[2]) for which, _, thread in others):
+        patience = inf  # another task of this thread is inside, as gevent has it: it goes on while this one sleeps
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     _locks[descriptor] = inside
@@ -224,8 +228,11 @@ def _lock_within(patience: float, descriptor: int, path: Path) -> None:
         )
 
 
-_locks: dict[int, tuple[Path, int]] = {}
-"""The open files by which this process has locks, or waits for them: what is locked, and by which thread."""
+_locks: dict[int, tuple[Path, int, int]] = {}
+"""The open files by which this process has locks, or waits for them: what is locked, by which task and which thread.
+
+These are the same but for gevent, which has many tasks in one thread.
+"""
 
 
 def in_the_middle(path: Path) -> WNetError:
