@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from mprouter.frozen import frozen
+from mprouter.frozen import frozen, names
 
 
 @frozen
@@ -163,6 +163,10 @@ def test_threads_may_ask_at_once_which_fields_it_has() -> None:
         with ThreadPoolExecutor(4) as threads:
             found = [each.result(30) for each in [threads.submit(ask) for _ in range(4)]]
         assert found == [["self", "port", "options", "fixed", "seen", "ships"]] * 4
+
+
+def test_its_names_are_those_of_its_fields() -> None:
+    assert names(Place) == tuple(each.name for each in fields(Place))
 
 
 @EITHER

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mprouter import places, replacing
-from mprouter.frozen import frozen
+from mprouter.frozen import frozen, names
 from mprouter.status import Status, WNetError, unwritten
 
 __all__ = [
@@ -194,7 +193,7 @@ def read(path: Path) -> dict[str, Any]:
         values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # the first also of a number with thousands of digits
         raise _wrong(path, str(error)) from error
-    known = {field.name for field in fields(Settings)}
+    known = names(Settings)
     for key, value in values.items():
         if key not in known:
             raise _wrong(path, f"unknown key {key}; known are {', '.join(sorted(known))}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from mprouter.frozen import names
 from mprouter.store import owner
 from mprouter.store.model import Entry
 from mprouter.store.sealed import Damaged
@@ -32,7 +32,7 @@ __all__ = [
     "remove",
 ]
 
-_FIELDS = tuple(field.name for field in fields(Entry))
+_FIELDS = names(Entry)
 _COLUMNS = ", ".join(_FIELDS)
 _SELECT = f"SELECT {_COLUMNS} FROM connections"  # noqa: S608
 _INSERT = f"INSERT INTO connections ({_COLUMNS}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from mprouter.frozen import frozen
+from mprouter.frozen import frozen, names
 from mprouter.log import Log
 from mprouter.store import sealed
 from mprouter.store.model import EventRecord
@@ -37,7 +36,7 @@ class Bounds:
     age: float
 
 
-_FIELDS = tuple(field.name for field in fields(EventRecord))
+_FIELDS = names(EventRecord)
 _COLUMNS = f"{', '.join(_FIELDS)}, sum"
 _NEW = _FIELDS[1:]  # the id comes with the row
 _values = attrgetter(*_NEW)
