@@ -165,6 +165,14 @@ def test_threads_may_ask_at_once_which_fields_it_has() -> None:
         assert found == [["self", "port", "options", "fixed", "seen", "ships"]] * 4
 
 
+@EITHER
+def test_an_error_names_the_class_of_which_a_value_was_wanted(made: Maker) -> None:
+    kind = _fresh(made)
+    for _ in range(4):
+        with pytest.raises(TypeError, match=r"Fresh\.__init__\(\) missing 1 required positional argument: 'self'"):
+            kind()
+
+
 def test_its_names_are_those_of_its_fields() -> None:
     assert names(Place) == tuple(each.name for each in fields(Place))
 
@@ -287,6 +295,12 @@ def test_it_can_be_copied(again: Callable[[Place], Place]) -> None:
     place = Harbour("h", 1, {"a": "b"}, "told", ships=3)
     assert again(place) == place
     assert again(place).told == "told"
+
+
+def test_it_can_be_copied_with_other_values() -> None:
+    """By ``copy.replace``, which Python has since 3.13."""
+    harbour: Any = Harbour("h", ships=3)
+    assert harbour.__replace__(ships=4) == Harbour("h", ships=4)
 
 
 def test_what_the_class_says_itself_stays() -> None:

@@ -9,7 +9,7 @@ They are dataclasses all the same: for ``fields``, ``replace``, ``match``, ``pic
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, dataclass_transform
@@ -65,6 +65,7 @@ def frozen(kind: type[T]) -> type[T]:
         "__hash__": lambda self: hash(hashed(self)),
         "__setattr__": _refuse_to_set,
         "__delattr__": _refuse_to_delete,
+        "__replace__": replace,  # which copy.replace asks for, since Python 3.13
         "__getstate__": _state,
         "__setstate__": _set_state,
     }
@@ -155,7 +156,9 @@ class _Init:
         return self._function(value, kind)
 
     def _function(self, value: object, kind: type | None = None) -> Callable[..., None]:
-        init = self._made.__init__ = _init(self._made.__module__, self._known)
+        init = _init(self._made.__module__, self._known)
+        init.__qualname__ = f"{self._made.__qualname__}.__init__"  # by which errors name it
+        self._made.__init__ = init
         bound: Callable[..., None] = init.__get__(value, kind)
         return bound
 
