@@ -60,7 +60,7 @@ static DWORD Find(LPCWSTR remote, char *path, char *name, char *rest) {
     char text[PATH_MAX], root[PATH_MAX], *end;
     struct stat found;
 
-    if (!ToText(remote, text) || strncasecmp(text, SERVER, strlen(SERVER)) != 0 || !Root(root))
+    if (!ToText(remote, text) || _strnicmp(text, SERVER, strlen(SERVER)) != 0 || !Root(root))
         return WN_BAD_NETNAME;
     end = text + strlen(SERVER);
     if (*end != '\0' && *end++ != '\\')
@@ -417,7 +417,7 @@ DWORD APIENTRY NPGetResourceParent(LPNETRESOURCEW lpNetResource, LPVOID lpBuffer
     BYTE *end = (BYTE *)lpBuffer + *lpBufferSize;
     NETRESOURCEW *parent = (NETRESOURCEW *)lpBuffer;
 
-    if (!ToText(lpNetResource->lpRemoteName, remote) || strncasecmp(remote, SERVER, strlen(SERVER)) != 0)
+    if (!ToText(lpNetResource->lpRemoteName, remote) || _strnicmp(remote, SERVER, strlen(SERVER)) != 0)
         return WN_BAD_NETNAME;
     last = strrchr(remote, '\\');
     if (last > remote + 1)

@@ -354,6 +354,24 @@ def test_sources_for_windows_compile_and_run(
     assert habits(NotifyInfo(Phase.PRE, OK), forgetting) is Status.WN_CANCEL
 
 
+def test_text_of_bytes_is_compared_by_a_to_z_whatever_the_locale(tmp_path: Path) -> None:
+    """That of Python's user: a Turkish one has its own ``i`` for ``I``, and a veto would be lost."""
+    source = """
+        #include <tchar.h>
+        int strcasecmp(const char *one, const char *other) { return *one | *other; }  /* not equal, as there */
+        int strncasecmp(const char *one, const char *other, size_t count) { return *one | *other | (int)count; }
+        int main(int count, char **words) {
+            if (_tcsicmp(words[1], words[2]) || _tcsnicmp(words[1], words[2], 4) || _tcsicmp(words[1], words[0]) == 0)
+                return count;
+            return 0;
+        }
+    """
+    program = tmp_path / "program"
+    command = ["gcc", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}", "-x", "c", "-o", str(program), "-"]
+    subprocess.run(command, input=source, text=True, check=True)
+    subprocess.run([program, "FILES", "files"], check=True)
+
+
 def compiler_says(source: str, compiler: str, *arguments: str) -> str:
     """The compiler's complaints about *source*, empty if there are none."""
     language = "c" if compiler == "gcc" else "c++"

@@ -21,12 +21,11 @@
 #define _tcsdup _wcsdup
 #else
 #include <string.h>
-#include <strings.h>
 #define _tcslen strlen
 #define _tcscmp strcmp
 #define _tcsncmp strncmp
-#define _tcsicmp strcasecmp
-#define _tcsnicmp strncasecmp
+#define _tcsicmp _stricmp
+#define _tcsnicmp _strnicmp
 #define _tcschr strchr
 #define _tcsrchr strrchr
 #define _tcsstr strstr

@@ -192,6 +192,18 @@ static __inline__ WCHAR *mprouter_wcsdup(const WCHAR *text) {
     return copy ? mprouter_wcscpy(copy, text) : NULL;
 }
 
+static __inline__ int mprouter_strnicmp(const char *one, const char *other, size_t count) {
+    for (; count && *one && mprouter_lower((BYTE)*one) == mprouter_lower((BYTE)*other); one++, other++)
+        count--;
+    return count ? (int)mprouter_lower((BYTE)*one) - (int)mprouter_lower((BYTE)*other) : 0;
+}
+
+static __inline__ int mprouter_stricmp(const char *one, const char *other) {
+    return mprouter_strnicmp(one, other, (size_t)-1);
+}
+
+#define _stricmp mprouter_stricmp
+#define _strnicmp mprouter_strnicmp
 #define lstrlenW(text) ((int)mprouter_wcslen(text))
 #define lstrcmpW mprouter_wcscmp
 #define lstrcmpiW mprouter_wcsicmp
