@@ -52,6 +52,24 @@ def test_what_is_wanted_before_the_end_is_there_too(name: str, wanted: str) -> N
     assert said == "True True"
 
 
+def test_dataclasses_ask_for_a_class_s_annotations_without_the_module_for_that() -> None:
+    said = run("""
+        from mprouter.cli import later
+        later.begin()
+        import dataclasses, sys
+        import inspect as early
+        later.end()
+        class Bare: "It has none."
+        @dataclasses.dataclass(slots=True, eq=False)
+        class Kind(Bare):
+            "One that needs no signature for its words."
+            name: str
+            order: "int" = 50
+        print(Kind("a"), early.get_annotations(Kind), early.get_annotations(Bare), "inspect" in sys.modules)
+    """)
+    assert said == "Kind(name='a', order=50) {'name': <class 'str'>, 'order': 'int'} {} False"
+
+
 def test_click_has_its_types_without_the_module_that_one_of_them_is_named_after() -> None:
     said = run("""
         from mprouter.cli import later

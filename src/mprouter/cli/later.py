@@ -17,16 +17,25 @@ NAMES = ("inspect", "ipaddress", "uuid")
 _NAMED = ("uuid", "UUID")
 """What click only names, in a type, while it is imported."""
 
+_ASKED = ("inspect", "get_annotations")
+"""What dataclasses ask of each class, since Python 3.12."""
+
 
 class _Later(ModuleType):
     """Stands for the module of its name."""
 
     def __getattr__(self, name: str) -> object:
+        if (self.__name__, name) == _ASKED:
+            return _annotations
         if sys.modules.get(self.__name__) is self:  # before ``end``, while nobody else is there
             if (self.__name__, name) == _NAMED:
                 return object
             del sys.modules[self.__name__]
         return getattr(import_module(self.__name__), name)
+
+
+def _annotations(kind: type) -> dict[str, object]:
+    return dict(vars(kind).get("__annotations__", {}))
 
 
 def begin() -> None:
