@@ -126,6 +126,9 @@ class Database:
             if not self._is_in_use:
                 self._shut()
 
+    def __del__(self) -> None:  # since Python 3.13 sqlite3 warns of what is not closed
+        self._shut()
+
     def _shut(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
