@@ -180,6 +180,8 @@ class Router:
         self.recover()
         name = str(name)
         if force and self._is_given_up(name):
+            if forget and looks_local(name):
+                self._store.forget(parse_local(name))
             return
         if looks_local(name):
             local = parse_local(name)

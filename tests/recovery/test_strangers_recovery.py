@@ -10,7 +10,7 @@ import pytest
 
 import strangers
 from mprouter import Router, Status, WNetError
-from mprouter.providers.base import Added, AddRequest
+from mprouter.providers.base import Added, AddRequest, Mounted, State
 from mprouter.store import Store
 from sandbox import Places
 from strangers import Stranger
@@ -73,6 +73,26 @@ def test_n19_what_cannot_be_cleared_away_can_be_given_up(places: Places) -> None
         (Status.ERROR_PROCESS_ABORTED, True)
     ]
     store.close()
+
+
+class Silent(Stranger):
+    """Is interrupted while it disconnects, and cannot say then what is left."""
+
+    def cancel_connection(self, *_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def settle(self, _: Mounted) -> State:
+        raise FileNotFoundError
+
+
+def test_c5_what_is_given_up_is_forgotten_too_if_that_is_asked_for(places: Places) -> None:
+    del places
+    with Router(providers=[Silent()]) as router:
+        router.connect("strange://it", "Z:", persist=True)
+        with pytest.raises(KeyboardInterrupt):
+            router.disconnect("Z:")
+        router.disconnect("Z:", force=True, forget=True)
+        assert router.connections(remembered=True) == []
 
 
 class Interrupted(Stranger):
