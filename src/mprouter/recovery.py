@@ -127,6 +127,8 @@ class Recovery:
 
         Whether it was such a one. What is left stays where it is; whoever is owed a post gets it.
         """
+        if entry.phase == "connected":  # its operation was cut off after that, and only posts are owed
+            return False
         with self._store.recovering():
             operations, claims = cut_off(self._store)
             cut = [each for each in operations if entry.id in each.entries]

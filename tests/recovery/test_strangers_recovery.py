@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 import strangers
-from mprouter import Router, Status, WNetError
+from mprouter import AddConnect, NetResource, Router, Status, WNetError
+from mprouter.history import History
+from mprouter.notify.model import Event
 from mprouter.providers.base import Added, AddRequest, Mounted, State
 from mprouter.store import Store
 from sandbox import Places
@@ -93,6 +96,24 @@ def test_c5_what_is_given_up_is_forgotten_too_if_that_is_asked_for(places: Place
             router.disconnect("Z:")
         router.disconnect("Z:", force=True, forget=True)
         assert router.connections(remembered=True) == []
+
+
+def test_c6_what_stands_is_disconnected_by_force_and_not_given_up_though_its_add_was_just_cut_off(
+    places: Places, store: Store
+) -> None:
+    with Router(providers=[Stranger()]) as router:
+        router.connect("strange://it", "Z:")
+        [entry] = store.entries()
+
+        def another_process_dies_and_it_is_disconnected(_: Event) -> None:
+            history = History(store, AddConnect(NetResource("strange://it", "Z:")), "strange://it", "Z:")
+            operation = history.operation(entries=[entry.id])
+            store.begin(replace(operation, status=int(Status.WN_SUCCESS), owner_start="an earlier boot/1"))
+            router.disconnect("Z:", force=True)
+
+        router.register(another_process_dies_and_it_is_disconnected)
+        router.connect("strange://other", "Y:")
+    assert not (places.drives / "Z").exists()
 
 
 class Interrupted(Stranger):
