@@ -18,7 +18,7 @@ from mprouter.notify.model import Event
 from mprouter.providers.base import Mounted, Progress
 from mprouter.recovery import cut_off
 from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
-from mprouter.store import Entry, Operation, Owed, Store, owner
+from mprouter.store import Entry, Operation, Owed, Remembered, Store, owner
 from mprouter.store.database import Database
 from sandbox import Places
 from strangers import Stranger
@@ -459,6 +459,25 @@ def test_n19_what_could_not_be_written_of_the_journal_goes_with_what_is_written_
         history.write()
     history.write(durable=True)
     assert [each.notifyee for each in only(store).owed] == ["user/b"]
+
+
+@pytest.mark.parametrize("is_forgotten", [True, False])
+def test_n19_c5_recovery_forgets_nothing_that_was_not_connected_or_is_remembered_anew(
+    places: Places, store_of_user: Store, is_forgotten: bool
+) -> None:
+    del places
+    remembered = Remembered("Z:", "strange://it", "strange://it", None, None, int(ResourceType.DISK), {}, 0.0)
+    store_of_user.remember(remembered)
+    operation = History(store_of_user, CANCEL, "strange://it", "Z:").operation(forget="Z:")
+    store_of_user.begin(replace(operation, owner_start="an earlier boot/1"))
+    if is_forgotten:
+        store_of_user.forget("Z:", operation=operation.id)
+        store_of_user.remember(remembered)  # once more, by another process
+    with Router(providers=[Stranger()]) as router:
+        assert [each.outcome for each in router.recover()] == [
+            "finished" if is_forgotten else "undone: the connection stands"
+        ]
+    assert store_of_user.remembered() == [remembered]
 
 
 def test_a_remembered_connection_is_forgotten_though_another_process_has_just_disconnected_it(places: Places) -> None:

@@ -193,20 +193,15 @@ class Recovery:
         standing = [each for each in entries if each is not None]
         phase = "cancelling" if isinstance(event, CancelConnect) else "adding"
         gone = [each.id for each in standing if _is_at(each, phase, operation) and self._is_gone(each)]
-        if operation.status is not None:
+        forget = None
+        if operation.status is not None:  # and what it had to forget is forgotten, maybe remembered anew since
             status = Status(operation.status)
-        elif isinstance(event, CancelConnect) and self._is_cancelled(operation, len(standing) - len(gone)):
-            status = Status.WN_SUCCESS
+        elif isinstance(event, CancelConnect) and operation.entries and len(gone) == len(standing):
+            status, forget = Status.WN_SUCCESS, operation.forget
         else:
             status = failure
-        forget = operation.forget if isinstance(event, CancelConnect) and not status else None
         self._store.settle(operation.id, int(status), remove=gone, forget=forget)
         return status
-
-    def _is_cancelled(self, operation: Operation, standing: int) -> bool:
-        if operation.entries:
-            return not standing
-        return all(each.local_name != operation.forget for each in self._store.remembered())
 
     def _is_gone(self, entry: Entry) -> bool:
         """Whether *entry*, at which work was cut off, is no connection; what was left of it is cleared then."""
