@@ -795,6 +795,98 @@ def test_n18_two_notifyees_that_would_wait_for_each_other_for_ever_do_not() -> N
     assert sorted(told) == ["a", "a", "b"] or sorted(told) == ["a", "b", "b"]
 
 
+@pytest.mark.parametrize("phase", [Phase.PRE, Phase.POST])
+def test_n18_two_generators_that_would_wait_for_each_other_for_ever_do_not(phase: Phase) -> None:
+    both_inside = threading.Barrier(2)
+    refused: list[Told] = []
+    other = CancelConnect("Y:")
+
+    def connecting(name: str) -> Registration:
+        def told(event: Event) -> Iterator[None]:
+            if phase is Phase.POST:
+                yield
+            if event is ADD:
+                both_inside.wait(30)
+                operate(other, [a, b], lambda: other, record=lambda each: refused.append(each) if each.answer else None)
+            if phase is Phase.PRE:
+                yield
+
+        return registration_of(told, name=name)
+
+    def run(one: Registration) -> None:
+        def attempt() -> Event:
+            assert in_threads(lambda: operate(other, [one], lambda: other)) == []  # another thread has its turn
+            return ADD
+
+        operate(ADD, [one], attempt)
+
+    a, b = connecting("a"), connecting("b")
+    assert in_threads(lambda: run(a), lambda: run(b)) == []
+    assert [each.answer for each in refused] == [Status.ERROR_POSSIBLE_DEADLOCK]
+
+
+@pytest.mark.parametrize("phase", [Phase.PRE, Phase.POST])
+@pytest.mark.parametrize("shape", ["object", "generator"])
+def test_n18_who_waits_for_a_notifyee_is_let_in_when_it_is_done(
+    shape: str, phase: Phase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "_ATTENTION", 3600)  # no other thread gets in by looking again
+    is_inside = threading.Event()
+
+    def be_told(event: Event, now: Phase) -> None:
+        if event is ADD and now is phase:
+            is_inside.set()
+            until(lambda: it.turn in waited_for())
+
+    def call(info: NotifyInfo, event: Event) -> None:
+        be_told(event, info.phase)
+        info.context = "kept" if phase is Phase.POST else None
+
+    def told(event: Event) -> Iterator[None]:
+        be_told(event, Phase.PRE)
+        if phase is Phase.POST:
+            yield
+            be_told(event, Phase.POST)
+
+    def come_later() -> None:
+        is_inside.wait(30)
+        operate(CancelConnect("Y:"), [it], lambda: CancelConnect("Y:"))
+
+    it = Registration("it", call) if shape == "object" else registration_of(told, name="it")
+    assert in_threads(lambda: operate(ADD, [it], lambda: ADD), come_later) == []
+
+
+def test_n7_n18_the_others_have_their_posts_though_one_had_to_be_waited_for() -> None:
+    log: list[str] = []
+    is_inside = threading.Event()
+    other = CancelConnect("Y:")
+
+    def named(name: str) -> Registration:
+        def told(event: Event) -> Iterator[None]:
+            if event is other:
+                is_inside.set()
+                until(lambda: second.turn in waited_for())
+                return
+            yield
+            log.append(f"post {name}")
+
+        return registration_of(told, name=name)
+
+    def attempt() -> Event:
+        log.append("attempt")
+        assert is_inside.wait(30)
+        return ADD
+
+    first, second = named("first"), named("second")
+
+    def come_between() -> None:
+        until(lambda: log == ["attempt"])
+        operate(other, [second], lambda: other)
+
+    assert in_threads(lambda: operate(ADD, [first, second], attempt), come_between) == []
+    assert log == ["attempt", "post second", "post first"]
+
+
 def test_n19_a_post_that_would_close_a_circle_is_made_all_the_same() -> None:
     """``b`` connects while it is told. When ``a`` is owed its post of that, a thread that needs ``b`` is with ``a``."""
     log: list[str] = []
@@ -919,6 +1011,15 @@ def ctrl_c() -> Iterator[Callable[[], None]]:
     assert main is not None
     yield lambda: signal.pthread_kill(main, signal.SIGINT)
     signal.signal(signal.SIGINT, before)
+
+
+def test_n10_n19_ctrl_c_in_a_post_hides_from_nobody_why_the_operation_ended(play: Play) -> None:
+    play.add("a")
+    play.add("b", post=KeyboardInterrupt)
+    play.add("c", pre=DENIED, required=True)
+    with pytest.raises(KeyboardInterrupt):
+        play.run()
+    assert play.log == ["pre a", "pre b", "pre c", f"post b {int(DENIED)}", f"post a {int(DENIED)}"]
 
 
 def test_n19_ctrl_c_while_a_post_waits_for_its_turn_does_not_cost_the_post(
