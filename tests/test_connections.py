@@ -24,10 +24,12 @@ from mprouter.errand import Errand
 from mprouter.names import DRIVE_LETTERS, parse_remote
 from mprouter.notify.model import Registration
 from mprouter.notify.registration import DropIns
+from mprouter.providers.base import Added, AddRequest
 from mprouter.providers.rclone import daemon
 from mprouter.store import Remembered, Store
 from recorder import Recorder
 from sandbox import Command, Places
+from strangers import Stranger
 
 
 def status_of(call: object, *arguments: object, **named: object) -> Status:
@@ -287,6 +289,42 @@ def test_a_lost_connection_is_not_taken_over_by_another_resource(
     kill_data_plane(places)
     (local_root / "below").mkdir()
     assert status_of(router.connect, (local_root / "below").as_uri(), "Z:") is Status.ERROR_ALREADY_ASSIGNED
+
+
+class Refusing(Stranger):
+    """Makes a connection once."""
+
+    made = 0
+
+    def add_connection(self, request: AddRequest) -> Added:
+        self.made += 1
+        if self.made > 1:
+            raise WNetError(Status.ERROR_ACCESS_DENIED)
+        return super().add_connection(request)
+
+
+def test_nothing_is_left_of_a_lost_connection_that_was_cleared_and_could_not_be_made_again(
+    places: Places, store: Store
+) -> None:
+    with Router(providers=[Refusing()]) as router:
+        lost = router.connect("strange://it", "Z:")
+        (lost.path / "connected").unlink()
+        assert status_of(router.connect, "strange://it", "Z:") is Status.ERROR_ACCESS_DENIED
+        assert router.connections() == []
+    assert store.entries() == []
+    assert not (places.drives / "Z").exists()
+
+
+def test_c1_what_was_written_where_a_lost_connection_was_is_not_hidden_by_the_next(
+    places: Places, store: Store
+) -> None:
+    del places
+    with Router(providers=[Stranger()]) as router:
+        lost = router.connect("strange://it", "Z:")
+        (lost.path / "connected").rename(lost.path / "written")
+        assert status_of(router.connect, "strange://it", "Z:") is Status.ERROR_DIR_NOT_EMPTY
+    assert (lost.path / "written").exists()
+    assert store.entries() == []
 
 
 CLAIM = """
