@@ -73,8 +73,8 @@ class Recovered:
 class Recovery:
     """Settles what was cut off.
 
-    provider_of: who makes a connection; raises ``WNetError``. registrations: the notifyees. here: the ids of those that
-    this program's code has registered.
+    provider_of: who makes a connection; raises ``WNetError``. registrations: the notifyees that take part. here: the
+    ids of those that this program's code has registered.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class Recovery:
         if not operation.owed:
             return found, False
         status = Status(found.status or 0)
-        registered = {each.id: each for each in self._registrations() if each.enabled}
+        registered = {each.id: each for each in self._registrations()}
         reached: list[tuple[Registration, object]] = []
         lost = []
         is_owed = False

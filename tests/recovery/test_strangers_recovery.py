@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 
 import strangers
-from mprouter import AddConnect, NetResource, Router, Status, WNetError
+from mprouter import AddConnect, CancelConnect, NetResource, NotifyInfo, Phase, Router, Status, WNetError
 from mprouter.history import History
 from mprouter.notify.model import Event
 from mprouter.providers.base import Added, AddRequest, Mounted, State
-from mprouter.store import Store
+from mprouter.store import Owed, Store
 from sandbox import Places
 from strangers import Stranger
 
@@ -146,3 +146,27 @@ def test_n19_the_directory_is_there_when_what_was_interrupted_is_cleared_away(pl
         router.connect("strange://it", "Z:")
     assert seen == [True]
     assert not (places.drives / "Z").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "provider"),
+    [(Status.WN_SUCCESS, "stranger"), (Status.ERROR_OPEN_FILES, None)],
+    ids=str,
+)
+def test_n14_n19_a_recovered_post_names_the_provider_that_cancelled(
+    places: Places, store: Store, status: Status, provider: str | None
+) -> None:
+    del places
+    told = []
+
+    class Notifyee:
+        def cancel_connect_notify(self, info: NotifyInfo, event: CancelConnect) -> None:
+            told.append((info.phase, info.status, info.context, info.recovered, event.provider))
+
+    operation = History(store, CancelConnect("Z:"), "strange://it", "Z:").operation(provider="stranger")
+    store.begin(replace(operation, owner_start="an earlier boot/1"))
+    store.note(operation.id, attempt=1, status=status, owed={"code/it": Owed("code/it", 0, '"kept"')})
+    with Router(providers=[Stranger()]) as router:
+        router.register(Notifyee(), name="it")
+        assert [each.told for each in router.recover()] == [("code/it",)]
+    assert told == [(Phase.POST, status, "kept", True, provider)]
