@@ -193,6 +193,15 @@ def test_a_failure_after_the_directory_was_made_leaves_nothing(
     assert list((places.runtime / "mounts").iterdir()) == []
 
 
+def test_c1_an_empty_directory_stays_though_the_connection_fails(
+    router: Router, places: Places, local_root: Path
+) -> None:
+    mine = places.home / "mine"
+    mine.mkdir()
+    status_of(router.connect, (local_root / "missing").as_uri(), mine)
+    assert mine.is_dir()
+
+
 def test_connections_are_seen_by_every_process(router: Router, mpr: Command, resource: str) -> None:
     router.connect(resource, "Z:")
     assert "Z:" in mpr("list").stdout

@@ -148,6 +148,19 @@ def test_n19_the_directory_is_there_when_what_was_interrupted_is_cleared_away(pl
     assert not (places.drives / "Z").exists()
 
 
+def test_n19_c1_an_empty_directory_stays_though_what_was_interrupted_there_is_undone(places: Places) -> None:
+    class Clearing(Interrupted):
+        def cancel_connection(self, *_: object, **__: object) -> None: ...
+
+    mine = places.home / "mine"
+    mine.mkdir()
+    with Router(providers=[Clearing()]) as router:
+        with pytest.raises(KeyboardInterrupt):
+            router.connect("strange://it", mine)
+        assert router.connections() == []
+    assert mine.is_dir()
+
+
 @pytest.mark.parametrize(
     ("status", "provider"),
     [(Status.WN_SUCCESS, "stranger"), (Status.ERROR_OPEN_FILES, None)],
