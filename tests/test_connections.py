@@ -84,6 +84,14 @@ def test_c1_unusable_local_names(router: Router, places: Places, resource: str, 
     assert places.mounts() == []
 
 
+def test_n4_nothing_is_recorded_of_a_local_name_that_is_refused(
+    router: Router, store: Store, local_root: Path, resource: str
+) -> None:
+    assert status_of(router.connect, resource, local_root) is Status.ERROR_DIR_NOT_EMPTY
+    assert store.entries() == []
+    assert store.events() == []
+
+
 def test_c1_a_directory_in_a_connection_is_no_local_name(
     router: Router, places: Places, local_root: Path, resource: str
 ) -> None:

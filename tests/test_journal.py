@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -459,6 +460,18 @@ def test_n19_what_could_not_be_written_of_the_journal_goes_with_what_is_written_
         history.write()
     history.write(durable=True)
     assert [each.notifyee for each in only(store).owed] == ["user/b"]
+
+
+def test_n19_nothing_of_what_was_owed_stays_in_the_file_when_the_operation_is_over(
+    store: Store, history: History
+) -> None:
+    history.telling("user/a", 1)
+    history.left("user/a", {"lease": 7})
+    history.write()
+    history.posted("user/a")
+    history.ended(Status.WN_SUCCESS)
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("SELECT * FROM owed").fetchall() == []
 
 
 @pytest.mark.parametrize("is_forgotten", [True, False])
