@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -390,6 +391,21 @@ def test_r2_one_whose_claims_hangs_is_passed_by_told_and_waited_for_once(
     with pytest.raises(WNetError, match="mpr provider disable hangs") as raised:
         routed(providers[:1])
     assert raised.value.status is Status.ERROR_TIMEOUT
+
+
+def test_r2_one_who_has_answered_is_asked_again_however_long_the_program_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = stranger("sound")
+    assert routed([sound]) == "sound"
+    later = time.monotonic() + 3600
+    monkeypatch.setattr(guard, "monotonic", lambda: later)
+    assert routed([sound]) == "sound"
+
+
+def test_r4_one_whose_claims_would_end_the_program_is_an_error_at_once() -> None:
+    odd = stranger("odd", claims=raising(KeyboardInterrupt()))
+    assert routed([odd, stranger("sound")]) == "sound"
+    with pytest.raises(WNetError, match="it raised KeyboardInterrupt"):
+        routed([odd])
 
 
 @pytest.mark.parametrize("rubbish", ["no", None, 1], ids=repr)
