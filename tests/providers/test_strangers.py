@@ -429,6 +429,19 @@ def test_one_that_hangs_behind_the_one_that_accepts_is_not_waited_for(
 MOUNTED = Mounted(NAME, Path("/nowhere"), {})
 
 
+def test_n4_r5_options_that_it_refuses_are_refused_before_anybody_is_told(router: Router, recorder: Recorder) -> None:
+    router.add_provider(stranger("strict", check_options=raising(WNetError(Status.ERROR_INVALID_PARAMETER))))
+    with pytest.raises(WNetError) as refused:
+        router.connect("strange://here/", options={"colour": "red"})
+    assert refused.value.status is Status.ERROR_INVALID_PARAMETER
+    assert recorder.told == []
+
+
+def test_n19_c6_rubbish_in_place_of_what_is_left_of_a_connection_is_an_error_and_not_that_nothing_is() -> None:
+    with pytest.raises(WNetError, match="not with a State"):
+        stranger("odd", settle=lambda _: None).settle(MOUNTED)
+
+
 @pytest.mark.parametrize("answer", [lambda _: "gone", raising(KeyError("?"))], ids=["rubbish", "raises"])
 def test_what_it_cannot_say_of_a_connection_counts_as_standing(answer: Callable[..., Any]) -> None:
     assert stranger("odd", state=answer).state(MOUNTED) is State.CONNECTED
@@ -484,8 +497,8 @@ def test_r4_only_what_its_capabilities_say_is_asked() -> None:
         (Added(None, {"x": float("nan")}), "cannot be written as JSON"),
         (Added(None, {1: "x"}), "is no mapping of names to JSON values"),  # type: ignore[dict-item]
         (Added(7, {}), "the user that it connected is a int"),  # type: ignore[arg-type]
-        (Added(None, {"login": 'ana:geh"eim'}), "written the password down"),
-        (Added('geh"eim', {}), "written the password down"),
+        (Added(None, {"login": 'ana:geh"öim'}), "written the password down"),
+        (Added('geh"öim', {}), "written the password down"),
     ],
 )
 def test_a_connection_that_cannot_be_kept_is_cancelled(added: Added, words: str) -> None:
@@ -494,9 +507,15 @@ def test_a_connection_that_cannot_be_kept_is_cancelled(added: Added, words: str)
         "odd", add_connection=lambda _: added, cancel_connection=lambda mounted, **_: cancelled.append(mounted)
     )
     with pytest.raises(WNetError, match=words) as raised:
-        odd.add_connection(request('geh"eim'))
+        odd.add_connection(request('geh"öim'))
     assert raised.value.status is Status.ERROR_INVALID_DATA
     assert [each.handle for each in cancelled] == [added.handle]
+
+
+def test_a_connection_that_cannot_be_kept_is_told_of_though_nothing_is_there_to_cancel() -> None:
+    odd = stranger("odd", add_connection=lambda _: None, cancel_connection=raising(FileNotFoundError()))
+    with pytest.raises(WNetError, match="returned a NoneType, not an Added"):
+        odd.add_connection(request())
 
 
 def test_n15_what_it_raises_shows_no_password(caplog: pytest.LogCaptureFixture) -> None:
