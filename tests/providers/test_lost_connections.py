@@ -674,6 +674,27 @@ def test_c6_a_connection_whose_rclone_dies_when_the_mount_is_gone_leaves_no_bare
     assert places.mounts() == []
 
 
+def test_c6_an_rclone_that_cannot_be_reached_when_the_mount_is_gone_but_lives_is_not_taken_for_dead(
+    sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be sending, which is neither done then nor left to the next connection."""
+    monkeypatch.setattr(provider, "DYING", 0.0)
+    mounted = connections.connect(sftp_share)
+    socket = connections.rclone().socket
+
+    def strike(point: str) -> None:
+        if point == "unmounted":
+            socket.rename(socket.with_name("elsewhere"))
+
+    monkeypatch.setattr("mprouter.faults.hook", strike)
+    with pytest.raises(WNetError) as failed:
+        connections.disconnect(mounted)
+    assert failed.value.status is Status.ERROR_PROCESS_ABORTED
+    monkeypatch.setattr("mprouter.faults.hook", None)
+    socket.with_name("elsewhere").rename(socket)
+    connections.disconnect(mounted)
+
+
 def test_a_mount_that_hangs_holds_nobody(
     sftp_share: Share,
     connections: Connections,

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mprouter import faults
 from mprouter.frozen import frozen
 from mprouter.names import RemoteName
+from mprouter.processes import wait_until
 from mprouter.providers.base import (
     Added,
     AddRequest,
@@ -98,6 +99,9 @@ LOOKED_UP = 6.0
 
 WAKING = 5.0
 """Seconds of silence after which a session that rclone has from before may be dead, so that another is begun."""
+
+DYING = 2.0
+"""Seconds within which a process has ended whose sockets the kernel has closed for that."""
 
 _DEAD = frozenset({Status.ERROR_TIMEOUT, Status.ERROR_UNEXP_NET_ERR})
 """What a session that is dead without rclone's knowing it looks like: silence, or nothing that can be understood."""
@@ -325,6 +329,8 @@ class RcloneProvider(ABC):
             except WNetError as error:
                 if error.status is not Status.ERROR_PROCESS_ABORTED or mounts.is_mounted(handle.mountpoint):
                     raise
+                if not wait_until(lambda: not daemon.is_running(rclone.pid, rclone.started), DYING):
+                    raise  # it cannot be reached, and goes on sending
                 clean_up(handle, mounted.name)  # it has died since: nobody is to write into the bare directory
 
     def state(self, mounted: Mounted) -> State:
