@@ -390,6 +390,20 @@ def test_a_key_that_only_the_agent_has_is_chosen_by_its_public_one(
             process.kill()
 
 
+@pytest.mark.parametrize("config", ["", "Host *\n  IdentityAgent none\n"], ids=["none", "said"])
+def test_c8_a_public_key_without_an_agent_is_not_tried_as_a_private_one(
+    config: str, sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700)
+    (directory / "id_ed25519.pub").write_bytes(sftp_server.key.with_suffix(".pub").read_bytes())
+    if config:
+        (directory / "config").write_text(config)
+    with pytest.raises(WNetError, match="no password is known") as refused:
+        connections.connect(replace(sftp_share, password=None))
+    assert refused.value.status is Status.ERROR_LOGON_FAILURE
+
+
 def test_a_host_behind_a_proxy_is_reached_by_ssh_itself(
     sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
 ) -> None:

@@ -50,21 +50,23 @@ def look_up(host: str, port: int | None, user: str | None) -> SshHost:
     """
     agent = os.environ.get("SSH_AUTH_SOCK")
     if not config_file().exists():
-        keys = tuple(_existing(str(Path.home() / ".ssh" / name) for name in _DEFAULT_KEYS))
+        keys = tuple(_existing((str(Path.home() / ".ssh" / name) for name in _DEFAULT_KEYS), has_agent=bool(agent)))
         return SshHost(host, port or 22, user, keys, Path(agent) if agent else None)
     said = _said(host, port, user)
     if said.get("identityagent", [agent])[-1] != "SSH_AUTH_SOCK":
         agent = said.get("identityagent", [agent])[-1]
     if agent and agent.startswith("$"):  # of this form alone ssh -G says what stands in the file
         agent = os.environ.get(agent[1:])
+    if agent == "none":
+        agent = None
     words = _words(said, host)
     proxied = any(said.get(key, ["none"]) != ["none"] for key in ("proxyjump", "proxycommand"))
     return SshHost(
         said["hostname"][0],
         int(said["port"][0]),
         said["user"][0],
-        tuple(_existing(_expanded(each, words) for each in said.get("identityfile", []))),
-        Path(agent).expanduser() if agent and agent != "none" else None,
+        tuple(_existing((_expanded(each, words) for each in said.get("identityfile", [])), has_agent=bool(agent))),
+        Path(agent).expanduser() if agent else None,
         only_keys=said.get("identitiesonly") == ["yes"],
         by_ssh=proxied or "hostkeyalias" in said,
     )
@@ -175,14 +177,15 @@ def _expanded(name: str, words: Mapping[str, str]) -> str:
     return re.sub(r"%(?P<letter>.)|\$\{(?P<variable>\w+)\}", value, name)
 
 
-def _existing(names: Iterable[str]) -> Iterator[Path]:
+def _existing(names: Iterable[str], *, has_agent: bool) -> Iterator[Path]:
     """The files that are there, without keys in hardware, which only ssh and the agent can use.
 
-    Where a private key is not there, the public one beside it tells the agent which one is meant, as with ssh.
+    Where a private key is not there, the public one beside it tells the agent, if there is one, which is meant, as with
+    ssh.
     """
     for name in names:
         path = Path(name).expanduser()
-        for each in (path, path.with_name(f"{path.name}.pub")):
+        for each in (path, path.with_name(f"{path.name}.pub")) if has_agent else (path,):
             if not name.endswith("_sk") and each.is_file() and os.access(each, os.R_OK):
                 yield each
                 break
