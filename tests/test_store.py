@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -604,3 +605,21 @@ def test_a_store_that_nobody_has_any_more_lets_go_of_its_file(places: Places) ->
     del store
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
+
+
+def test_a_store_whose_making_was_interrupted_goes_without_a_word(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del places
+    said: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", said.append)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("threading.RLock", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Store()
+    gc.collect()
+    assert said == []
+
+
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt

@@ -58,12 +58,13 @@ class Database:
     then is an empty one, or a copy.
     """
 
+    _connection: sqlite3.Connection | None = None  # also where ``__init__`` was interrupted
+
     def __init__(self, directory: Path | None, file_name: str, *, as_is: bool = False) -> None:
         self._directory = directory
         self._file_name = file_name
         self._as_is = as_is
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None  # which one the connection is to
         self._at_work: realm.AtWork | None = None
         self._changes: int | None = None  # that others have made, when its pages were looked at
