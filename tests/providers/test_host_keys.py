@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mprouter.names import parse_remote
+from mprouter.processes import words
 from mprouter.providers.rclone import hostkeys, sshconfig
 from mprouter.providers.rclone import sftp as network
 from mprouter.providers.rclone.sftp import Sftp, accept_host_key
@@ -469,11 +470,19 @@ def test_a_configuration_of_ssh_that_never_ends_is_told(
     sftp_share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (places.home / ".ssh").mkdir(mode=0o700)
-    (places.home / ".ssh" / "config").write_text('Match exec "sleep 20"\n')
+    (places.home / ".ssh" / "config").write_text('Match exec "sleep 4000"\n')
     monkeypatch.setattr(sshconfig, "_PATIENCE", 0.2)
     with pytest.raises(WNetError, match="Match exec") as refused:
         connections.connect(sftp_share)
     assert refused.value.status is Status.ERROR_TIMEOUT
+    wait_for(lambda: [b"sleep", b"4000"] not in map(_words, places.processes()), "the end of what ssh waited for")
+
+
+def _words(pid: int) -> list[bytes]:
+    try:
+        return words(pid)
+    except OSError:  # it has ended
+        return []
 
 
 def test_home_is_where_a_name_without_a_path_leads(
