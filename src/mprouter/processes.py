@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 TYPE_CHECKING = False  # that of typing, which takes longer to load than all that a command needs of this
 if TYPE_CHECKING:
@@ -108,21 +109,36 @@ def which(program: str, directories: Iterable[str] | None = None) -> str | None:
 
 
 def run(
-    command: Sequence[str | Path], *, timeout: float | None = None, env: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    *,
+    timeout: float | None = None,
+    env: Mapping[str, str] | None = None,
+    apart: bool = False,
 ) -> CompletedProcess[str]:
     """What became of *command*, which gets no input, and what it has said; what is no UTF-8 in that is replaced.
 
-    timeout: seconds. env: its environment, None = ours. Raises ``OSError`` and ``subprocess.TimeoutExpired``.
+    timeout: seconds. env: its environment, None = ours. apart: in a session of its own, without the terminal, all of
+    which ends with it where it is ended. Raises ``OSError`` and ``subprocess.TimeoutExpired``.
     """
+    import signal
     import subprocess
 
-    return subprocess.run(
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        timeout=timeout,
         env=env,
-        check=False,
-    )
+        start_new_session=apart,
+    ) as process:
+        try:
+            out, error = process.communicate(timeout=timeout)
+        except BaseException:
+            if apart:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, out, error)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["begin", "is_likely_ours"]
 
-_SCHEMES = "rclone smb sftp ssh dav webdav webdav+http davs webdavs webdav+https ftp ftps s3 file"
+_SCHEMES = "smb sftp ssh dav webdav webdav+http davs webdavs webdav+https ftp ftps s3 file"
 
-_BEGINNINGS = ("//", "\\\\", *(f"{each}:" for each in _SCHEMES.split()))
-"""How a name of ours begins. ``names.py`` knows, and loads what it takes to know all of a name."""
+_BEGINNINGS = ("rclone:", *(f"{each}://" for each in _SCHEMES.split()))
+"""How a name of ours begins, if not by two slashes. ``names.py`` knows, and loads what it takes to know all of it."""
 
 
 def begin(words: Sequence[str]) -> None:
@@ -32,8 +32,10 @@ def begin(words: Sequence[str]) -> None:
 
 def is_likely_ours(word: str) -> bool:
     """Whether *word* is a remote name of ours, as far as that can be seen at once, and holds no password."""
-    login, at, _ = word.partition("://")[2].partition("@")
-    return word.lower().startswith(_BEGINNINGS) and not (at and ":" in login)
+    plain = word.lower().replace("\\", "/")
+    login, at, _ = plain.partition("://")[2].partition("@")
+    is_unc = plain.startswith("//") and "/" in plain.strip("/")
+    return (is_unc or plain.startswith(_BEGINNINGS)) and not (at and ":" in login)
 
 
 def _begin(words: Sequence[str]) -> None:

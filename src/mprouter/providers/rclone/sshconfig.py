@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mprouter.frozen import frozen
+from mprouter.processes import run
 from mprouter.status import Status, WNetError
 
 __all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase", "quoted"]
@@ -122,7 +121,7 @@ def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]
     command += ["-p", str(port)] if port else []
     command += ["-l", user] if user else []
     try:
-        returncode, out, error = _ran([*command, "--", host])
+        ran = run([*command, "--", host], timeout=_PATIENCE, apart=True)  # with what it waits for
     except subprocess.TimeoutExpired:
         raise WNetError(
             Status.ERROR_TIMEOUT,
@@ -136,39 +135,17 @@ def _said(host: str, port: int | None, user: str | None) -> dict[str, list[str]]
             "the program ssh is not there",
             hint="install it: apt install openssh-client",
         ) from None
-    if returncode != 0:
+    if ran.returncode != 0:
         raise WNetError(
             Status.ERROR_BAD_CONFIGURATION,
-            f"ssh cannot read its configuration: {error.strip()}",
+            f"ssh cannot read its configuration: {ran.stderr.strip()}",
             name=str(config_file()),
         )
     said: dict[str, list[str]] = {}
-    for line in out.splitlines():
+    for line in ran.stdout.splitlines():
         key, _, value = line.partition(" ")
         said.setdefault(key, []).append(value)
     return said
-
-
-def _ran(command: Sequence[str]) -> tuple[int, str, str]:
-    """What *command* ends with, and what it says. Raises ``OSError`` and ``subprocess.TimeoutExpired``."""
-    import subprocess
-
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            out, error = process.communicate(timeout=_PATIENCE)
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with what it waits for
-            raise
-        return process.returncode, out, error
 
 
 def _words(said: Mapping[str, list[str]], host: str) -> dict[str, str]:
