@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -60,6 +61,22 @@ def test_a_connection_whose_rclone_was_killed_is_lost(
     with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):
         list(mounted.mountpoint.iterdir())
     connections.disconnect(mounted)  # also checks that the directory is one again
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("later", [False, True])
+def test_c6_a_connection_that_is_covered_by_another_mount_is_not_said_to_be_gone(
+    sftp_share: Share, connections: Connections, *, force: bool, later: bool
+) -> None:
+    mounted = connections.connect(sftp_share)
+    subprocess.run(["mount", "-t", "tmpfs", "none", mounted.mountpoint], check=True)
+    try:
+        with pytest.raises(WNetError, match=r"\(tmpfs\) is mounted over") as refused:
+            sftp_share.provider.cancel_connection(replace(mounted, later=later), force=force)
+        assert refused.value.status is Status.ERROR_DEVICE_IN_USE
+    finally:
+        subprocess.run(["umount", mounted.mountpoint], check=True)
+    connections.disconnect(mounted)
 
 
 def test_a_connection_whose_mount_was_taken_away_is_lost(sftp_share: Share, connections: Connections) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "Opener",
     "check_allowed",
     "check_fuse",
+    "check_uncovered",
     "counted",
     "exhausted",
     "fusermount",
@@ -131,6 +132,22 @@ def is_mounted(mountpoint: Path, kind: str = KIND) -> bool:
     """Whether the topmost mount on *mountpoint*, a real path, is of the type *kind*, alive or dead."""
     there = mountinfo.at(mountpoint)
     return there is not None and there.kind == kind
+
+
+def check_uncovered(mountpoint: Path) -> None:
+    """Raise ``WNetError`` (ERROR_DEVICE_IN_USE) if something else is mounted over a mount of rclone's on *mountpoint*.
+
+    What is beneath goes on, and cannot be unmounted.
+    """
+    *beneath, top = [each.kind for each in mountinfo.mounted() if each.path == mountpoint] or [KIND]
+    if top != KIND and KIND in beneath:
+        from shlex import quote
+
+        raise WNetError(
+            Status.ERROR_DEVICE_IN_USE,
+            f"something else ({top}) is mounted over the connection, at {mountpoint}",
+            hint=f"unmount that first: umount {quote(str(mountpoint))}",
+        )
 
 
 def served_by(pid: int) -> int:
