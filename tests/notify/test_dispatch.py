@@ -956,6 +956,80 @@ def test_n1_a_child_that_a_notifyee_forks_makes_no_attempt_of_its_own() -> None:
     assert ran.stdout.splitlines() == ["pre", "the child's 5", "post", "the child's 0", "1 attempt"]
 
 
+class Paper:
+    """A journal that has on paper what it had heard when it was told to write."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, object] = {}
+        self.written: dict[str, object] = {}
+
+    def telling(self, notifyee: str, attempt: int) -> None:
+        self.heard[notifyee] = f"told in attempt {attempt}"
+
+    def running(self, notifyee: str, pid: int) -> None:
+        raise AssertionError(notifyee, pid)
+
+    def left(self, notifyee: str, context: object) -> None:
+        self.heard[notifyee] = context
+
+    def posted(self, notifyee: str) -> None:
+        del self.heard[notifyee]
+
+    def outcome(self, status: Status | None) -> None:
+        self.heard["outcome"] = status
+
+    def write(self) -> None:
+        self.written = dict(self.heard)
+
+    def attempting(self, *, told_after: bool) -> None:
+        assert told_after
+        self.write()
+
+
+def test_n19_before_anything_with_an_effect_the_journal_is_written() -> None:
+    """Whoever is killed anywhere leaves on paper to whom a post is owed, and whether and how the attempt has ended."""
+    paper = Paper()
+    log: list[tuple[str, dict[str, object]]] = []
+
+    def does(step: str) -> None:
+        log.append((step, paper.written))
+
+    def lease(info: NotifyInfo, event: Event) -> Answer:
+        del event
+        does(f"{info.phase.name.lower()} lease")
+        info.context = "leased"
+        return RETRY
+
+    def dial(event: Event) -> Iterator[None]:
+        del event
+        does("pre dial")
+        yield
+        does("post dial")
+
+    outcomes = iter([FAILED, OK])
+
+    def attempt() -> Event:
+        does("attempt")
+        if status := next(outcomes):
+            raise WNetError(status)
+        return ADD
+
+    cast = [Registration("lease", lease, durable=True), registration_of(dial)]
+    operate(ADD, cast, attempt, journal=paper)
+    leased = {"code/lease": "leased"}
+    assert log == [
+        ("pre lease", {"code/lease": "told in attempt 1"}),
+        ("pre dial", leased),
+        ("attempt", leased),
+        ("post dial", leased | {"outcome": FAILED}),
+        ("post lease", leased | {"outcome": FAILED}),
+        ("pre dial", leased | {"outcome": None}),
+        ("attempt", leased | {"outcome": None}),
+        ("post dial", leased | {"outcome": OK}),
+        ("post lease", leased | {"outcome": OK}),
+    ]
+
+
 def test_n19_ctrl_c_in_a_pre_gives_the_earlier_ones_their_post(play: Play) -> None:
     play.add("a")
     play.add("b", pre=KeyboardInterrupt, context=False)
