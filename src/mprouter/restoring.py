@@ -275,7 +275,6 @@ class _Restoring:
     def _stop(self, reason: BaseException) -> None:
         """Nothing new begins; what has begun is awaited."""
         self._stopped = True
-        self._due.clear()
         soon: float | None = monotonic() + SOON
         while self._over or any(thread.is_alive() for thread in self._running.values()):
             try:

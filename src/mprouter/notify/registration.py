@@ -373,7 +373,6 @@ def _heed(registration: Registration, said: Registration | Marks | None, keys: f
     """Let hold for *registration* what a target says of itself."""
     for key in keys:
         setattr(registration, key, getattr(said, key))
-    registration.left = frozenset()
 
 
 # -- broken ----------------------------------------------------------------------------------------------------
