@@ -875,11 +875,12 @@ class told:
     (registration,) = drop_ins.registrations()
     assert (registration.order, registration.required, registration.operations) == (7, True, frozenset({"add"}))
     assert not registration.thread_safe  # a host serves one call at a time
-    drop_ins = register(source, 'order = 8\nrequired = false\noperations = ["cancel"]')
+    drop_ins = register(source, 'order = 8\nrequired = false\noperations = ["cancel"]\nthread_safe = true')
     (told,) = tell(drop_ins, event=CancelConnect("Z:"))
     assert told.answer == OK
     (registration,) = drop_ins.registrations()
     assert (registration.order, registration.required, registration.operations) == (8, False, frozenset({"cancel"}))
+    assert not registration.thread_safe
 
 
 def test_n10_what_cannot_be_loaded_is_an_error_until_it_can(register: Callable[..., DropIns]) -> None:
