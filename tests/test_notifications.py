@@ -295,6 +295,23 @@ def test_n20_each_call_and_each_operation_is_recorded(router: Router, resource: 
     assert all(each.duration > 0 for each in events)
 
 
+@pytest.mark.parametrize("operation", ["add", "cancel"])
+def test_n20_how_an_operation_has_failed_is_recorded_as_the_caller_was_told(
+    router: Router, resource: str, operation: str
+) -> None:
+    def policy(event: AddConnect | CancelConnect) -> None:
+        if event.operation == operation:
+            raise Cancel("not today")
+
+    router.register(policy)
+    with pytest.raises(WNetError) as failure:
+        router.connect(resource, "Z:").close()
+    last = Store().events()[-1]
+    assert (last.kind, last.operation) == ("operation", operation)
+    assert (last.status, last.message) == (failure.value.status, failure.value.strerror)
+    assert (failure.value.status, failure.value.strerror) == (Status.WN_CANCEL, "not today")
+
+
 def test_a_command_notifyee_in_a_drop_in_file_is_told(router: Router, places: Places, resource: str) -> None:
     notes = places.home / "notes"
     hook = places.home / "hook"

@@ -635,6 +635,18 @@ def test_a_package_registers_by_an_entry_point(directory: DropInDirectory, packa
     assert found["entry-point/broken"].problem is not None
 
 
+def test_the_code_of_a_package_that_registers_itself_is_trusted_as_installed_code_is(
+    directory: DropInDirectory, packages: Path
+) -> None:
+    (packages / "corp_hooks.py").write_text(NOTIFYEES)
+    (packages / "corp_hooks.py").chmod(0o666)
+    install(packages, "corp", "dial = corp_hooks:dial")
+    directory.write("dial", 'target = "python:corp_hooks:dial"')
+    found = {each.id: each for each in load()}
+    assert [each.answer for each in tell(found["user/dial"])] == [Status.ERROR_ACCESS_DENIED]
+    assert [each.answer for each in tell(found["entry-point/dial"])] == [Status.WN_SUCCESS] * 2
+
+
 def test_entry_points_of_one_name_are_told_apart(directory: DropInDirectory, packages: Path) -> None:
     del directory
     install(packages, "one", "dial = corp_hooks:dial")
