@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from mprouter import ConnectFlag, Router, State, Status, WNetError
+from mprouter import ConnectFlag, Router, State, Status, WNetError, mountpoints
 from mprouter.errand import Errand
 from mprouter.names import DRIVE_LETTERS, parse_remote
 from mprouter.notify.model import Registration
@@ -111,6 +111,24 @@ def test_c2_free_letters_are_picked_from_the_end(router: Router, places: Places,
     (places.drives / "X" / "a file of the user's").touch()
     letters = [router.connect(resource, flags=ConnectFlag.REDIRECT).local_name for _ in range(2)]
     assert letters == ["Z:", "W:"]
+
+
+def test_c2_a_letter_that_is_taken_is_not_looked_at(
+    router: Router, resource: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server may not answer, and would hold up whoever looks."""
+    router.connect(resource, "Z:")
+    looked_at: list[str] = []
+    check = mountpoints.check
+
+    def watched(path: Path, local_name: str) -> None:
+        looked_at.append(local_name)
+        check(path, local_name)
+
+    monkeypatch.setattr(mountpoints, "check", watched)
+    assert router.connect(resource, "*").local_name == "Y:"
+    assert "Y:" in looked_at
+    assert "Z:" not in looked_at
 
 
 def test_c2_no_letter_left(router: Router, places: Places, resource: str) -> None:
