@@ -82,6 +82,15 @@ def test_what_cannot_be_enumerated(arguments: tuple[object, ...], status: Status
     assert status_of(wnet.WNetOpenEnum, *arguments) is status
 
 
+class Refusing(Foreign):
+    """It raises *refusing* also where it is asked what it has."""
+
+    def enumerate(self, scope: ResourceScope, *rest: object) -> Iterator[NetResource]:
+        del scope, rest
+        assert self.refusing is not None
+        raise self.refusing
+
+
 def test_a_container_that_no_network_has(foreign: Foreign) -> None:
     foreign.content["file:///empty"] = []
     container = wnet.NETRESOURCE(dwUsage=wnet.RESOURCEUSAGE_CONTAINER, lpRemoteName="file:///missing")
@@ -90,6 +99,18 @@ def test_a_container_that_no_network_has(foreign: Foreign) -> None:
     assert names(wnet.RESOURCE_GLOBALNET, 0, 0, container) == []
     container.lpProvider = "no such"
     assert status_of(names, wnet.RESOURCE_GLOBALNET, 0, 0, container) is Status.ERROR_BAD_PROVIDER
+
+
+def test_r3_what_the_network_that_is_asked_for_says_is_told_also_where_it_is_not_significant(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = WNetError(Status.ERROR_BAD_NETPATH, "no server tells what there is")
+    refusing = Refusing(name="refusing", refusing=refusal)
+    with Router(providers=[foreign, refusing], drop_ins=False) as router:
+        monkeypatch.setattr(default, "_default", router)
+        network = wnet.NETRESOURCE(dwUsage=wnet.RESOURCEUSAGE_CONTAINER, lpProvider="refusing")
+        with pytest.raises(WNetError, match="no server tells what there is"):
+            names(wnet.RESOURCE_GLOBALNET, 0, 0, network)
 
 
 @pytest.mark.parametrize("page", [1, 2, 7, 300, 1000, -1])
