@@ -295,6 +295,25 @@ def test_n20_each_call_and_each_operation_is_recorded(router: Router, resource: 
     assert all(each.duration > 0 for each in events)
 
 
+def test_n1_who_is_unregistered_is_told_no_more_and_the_name_is_free(router: Router, resource: str) -> None:
+    told: list[str] = []
+    assert router.register(lambda _: told.append("first"), name="notes") == "notes"
+    with pytest.raises(WNetError) as taken:
+        router.register(lambda _: told.append("second"), name="notes")
+    assert (taken.value.status, taken.value.filename) == (Status.ERROR_ALREADY_ASSIGNED, "notes")
+    router.connect(resource).close()
+    assert told == ["first", "first"]
+    router.unregister("notes")
+    router.connect(resource).close()
+    assert told == ["first", "first"]
+    with pytest.raises(WNetError) as unknown:
+        router.unregister("notes")
+    assert (unknown.value.status, unknown.value.filename) == (Status.ERROR_NOT_FOUND, "notes")
+    router.register(lambda _: told.append("second"), name="notes")
+    router.connect(resource).close()
+    assert told[2:] == ["second", "second"]
+
+
 @pytest.mark.parametrize("operation", ["add", "cancel"])
 def test_n20_how_an_operation_has_failed_is_recorded_as_the_caller_was_told(
     router: Router, resource: str, operation: str
