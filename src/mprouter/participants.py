@@ -171,11 +171,8 @@ class Participants:
     def close(self) -> None:
         """Let go of what the notifyees and providers hold."""
         with self._lock:
-            registered, self._registered = self._registered, {}
+            self._registered = {}
             drop_ins, self._drop_ins = self._drop_ins, None
-        for registration in registered.values():
-            if registration.close is not None:
-                registration.close()
         if drop_ins is not None:
             drop_ins.close()
         if self._known is not None:
