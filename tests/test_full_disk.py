@@ -135,6 +135,31 @@ def test_c6_a_file_whose_rest_has_no_room_keeps_no_other_from_being_sent(
     assert not (disk / "cache" / "damaged").exists()
 
 
+def test_c6_two_changes_of_one_file_wait_side_by_side_while_there_is_no_room_for_its_rest(
+    mpr: Command, places: Places, disk: Path, server: SftpServer
+) -> None:
+    old = os.urandom(3 << 19)
+    (server.root / "log").write_bytes(old)
+    access = ["-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}"]
+    for appended in (b"first", b"second"):
+        assert mpr("connect", server.url(), "X:", *access).returncode == 0
+        assert [each.name for each in (places.drives / "X").iterdir()] == ["log"]
+        log = os.open(places.drives / "X" / "log", os.O_WRONLY | os.O_APPEND)
+        os.write(log, appended)
+        kill_rclone()
+        with suppress(OSError):
+            os.close(log)
+        fill(disk)
+        os.truncate(disk / "something else", (disk / "something else").stat().st_size - (5 << 18))
+        assert "log: no room to fetch the rest of it" in mpr("connect", server.url(), "X:", *access).stderr
+        assert mpr("disconnect", "X:").returncode == 0
+    (disk / "something else").unlink()
+    assert mpr("connect", server.url(), "X:", *access).returncode == 0
+    assert mpr("disconnect", "X:").returncode == 0
+    sent = {each.read_bytes() for each in server.root.iterdir()}
+    assert sent == {old + b"first", old + b"second"}
+
+
 def test_what_the_disk_takes_only_in_part_is_not_taken_for_written(disk: Path) -> None:
     """Zeros would be sent in place of the rest."""
     fill(disk)

@@ -200,7 +200,7 @@ def adopt(rclone: Daemon, family: str, fs: str) -> list[str]:
         check_room(cache)
     found = unsent(meta)
     if stuck := _mend(rclone, name, fs, found, family):
-        _put_off(cache, name, f"{family}-0", stuck)
+        _put_off(cache, name, family, stuck)
     moved = 0
     for left in _left(rclone, family, name):
         if left not in living:
@@ -321,12 +321,14 @@ def close(cache: Path, fs: str) -> None:
                 mend.close(meta, data, each.path)
 
 
-def _put_off(cache: Path, name: str, later: str, descriptions: Collection[Path]) -> None:
-    """Give what cannot be mended now to the file system *later*, from which another connection adopts it."""
+def _put_off(cache: Path, name: str, family: str, descriptions: Collection[Path]) -> None:
+    """Give what cannot be mended now to others of *family*, which no rclone has, and a later connection adopts."""
     import shutil
 
     for file in descriptions:
-        inner = file.relative_to(cache / "vfsMeta" / name)
+        inner, later = file.relative_to(cache / "vfsMeta" / name), f"{family}-0"
+        while (cache / "vfs" / later / inner).exists():  # put off before, and then the file was written again
+            later += "-0"
         meta, data = (cache / kind / later / inner for kind in ("vfsMeta", "vfs"))
         for each in (meta, data):
             each.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
