@@ -38,11 +38,11 @@ def test_c6_a_file_closed_the_moment_before_the_cancel_is_delivered(
 def test_c6_the_cancel_tells_what_is_pending(sftp_share: Share, connect: Connect, disconnect: Disconnect) -> None:
     mounted = connect(sftp_share)
     for number in range(20):
-        (mounted.mountpoint / f"{number}").write_bytes(bytes(1000))
+        (mounted.mountpoint / f"{number}").write_bytes(bytes(1 << 20))  # so much that they are not sent all at once
     told: list[Pending] = []
     disconnect(mounted, progress=told.append)
     assert told[0].files == 20
-    assert told[0].bytes == 20_000
+    assert told[0].bytes == 20 << 20
     assert told[-1].files < 20
 
 
