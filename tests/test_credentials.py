@@ -488,6 +488,18 @@ def test_saving_leaves_what_a_person_wrote(keyrings: Keyrings, file: Path) -> No
 
 
 @pytest.mark.usefixtures("headless")
+def test_what_a_person_wrote_below_a_password_stays_when_that_is_forgotten(keyrings: Keyrings, file: Path) -> None:
+    keyrings.use(BrokenKeyring())
+    save(NAME, "ana", Secret("one"))
+    with file.open("a") as opened:
+        opened.write("\n# of the old server\n")
+    save(NAME, "bob", Secret("two"))
+    assert forget(NAME, "ana")
+    assert file.read_text().lstrip().startswith("# of the old server\n")
+    assert found(user="bob") == [("bob", "two", "file")]
+
+
+@pytest.mark.usefixtures("headless")
 def test_a_link_to_the_file_stays_a_link(keyrings: Keyrings, file: Path, places: Places) -> None:
     keyrings.use(BrokenKeyring())
     real = places.home / "real.toml"
@@ -573,3 +585,14 @@ def test_c8_forgetting_drops_it_from_the_keyring(keyrings: Keyrings) -> None:
     assert forget(NAME, "ana")
     assert not forget(NAME, "ana")
     assert keyring.content == {}
+
+
+@pytest.mark.usefixtures("headless")
+def test_c8_forgetting_drops_also_what_was_saved_when_there_was_no_keyring(keyrings: Keyrings, file: Path) -> None:
+    keyrings.use(BrokenKeyring())
+    save(NAME, "ana", Secret("one"))
+    keyrings.use(MemoryKeyring())
+    save(NAME, "ana", Secret("two"))
+    assert forget(NAME, "ana")
+    assert found(user="ana") == []
+    assert "one" not in file.read_text()

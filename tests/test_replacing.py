@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,21 @@ def test_what_a_writer_that_was_killed_left_goes_with_the_next(places: Places, w
     assert left.stat().st_mode & 0o777 == 0o600
     subprocess.run([sys.executable, "-c", code], check=True)
     assert not list(places.config.rglob(".*"))
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    there = tmp_path / "there"
+    there.mkdir()
+    with pytest.raises(IsADirectoryError):
+        replacing.put(there, "sesame")
+    assert list(tmp_path.iterdir()) == [there]
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        replacing.put(tmp_path / "file", "sesame")
+    assert list(tmp_path.iterdir()) == [there]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,16 @@ def test_of_two_servers_buckets_of_one_name_only_the_named_one_loses_its_files(r
     assert all(each.exists() for each in theirs)
 
 
+def test_of_two_networks_that_have_one_name_only_the_named_one_loses_its_files(router: Router, places: Places) -> None:
+    """As a UNC name may be SMB's and WebDAV's."""
+    for name in ("smb", "webdav"):
+        *_, noted = waits(places, f"mpr-{name} ana@files 0123456789ab{{x}}", r"\\files\share", "ana", "report")
+        noted.write_text(json.dumps({**json.loads(noted.read_text()), "provider": name}))
+    (found,) = (each for each in router.waiting() if each.provider == "smb")
+    router.discard(found)
+    assert [each.provider for each in router.waiting()] == ["webdav"]
+
+
 def test_nothing_goes_without_a_yes(mpr: Command, terminal: PseudoTerminal, anas: list[Path]) -> None:
     assert mpr("discard", REMOTE).returncode == 2
     terminal.start("discard", REMOTE)

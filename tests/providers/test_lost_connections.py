@@ -15,11 +15,13 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from mprouter.providers.base import Mounted, State
 from mprouter.providers.rclone import hold, mend, provider, unsent
+from mprouter.providers.rclone.server import Server
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
 from sandbox import Places
@@ -413,6 +415,14 @@ def test_c6_what_waited_is_compared_with_others_in_a_directory_that_is_gone(
     assert len(list((share.root / "directory").iterdir())) == 9
 
 
+def test_c6_what_waited_does_not_get_the_name_of_another_file_that_waits(
+    sftp_share: Share, connections: Connections
+) -> None:
+    left_waiting(sftp_share, connections, 0, **{"log": "ours", "log (conflict)": "another"})
+    put_later(sftp_share, "log", "theirs")
+    assert sent(sftp_share, connections) == {"log": "theirs", "log (conflict)": "another", "log (conflict 2)": "ours"}
+
+
 def test_c6_of_two_that_waited_for_one_name_neither_replaces_the_other_beside_somebody_else_s(
     sftp_share: Share, connections: Connections, places: Places
 ) -> None:
@@ -665,6 +675,19 @@ def test_c6_a_part_of_a_file_is_not_sent_as_the_whole(
     assert not (sftp_share.root / "report").exists()
     assert "report was being written in part" in caplog.text
     assert [each.name for each in (places.state / "cache" / "damaged").rglob("report")] == ["report"]
+
+
+def test_c6_what_is_put_aside_under_one_name_again_and_again_is_all_kept(tmp_path: Path) -> None:
+    meta, data, aside = (tmp_path / each for each in ("vfsMeta", "vfs", "damaged"))
+    for name in (meta, data):
+        name.mkdir()
+    for number in range(3):
+        (meta / "log.txt").write_bytes(b"")  # cut off
+        (data / "log.txt").write_text(f"part {number}")
+        os.truncate(data / "log.txt", 1 << 20)
+        mend.mend(meta, data, cast("Server", None), "log.txt", others=[], aside=aside)
+    kept = {each.name: each.read_bytes().rstrip(b"\0").decode() for each in aside.iterdir()}
+    assert kept == {"log.txt": "part 0", "log (unfinished).txt": "part 1", "log (unfinished 2).txt": "part 2"}
 
 
 def test_a_connection_that_was_never_written_down_is_cleaned_up(

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -490,11 +491,20 @@ def test_r4_only_what_its_capabilities_say_is_asked() -> None:
     assert raised.value.status is Status.ERROR_NOT_SUPPORTED
 
 
+def test_r4_one_that_does_not_say_that_it_can_tell_connections_is_not_asked_what_became_of_one() -> None:
+    odd = stranger("odd", capabilities=Capability.ADD_CONNECTION, state=lambda _: State.LOST)
+    assert odd.state(MOUNTED) is State.CONNECTED
+
+
 @pytest.mark.parametrize(
     ("added", "words"),
     [
         (Added(None, {"x": b"bytes"}), "cannot be written as JSON"),
         (Added(None, {"x": float("nan")}), "cannot be written as JSON"),
+        (
+            Added(None, {"x": reduce(lambda inner, _: {"": inner}, range(10**5), cast("dict[str, Any]", {}))}),
+            "cannot be written as JSON",
+        ),
         (Added(None, {1: "x"}), "is no mapping of names to JSON values"),  # type: ignore[dict-item]
         (Added(7, {}), "the user that it connected is a int"),  # type: ignore[arg-type]
         (Added(None, {"login": 'ana:geh"öim'}), "written the password down"),
@@ -520,11 +530,29 @@ def test_a_connection_that_cannot_be_kept_is_told_of_though_nothing_is_there_to_
 
 def test_n15_what_it_raises_shows_no_password(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    for error in (ValueError("bad geheim"), WNetError(Status.ERROR_LOGON_FAILURE, "geheim is wrong")):
+    for error in (
+        ValueError("bad geheim"),
+        WNetError(Status.ERROR_LOGON_FAILURE, "geheim is wrong"),
+        WNetError(Status.ERROR_LOGON_FAILURE, "refused", provider_text="no such user: geheim"),
+    ):
         with pytest.raises(WNetError) as raised:
             stranger("odd", add_connection=raising(error)).add_connection(request("geheim"))
         assert "geheim" not in f"{raised.value!r} {raised.value} {raised.value.provider_text} {caplog.text}"
         assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+def test_n15_nor_a_password_that_was_stored(places: Places, caplog: pytest.LogCaptureFixture) -> None:
+    file = places.config / "credentials.toml"
+    file.touch(0o600)
+    file.write_text('[[credential]]\nremote = "*"\nuser = "ana"\npassword = "geheim"\n')
+
+    def finds(wanted: AddRequest) -> Added:
+        (found,) = wanted.credentials.stored(wanted.name, "ana")
+        raise RuntimeError(found.password.reveal())
+
+    with pytest.raises(WNetError, match=r"RuntimeError: \*\*\*") as raised:
+        stranger("odd", add_connection=finds).add_connection(request())
+    assert "geheim" not in f"{raised.value} {raised.value.provider_text} {caplog.text}"
 
 
 def test_n15_nor_a_password_that_was_typed(caplog: pytest.LogCaptureFixture) -> None:
