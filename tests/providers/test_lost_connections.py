@@ -585,6 +585,34 @@ def test_c6_a_part_is_not_mixed_with_another_file_of_the_same_size(share: Share,
     assert (share.root / "log").read_bytes() == b"2" * size
 
 
+def test_c6_a_part_that_does_not_fit_the_server_s_file_is_not_mixed_with_it_here_and_there_either(
+    tmp_path: Path,
+) -> None:
+    class Another(Server):
+        def still_has(self, name: str, fingerprint: str, since: str) -> bool:
+            return bool(name and fingerprint and since)
+
+        def fetch(self, name: str, file: Path) -> bool:
+            return file.write_text(f"their {name}") > 0
+
+    ours = tmp_path / "log"
+    ours.write_bytes(bytes(4) + b"ours and")
+    said = mend._Description("then", "then", 12, [(4, 8)], "12,then")
+    assert mend._fill(ours, said, Another.__new__(Another), "change") is False
+    assert ours.read_bytes() == bytes(4) + b"ours and"
+
+
+def test_c6_what_is_noted_as_closed_still_wants_what_is_on_the_server_alone(tmp_path: Path) -> None:
+    meta, data = tmp_path / "vfsMeta", tmp_path / "vfs"
+    for each in (meta, data):
+        each.mkdir()
+    (data / "log").write_bytes(bytes(8) + b"ours")
+    said = mend._Description("2001-01-01T00:00:00Z", "2001-01-01T00:00:00Z", 12, [(8, 12)], "8,then")
+    said.write(meta / "log")
+    mend.close(meta, data, "log")
+    assert mend._Description.read(meta / "log") == said
+
+
 def test_c6_unsent_data_is_sent_although_the_password_has_changed(
     sftp_share: Share,
     sftp_server: SftpServer,
