@@ -172,8 +172,9 @@ def test_rclone_ends_although_it_still_has_what_a_connect_that_was_killed_had_mo
 def test_an_rclone_is_ended_too_when_what_a_forced_disconnect_has_left_open_is_closed(
     mpr: Command, places: Places, shares: dict[str, Path]
 ) -> None:
-    (shares["Z:"] / "file").write_text("to read")
     mpr("connect", shares["Z:"].as_uri(), "Z:")
+    (places.drives / "Z" / "file").write_text("to read")
+    wait_for((shares["Z:"] / "file").exists, "the file to be sent")
     with (places.drives / "Z" / "file").open():
         assert mpr("disconnect", "Z:", "--force").returncode == 0
         mpr("disconnect", "--all")
@@ -182,3 +183,4 @@ def test_an_rclone_is_ended_too_when_what_a_forced_disconnect_has_left_open_is_c
     wait_for(lambda: mounts.served_by(rclone.pid) == 0, "the end of the mount")
     assert mpr("disconnect", "--all").returncode == 0
     assert daemon.running() is None
+    assert list((places.state / "cache").glob("vfs*/*")) == []  # no copies of what was sent

@@ -27,7 +27,7 @@ from mprouter.processes import started_at
 from mprouter.providers.rclone import mounts
 from mprouter.providers.rclone.daemon import Daemon, is_running, running, stop
 from mprouter.providers.rclone.rc import Refused
-from mprouter.providers.rclone.unsent import close, queue_of
+from mprouter.providers.rclone.unsent import clear, close, queue_of
 
 __all__ = [
     "NOTICED",
@@ -158,9 +158,11 @@ def stop_idle() -> None:
     if rclone is None:
         return
     with suppress(Refused):
-        if rclone.call("vfs/list", timeout=2)["vfses"]:
+        if left := rclone.call("vfs/list", timeout=2)["vfses"]:
             with mounting():
                 end_idle(rclone, lambda _: True)  # as what a connect had mounted that was cut off, and undone
+                for fs in {*left}.difference(rclone.call("vfs/list", timeout=2)["vfses"]):
+                    clear(rclone.cache, fs)  # no disconnect has done that
         if not rclone.call("vfs/list", timeout=2)["vfses"]:
             stop()
 
