@@ -93,6 +93,23 @@ def test_an_rclone_inherits_nothing_that_is_open_here(places: Places, tmp_path: 
     assert Path(f"/proc/{started.pid}/cwd").readlink() == Path("/")
 
 
+def test_n15_an_rclone_inherits_no_secrets_and_no_options(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TOKEN", "hunter2"), ("RCLONE_LOG_LEVEL", "DEBUG")):
+        monkeypatch.setenv(name, value)
+    started = daemon.obtain()
+    inherited = {each.partition("=")[0] for each in Path(f"/proc/{started.pid}/environ").read_text().split("\0")}
+    assert inherited.isdisjoint({"TOKEN", "RCLONE_LOG_LEVEL"})
+    assert (places.runtime / "rclone.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_encrypted_configuration_of_rclone_keeps_nobody_from_connecting(places: Places, resource: str) -> None:
+    file = places.home / ".config" / "rclone" / "rclone.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\n" + "A" * 64 + "\n")
+    with Router() as router, router.connect(resource) as connection:
+        assert (connection.path / "README").read_text() == "hello\n"
+
+
 def test_an_rclone_whose_id_cannot_be_written_down_starts_all_the_same(places: Places, tmp_path: Path) -> None:
     (places.runtime / "rclone.pid").mkdir(parents=True)
     with Router() as router, router.connect(tmp_path.as_uri()):

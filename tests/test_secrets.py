@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mprouter import Router, Secret, WNetError
+from mprouter.providers.rclone import daemon
 from servers.sftp import SftpServer
 
 if TYPE_CHECKING:
@@ -80,8 +81,11 @@ def test_c8_a_password_leaves_no_trace(request: pytest.FixtureRequest, places: P
         outputs.append(run.stdout)
     assert json.loads(mpr("list", "--json").stdout)[0]["local_name"] == "Z:"
     assert "MPR_REMOTE_NAME" in told.read_text()
+    rclone = daemon.running()
+    assert rclone is not None
     for secret in (WRONG, right):
         assert found(secret, places) == []
+        assert found(rclone.obscured(Secret(secret)), places) == []  # which anybody can make out
         assert secret not in "".join(outputs)
     assert mpr("disconnect", "Z:").returncode == 0
 
