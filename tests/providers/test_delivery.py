@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from unicodedata import normalize
 
 import pytest
 
-from mprouter.providers.base import Pending, State
+from mprouter.credentials import Credentials
+from mprouter.providers.base import AddRequest, Pending, State
 from mprouter.providers.rclone import flush, hold, mounts, provider
 from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.sftp import Sftp
@@ -137,13 +139,14 @@ def test_c6_force_takes_the_mount_away_and_delivers_what_was_closed(
 
 
 def test_c6_what_was_open_when_forced_is_sent_by_the_next_connection(
-    sftp_share: Share, connect: Connect, disconnect: Disconnect
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, caplog: pytest.LogCaptureFixture
 ) -> None:
     mounted = connect(sftp_share)
     with (mounted.mountpoint / "open").open("w") as file:
         file.write("closed too late")
         file.flush()
         disconnect(mounted, force=True)
+    assert "1 open file was not sent; the next connection sends what was written" in caplog.text
     again = connect(sftp_share)
     wait_for((sftp_share.root / "open").exists, "the file on the server")
     disconnect(again)
@@ -495,3 +498,23 @@ def test_c6_a_file_that_is_open_where_it_was_forced_keeps_no_other_connection(
         file.write("second")
     disconnect(connect(sftp_share))
     assert (sftp_share.root / "open").read_text() == "first, second"
+
+
+def test_c6_nothing_shares_the_file_system_of_an_open_file_when_rclone_has_forgotten_its_mount(
+    file_share: Share, connections: Connections
+) -> None:
+    """Since another one was made in its place."""
+    forced = connections.connect(file_share)
+    with (forced.mountpoint / "open").open("w") as file:
+        file.write("first, ")
+        file.flush()
+        connections.disconnect(forced, force=True)
+        forced.mountpoint.mkdir()
+        again = file_share.provider.add_connection(AddRequest(forced.name, forced.mountpoint, Credentials()))
+        another = connections.connect(file_share)
+        assert forced.handle["fs"] not in {again.handle["fs"], another.handle["fs"]}
+        file.write("second")
+    connections.disconnect(another)
+    file_share.provider.cancel_connection(replace(forced, handle=again.handle), force=False)
+    connections.disconnect(connections.connect(file_share))
+    assert {each.name: each.read_text() for each in file_share.root.iterdir()} == {"open": "first, second"}
