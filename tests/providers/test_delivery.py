@@ -346,8 +346,9 @@ def test_a_cancelled_connection_leaves_nothing_in_rclone(share: Share, connectio
     mounted = connections.connect(share)
     (mounted.mountpoint / "file").write_text("content")
     connections.disconnect(mounted)
-    assert connections.rclone().call("vfs/list")["vfses"] == []
-    assert connections.rclone().call("mount/listmounts")["mountPoints"] == []
+    rclone = connections.rclone()
+    assert rclone.call("vfs/list")["vfses"] == []
+    wait_for(lambda: rclone.call("mount/listmounts")["mountPoints"] == [], "rclone to notice that its mounts are gone")
 
 
 @contextmanager
