@@ -195,6 +195,23 @@ def test_c6_a_cancel_fails_while_the_server_refuses_the_data(sftp_share: Share, 
     assert (directory / "report").read_text() == "important"
 
 
+def test_c6_a_cancel_that_fails_says_what_is_not_sent_though_rclone_s_log_was_removed(
+    sftp_share: Share, connections: Connections
+) -> None:
+    directory = sftp_share.root / "not writable"
+    directory.mkdir()
+    mounted = connections.connect(sftp_share)
+    (mounted.mountpoint / "not writable" / "report").write_text("important")
+    connections.rclone().log.unlink()
+    with pytest.raises(WNetError) as failed:
+        connections.disconnect(mounted)
+    assert failed.value.status is Status.ERROR_WRITE_FAULT
+    assert "not writable/report" in str(failed.value)
+    directory.chmod(0o777)
+    connections.disconnect(mounted)
+    assert (directory / "report").read_text() == "important"
+
+
 def test_c6_a_server_that_takes_few_connections_gets_one_file_after_another(
     fresh: Fresh, connect: Connect, disconnect: Disconnect
 ) -> None:

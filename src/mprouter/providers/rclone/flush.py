@@ -218,8 +218,11 @@ def _undelivered(
 
 def _logged_reason(log: Path, names: Collection[str]) -> str | None:
     """Why an upload of one of *names* last failed, as rclone's log tells it: the queue does not."""
-    with log.open(encoding="utf-8", errors="replace") as file:
-        last = "".join(deque(file, 500))
+    try:
+        with log.open(encoding="utf-8", errors="replace") as file:
+            last = "".join(deque(file, 500))
+    except OSError:  # somebody has removed it
+        return None
     line = re.compile(
         r"ERROR : (.*): vfs cache: failed to upload try #\d+, will retry in \S+:"
         r" (?:vfs cache: failed to transfer file from cache to remote: )?(.*(?:\n\t\* .*)*)"
