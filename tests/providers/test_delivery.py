@@ -212,6 +212,26 @@ def test_c6_a_cancel_that_fails_says_what_is_not_sent_though_rclone_s_log_was_re
     assert (directory / "report").read_text() == "important"
 
 
+def test_c6_a_cancel_fails_once_if_the_rest_of_what_was_changed_in_part_cannot_be_read(
+    sftp_share: Share, connections: Connections
+) -> None:
+    sftp_share.provider.stall = 1
+    log = sftp_share.put("log", "first line\n" * 100_000)
+    mounted = connections.connect(sftp_share)
+    with (mounted.mountpoint / "log").open("a") as file:
+        log.chmod(0o200)
+        file.write("last line\n")
+    with pytest.raises(WNetError) as failed:
+        connections.disconnect(mounted)
+    assert failed.value.status is Status.ERROR_WRITE_FAULT
+    assert "log" in str(failed.value)
+    assert sftp_share.provider.state(mounted) is State.CONNECTED
+    (kept,) = sftp_share.provider.waiting()
+    (aside,) = kept.aside
+    assert aside.read_bytes().endswith(b"last line\n")
+    connections.disconnect(mounted)
+
+
 def test_c6_a_server_that_takes_few_connections_gets_one_file_after_another(
     fresh: Fresh, connect: Connect, disconnect: Disconnect
 ) -> None:

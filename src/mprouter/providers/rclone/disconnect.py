@@ -29,7 +29,7 @@ from mprouter.providers.rclone.hold import (
 )
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.server import Server
-from mprouter.providers.rclone.unsent import adopt, check_room, clear, take_up, unsent
+from mprouter.providers.rclone.unsent import adopt, check_room, clear, held_back, take_up, unsent
 from mprouter.status import Status, WNetError
 
 __all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "in_use", "leave", "settle"]
@@ -59,8 +59,11 @@ def disconnect(
             if _leave_to_others(rclone, handle, force):
                 _tell_left(name, error)
                 return
+            before = held_back(rclone.cache, handle.fs)
             if is_second or not _begin_anew(rclone, handle, name):
                 raise
+            if kept := held_back(rclone.cache, handle.fs) - before:
+                raise _not_sent(kept) from None
     if not opened:
         _end(rclone, handle)
 
@@ -130,6 +133,14 @@ def _others(rclone: Daemon, handle: Handle) -> list[Path]:
 
 def _tell_left(name: RemoteName, error: NotQueued) -> None:
     log.warning("%s: %s; the last connection to it sends that", name.given, error.strerror)
+
+
+def _not_sent(kept: set[Path]) -> WNetError:
+    return WNetError(
+        Status.ERROR_WRITE_FAULT,
+        f"not on the server: {first_of(sorted(each.name for each in kept))}, whose rest could not be fetched",
+        hint="what there is of it is kept, and `mpr list` names it; the next disconnect does not wait for it",
+    )
 
 
 def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:

@@ -136,7 +136,9 @@ def mend(
         content.replace(aside / kept)
         description.unlink()
         log.error(
-            "%s was being written in part when rclone was killed: what there is of it is in %s", name, aside / kept
+            "%s was changed in part, and its rest cannot be fetched any more: what there is of it is in %s",
+            name,
+            aside / kept,
         )
         return
     if waiting or not lacks:

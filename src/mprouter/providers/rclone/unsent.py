@@ -35,6 +35,7 @@ __all__ = [
     "check_room",
     "clear",
     "close",
+    "held_back",
     "is_elsewhere",
     "is_left_behind",
     "is_member",
@@ -226,6 +227,13 @@ def is_left_behind(rclone: Daemon, family: str, fs: str) -> bool:
         return False
     living = {each.partition(":")[0] for each in rclone.call("vfs/list")["vfses"]}
     return name in living and not left <= living
+
+
+def held_back(cache: Path, fs: str) -> set[Path]:
+    """What ``adopt`` has put aside of the file system *fs*, or left to a later connection for want of room."""
+    name = fs.partition(":")[0]
+    later = [each for each in _directories(cache / "vfsMeta") if each != name and is_member(each, name)]
+    return {*map(Path, _files(cache / "damaged" / name))}.union(*(_dirty(cache / "vfsMeta" / each) for each in later))
 
 
 def take_up(rclone: Daemon, fs: str, mountpoint: Path, paths: Collection[str]) -> None:

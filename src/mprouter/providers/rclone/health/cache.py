@@ -37,7 +37,7 @@ KEPT = Kind(
 ASIDE = Kind(
     "unsent-aside",
     Severity.WARNING,
-    "It was being written in part when rclone was killed, and the rest is missing, so it is not sent.",
+    "It was changed in part, and the rest could not be fetched any more, so it is not sent.",
     "see what you need of it, then remove it: `ls -l {file}`",
 )
 
