@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from errno import ENOSPC
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mprouter.credentials import Credentials
 from mprouter.providers.base import AddRequest, Pending, State
 from mprouter.providers.rclone import flush, hold, mounts, provider
 from mprouter.providers.rclone.ftp import Ftp
+from mprouter.providers.rclone.server import Server
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.rclone.webdav import WebDav
 from mprouter.status import Status, WNetError
@@ -230,6 +232,36 @@ def test_c6_a_cancel_fails_once_if_the_rest_of_what_was_changed_in_part_cannot_b
     (aside,) = kept.aside
     assert aside.read_bytes().endswith(b"last line\n")
     connections.disconnect(mounted)
+
+
+@pytest.mark.parametrize(
+    "failure", [WNetError(Status.ERROR_UNEXP_NET_ERR, "the server has gone"), OSError(ENOSPC, os.strerror(ENOSPC))]
+)
+def test_c6_a_cancel_leaves_the_connection_if_the_rest_of_a_file_is_not_fetched(
+    sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch, failure: OSError
+) -> None:
+    sftp_share.provider.stall = 1
+    log = sftp_share.put("log", "first line\n" * 100_000)
+    mounted = connections.connect(sftp_share)
+    with (mounted.mountpoint / "log").open("a") as file:
+        log.chmod(0o200)
+        file.write("last line\n")
+
+    def fails(*_: object) -> bool:
+        log.chmod(0o600)
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Server, "fetch", fails)
+        with pytest.raises(WNetError) as failed:
+            connections.disconnect(mounted)
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert failed.value.status is Status.ERROR_WRITE_FAULT
+    assert "log" in str(failed.value)
+    assert sftp_share.provider.state(mounted) is State.CONNECTED
+    connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    assert log.read_text() == "first line\n" * 100_000 + "last line\n"
 
 
 def test_c6_a_server_that_takes_few_connections_gets_one_file_after_another(

@@ -29,7 +29,7 @@ from mprouter.providers.rclone.hold import (
 )
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.server import Server
-from mprouter.providers.rclone.unsent import adopt, check_room, clear, held_back, take_up, unsent
+from mprouter.providers.rclone.unsent import adopt, check_room, clear, family_of, held_back, put_off, take_up, unsent
 from mprouter.status import Status, WNetError
 
 __all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "in_use", "leave", "settle"]
@@ -156,7 +156,10 @@ def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
             return False
         _end(rclone, handle)
         with mounting():
-            left = adopt(rclone, handle.fs.partition(":")[0], handle.fs)
+            try:
+                left = adopt(rclone, family_of(handle.fs), handle.fs)
+            except (Refused, OSError):  # as when the server has gone since: nobody is to write into the bare directory
+                left = put_off(rclone.cache, handle.fs)
             mount(rclone, handle.fs, handle.mountpoint, name.given, options)
             take_up(rclone, handle.fs, handle.mountpoint, left)
         return True

@@ -35,6 +35,7 @@ __all__ = [
     "check_room",
     "clear",
     "close",
+    "family_of",
     "held_back",
     "is_elsewhere",
     "is_left_behind",
@@ -43,6 +44,7 @@ __all__ = [
     "is_unsent",
     "note",
     "options_of",
+    "put_off",
     "queue_of",
     "refuse_without_cache",
     "resource_of",
@@ -93,6 +95,11 @@ def is_member(name: str, family: str) -> bool:
     if re.fullmatch(re.escape(family) + r"(?:-[0-9a-f]+)*(?:\{[^}]*\})?", own):
         return True
     return not own.startswith("mpr-") and family.startswith("mpr-rclone ") and _said_of(own).get("family") == family
+
+
+def family_of(fs: str) -> str:
+    """The smallest family of the file system *fs*: its name without what rclone adds to that for its options."""
+    return re.sub(r"\{[^{}]*\}$", "", fs.partition(":")[0])
 
 
 def note(
@@ -229,10 +236,22 @@ def is_left_behind(rclone: Daemon, family: str, fs: str) -> bool:
     return name in living and not left <= living
 
 
+def put_off(cache: Path, fs: str) -> list[str]:
+    """Leave to a later connection what ``adopt`` could not make whole, so that *fs* can be mounted without that.
+
+    Returns the paths of all else that is unsent, as ``adopt`` does. Raises ``OSError``.
+    """
+    from mprouter.providers.rclone.mend import lacks_parts
+
+    name, meta = fs.partition(":")[0], _directories_of(cache, fs)[0]
+    _put_off(cache, name, family_of(fs), [file for each in unsent(meta) if lacks_parts(file := meta / each.path)])
+    return [each.path for each in unsent(meta)]
+
+
 def held_back(cache: Path, fs: str) -> set[Path]:
-    """What ``adopt`` has put aside of the file system *fs*, or left to a later connection for want of room."""
+    """What ``adopt`` has put aside of the file system *fs*, and what was left to a later connection."""
     name = fs.partition(":")[0]
-    later = [each for each in _directories(cache / "vfsMeta") if each != name and is_member(each, name)]
+    later = [each for each in _directories(cache / "vfsMeta") if re.fullmatch(re.escape(family_of(fs)) + "(-0)+", each)]
     return {*map(Path, _files(cache / "damaged" / name))}.union(*(_dirty(cache / "vfsMeta" / each) for each in later))
 
 
