@@ -18,6 +18,7 @@ import pytest
 
 from mprouter.credentials import Credentials
 from mprouter.providers.base import AddRequest, Pending, State
+from mprouter.providers.rclone import disconnect as disconnecting
 from mprouter.providers.rclone import flush, hold, mounts, provider
 from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.server import Server
@@ -260,6 +261,35 @@ def test_c6_a_cancel_leaves_the_connection_if_the_rest_of_a_file_is_not_fetched(
     assert "log" in str(failed.value)
     assert sftp_share.provider.state(mounted) is State.CONNECTED
     connections.disconnect(mounted)
+    connections.disconnect(connections.connect(sftp_share))
+    assert log.read_text() == "first line\n" * 100_000 + "last line\n"
+
+
+@pytest.mark.parametrize("is_mounted", [True, False])
+def test_c6_a_cancel_fails_while_rclone_does_not_try_to_send_what_is_closed(
+    sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch, *, is_mounted: bool
+) -> None:
+    """Though it has taken that up again, or the mount is gone: the hold of the cancel is no other connection."""
+    sftp_share.provider.stall = 1
+    log = sftp_share.put("log", "first line\n" * 100_000)
+    mounted = connections.connect(sftp_share)
+    with (mounted.mountpoint / "log").open("a") as file:
+        log.chmod(0o200)
+        file.write("last line\n")
+    rclone = connections.rclone()
+    wait_for(lambda: "failed to download missing parts" in rclone.log.read_text(), "rclone to give up")
+    if not is_mounted:
+        assert mounts.unmount(mounted.mountpoint)
+    begun: list[object] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(disconnecting, "_begin_anew", lambda *each: not begun.append(each))
+        with pytest.raises(WNetError) as failed:
+            connections.disconnect(mounted)
+    assert len(begun) == is_mounted
+    assert failed.value.status is Status.ERROR_WRITE_FAULT
+    assert "log" in str(failed.value)
+    log.chmod(0o600)
+    connections.disconnect(mounted, later=True)
     connections.disconnect(connections.connect(sftp_share))
     assert log.read_text() == "first line\n" * 100_000 + "last line\n"
 
