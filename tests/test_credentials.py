@@ -384,6 +384,15 @@ def test_a_netrc_entry_without_a_user_serves_the_one_given(places: Places) -> No
     assert found("sftp://g") == []
 
 
+def test_c8_each_user_of_a_machine_in_netrc_has_an_entry(places: Places) -> None:
+    two = "machine h login ana password one\nmachine H login bob password two\nmachine h login eve password three\n"
+    write(places.home / ".netrc", two)
+    assert found("sftp://h", "ana") == [("ana", "one", "netrc")]
+    assert found("sftp://h", "bob") == [("bob", "two", "netrc")]
+    assert found("sftp://h", "eve") == [("eve", "three", "netrc")]
+    assert found("sftp://h")[0] == ("ana", "one", "netrc")  # the first, as in other programs
+
+
 def test_a_netrc_that_others_may_read_is_refused_only_where_it_matters(places: Places) -> None:
     write(places.home / ".netrc", f"machine h login ana password {PLANTED}\n", 0o644)
     assert found("sftp://other") == []

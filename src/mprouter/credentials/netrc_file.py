@@ -35,17 +35,38 @@ def find(name: RemoteName, user: str | None) -> Iterator[Found]:
     import netrc
 
     try:
-        machines = netrc.netrc(str(path)).hosts
+        entries = _entries(path)
     except netrc.NetrcParseError as error:  # its text may hold a password
         log.warning("%s, line %s: malformed, so the file was not used", path, error.lineno)
         return
     except (OSError, UnicodeDecodeError) as error:
         log.warning("%s cannot be read (%s), so it was not used", path, type(error).__name__)
         return
-    for machine, (login, _, password) in machines.items():
+    for machine, (login, _, password) in entries:
         if machine == "default" or machine.lower() != name.host.lower() or not password:
             continue
         if user and login and login != user:
             continue
         private_file.refuse_if_shared(path.stat(), path)
         yield Found(login or user, Secret(password), "netrc")
+
+
+def _entries(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
+    """Each machine with its login, account and password, in the file's order. Raises as ``netrc.netrc``."""
+    import netrc
+
+    entries: list[tuple[str, tuple[str, str, str]]] = []
+
+    class Hosts(dict[str, tuple[str, str, str]]):
+        def __setitem__(self, machine: str, entry: tuple[str, str, str]) -> None:
+            super().__setitem__(machine, entry)
+            if entry:  # before it is read it is an empty one
+                entries.append((machine, entry))
+
+    class Reader(netrc.netrc):
+        # ``netrc`` itself keeps only the last entry of a machine, whichever user's that is
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, Hosts() if name == "hosts" else value)
+
+    Reader(str(path))
+    return entries
