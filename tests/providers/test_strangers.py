@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from traceback import format_exception
 from typing import Any, cast
 
 import pytest
@@ -526,6 +527,15 @@ def test_a_connection_that_cannot_be_kept_is_told_of_though_nothing_is_there_to_
     odd = stranger("odd", add_connection=lambda _: None, cancel_connection=raising(FileNotFoundError()))
     with pytest.raises(WNetError, match="returned a NoneType, not an Added"):
         odd.add_connection(request())
+
+
+def test_n15_what_led_to_the_answer_that_it_raises_goes_no_further() -> None:
+    def refuse(_: AddRequest) -> Added:
+        raise WNetError(Status.ERROR_LOGON_FAILURE, "refused") from ValueError("ftp://ana:geheim@files")
+
+    with pytest.raises(WNetError, match="refused") as raised:
+        stranger("odd", add_connection=refuse).add_connection(request("geheim"))
+    assert "geheim" not in "".join(format_exception(raised.value, limit=0))
 
 
 def test_n15_what_it_raises_shows_no_password(caplog: pytest.LogCaptureFixture) -> None:

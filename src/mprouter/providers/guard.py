@@ -340,6 +340,7 @@ def _answered(call: Callable[[], T], provider: str, secrets: Callable[[], tuple[
         return call()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
         failure = mishap(error, provider, secrets())
+    failure.__cause__ = failure.__context__ = None  # of one that the provider made, which is told as it is
     raise failure  # here and not above, where what was raised would go with it, secrets and all
 
 
