@@ -576,6 +576,17 @@ def test_system_is_for_all_users(places: Places, file: Path) -> None:
     assert "command:/bin/true" not in run("export").stdout_bytes.decode("utf-16")
 
 
+def test_what_is_imported_for_all_users_does_not_depend_on_what_the_user_has(places: Places, file: Path) -> None:
+    def kept(root: Path) -> dict[Path, bytes]:
+        return {path.relative_to(root): path.read_bytes() for path in root.rglob("*.toml")}
+
+    assert run("import", file).exit_code == 0
+    own = kept(places.config)
+    assert len(own) > 1
+    assert run("import", file, "--system").exit_code == 0
+    assert kept(places.system) == kept(places.config) == own
+
+
 def test_a_file_comes_from_standard_input_too(places: Places, store: Store, file: Path) -> None:
     ran = run("import", "-", stdin=file.read_bytes())
     assert (ran.exit_code, [each.local_name for each in store.remembered()]) == (0, ["Z:"])
