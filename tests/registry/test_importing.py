@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -725,6 +727,59 @@ def test_on_a_full_disk_all_or_nothing_is_imported(places: Places, store: Store,
                 }
                 break
     assert outcomes == {0, 1}
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_an_import_that_is_interrupted_leaves_everything_as_it_was(
+    places: Places,
+    store: Store,
+    file: Path,
+    before: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    has_links: bool,
+) -> None:
+    last, replace_file, replaced = places.config / "notifyees.d" / "b.toml", Path.replace, []
+
+    def interrupted(path: Path, target: Path) -> Path:
+        found = replace_file(path, target)
+        replaced.append(target)
+        if target == last and replaced.count(last) == 1:
+            raise KeyboardInterrupt
+        return found
+
+    def without_links(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    if not has_links:
+        monkeypatch.setattr(os, "link", without_links)
+    assert run("import", file).exit_code != 0
+    assert replaced.count(last) == 2  # there and back
+    assert everything(places, store) == before
+
+
+def test_a_file_that_an_import_killed_before_has_kept_is_not_in_the_way(places: Places, file: Path) -> None:
+    settings = places.config / "settings.toml"
+    settings.write_text('provider_order = ["sftp"]\n')
+    os.link(settings, settings.with_name(f".settings.toml-before-{os.getpid()}"))
+    assert run("import", file).exit_code == 0
+    assert [each.name for each in places.config.iterdir() if each.name.startswith(".")] == []
+
+
+def test_what_is_imported_for_all_users_can_be_read_by_them_and_stays_whose_it_was(places: Places, file: Path) -> None:
+    settings = places.system / "settings.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('provider_order = ["sftp"]\n')
+    os.chown(settings, 1, 1)
+    mask = os.umask(0o077)
+    try:
+        assert run("import", file, "--system").exit_code == 0
+    finally:
+        os.umask(mask)
+    assert (settings.stat().st_uid, settings.stat().st_gid) == (1, 1)
+    assert stat.S_IMODE((places.system / "notifyees.d").stat().st_mode) == 0o755
+    assert stat.S_IMODE((places.system / "notifyees.d" / "b.toml").stat().st_mode) == 0o644
 
 
 def test_an_export_is_imported_elsewhere_as_it_was(
