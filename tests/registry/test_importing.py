@@ -759,6 +759,32 @@ def test_an_import_that_is_interrupted_leaves_everything_as_it_was(
     assert everything(places, store) == before
 
 
+def test_what_an_import_that_fails_cannot_put_back_is_kept_and_all_else_is_as_it_was(
+    places: Places,
+    store: Store,
+    file: Path,
+    before: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken, replace_file, replaced = places.config / "notifyees.d" / "b.toml", Path.replace, []
+    kept = broken.with_name(f".b.toml-before-{os.getpid()}")
+
+    def failing(path: Path, target: Path) -> Path:
+        replaced.append(target)
+        if target == broken:
+            if replaced.count(broken) == 1:
+                replace_file(path, target)
+            raise OSError(errno.EIO, "Input/output error")
+        return replace_file(path, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    ran = run("import", file)
+    assert (ran.exit_code, f"{broken}: it cannot be written" in ran.stderr) == (1, True)
+    assert f"what it was is in {kept}" in ran.stderr
+    assert replace_file(kept, broken) == broken
+    assert everything(places, store) == before
+
+
 def test_a_file_that_an_import_killed_before_has_kept_is_not_in_the_way(places: Places, file: Path) -> None:
     settings = places.config / "settings.toml"
     settings.write_text('provider_order = ["sftp"]\n')

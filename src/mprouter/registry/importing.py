@@ -176,7 +176,9 @@ class _File:
             else:
                 self._old.replace(self.path)
         except OSError as error:
-            log.error("%s could not be put back as it was: %s", self.path, error.strerror)  # noqa: TRY400
+            where = f"; what it was is in {self._old}" if self._old is not None else ""
+            log.error("%s could not be put back as it was: %s%s", self.path, error.strerror, where)  # noqa: TRY400
+            self._old = None  # it stays
 
     def leave(self) -> None:
         """Have nothing beside the file, and no empty directory for one that is not there."""
