@@ -365,6 +365,27 @@ def test_a_file_that_is_no_text_is_not_shown(file: Path) -> None:
     assert PLANTED not in everything(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f'[[credential]]\nremote = {PLANTED}\npassword = "x"\n', 2),
+        (f"x = {'[' * 10**5}\n# {PLANTED}\n", 2),
+    ],
+)
+def test_what_is_not_toml_is_told_with_its_line(file: Path, text: str, line: int) -> None:
+    write(file, text)
+    with pytest.raises(WNetError, match=f"line {line}: this is not TOML") as caught:
+        found()
+    assert caught.value.status is Status.ERROR_BAD_CONFIGURATION
+    assert PLANTED not in everything(caught.value)
+
+
+def test_what_is_wrong_after_a_text_of_several_lines_is_told_with_its_line(file: Path) -> None:
+    write(file, f'[[credential]]\nremote = "sftp://h/*"\npassword = """\n{PLANTED}"""\nnope = 1\nuser = "ana"\n')
+    with pytest.raises(WNetError, match="line 5: unknown key in credential 1"):
+        found()
+
+
 # -- netrc ---------------------------------------------------------------------------------------------------------
 
 
