@@ -51,7 +51,7 @@ def disconnect(
     opened = mounts.openers(mountpoint)
     if opened and not force:
         raise in_use(opened)
-    for is_second in (False, True):
+    for is_last in (False, False, True):  # rclone may be at work on it still when it is to be taken up again
         try:
             _deliver_and_unmount(rclone, handle, name, force=force, progress=progress, stall=stall)
             break
@@ -60,7 +60,7 @@ def disconnect(
                 _tell_left(name, error)
                 return
             before = held_back(rclone.cache, handle.fs)
-            if is_second or not _begin_anew(rclone, handle, name):
+            if is_last or not _begin_anew(rclone, handle, name):
                 raise
             if kept := held_back(rclone.cache, handle.fs) - before:
                 raise _not_sent(kept) from None
