@@ -701,7 +701,7 @@ def test_c6_a_part_of_a_file_is_not_sent_as_the_whole(
     connections.disconnect(mounted)
     connections.disconnect(connections.connect(sftp_share))
     assert not (sftp_share.root / "report").exists()
-    assert "report was being written in part" in caplog.text
+    assert "report was changed in part" in caplog.text
     assert [each.name for each in (places.state / "cache" / "damaged").rglob("report")] == ["report"]
 
 
