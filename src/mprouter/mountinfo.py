@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mprouter.frozen import frozen
 
-__all__ = ["Mount", "at", "kinds", "mounted"]
+__all__ = ["Mount", "at", "kinds", "mounted", "on"]
 
 
 @frozen
@@ -31,11 +31,16 @@ def mounted() -> list[Mount]:
     return [_read(fields) for fields in _lines()]
 
 
+def on(path: Path) -> list[Mount]:
+    """The mounts on *path*, a path without links, each of which covers those before it."""
+    wanted = os.fsencode(path)
+    return [_read(fields) for fields in _lines() if _unescaped(fields[4]) == wanted]
+
+
 def at(path: Path) -> Mount | None:
     """The topmost mount on *path*, a path without links; None if nothing is mounted there."""
-    wanted = os.fsencode(path)
-    there = [fields for fields in _lines() if _unescaped(fields[4]) == wanted]
-    return _read(there[-1]) if there else None
+    there = on(path)
+    return there[-1] if there else None
 
 
 def kinds() -> dict[str, str]:

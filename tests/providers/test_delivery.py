@@ -17,7 +17,7 @@ from unicodedata import normalize
 import pytest
 
 from mprouter.credentials import Credentials
-from mprouter.providers.base import AddRequest, Pending, State
+from mprouter.providers.base import AddRequest, Mounted, Pending, State
 from mprouter.providers.rclone import disconnect as disconnecting
 from mprouter.providers.rclone import flush, hold, mounts, provider
 from mprouter.providers.rclone.ftp import Ftp
@@ -215,15 +215,21 @@ def test_c6_a_cancel_that_fails_says_what_is_not_sent_though_rclone_s_log_was_re
     assert (directory / "report").read_text() == "important"
 
 
-def test_c6_a_cancel_fails_once_if_the_rest_of_what_was_changed_in_part_cannot_be_read(
-    sftp_share: Share, connections: Connections
-) -> None:
-    sftp_share.provider.stall = 1
-    log = sftp_share.put("log", "first line\n" * 100_000)
-    mounted = connections.connect(sftp_share)
+def changed_in_part(share: Share, connections: Connections) -> tuple[Mounted, Path]:
+    """A connection, and the server's file that was changed there in part, whose rest the server lets nobody read."""
+    share.provider.stall = 1
+    log = share.put("log", "first line\n" * 100_000)
+    mounted = connections.connect(share)
     with (mounted.mountpoint / "log").open("a") as file:
         log.chmod(0o200)
         file.write("last line\n")
+    return mounted, log
+
+
+def test_c6_a_cancel_fails_once_if_the_rest_of_what_was_changed_in_part_cannot_be_read(
+    sftp_share: Share, connections: Connections
+) -> None:
+    mounted, log = changed_in_part(sftp_share, connections)
     with pytest.raises(WNetError) as failed:
         connections.disconnect(mounted)
     assert failed.value.status is Status.ERROR_WRITE_FAULT
@@ -248,12 +254,7 @@ def test_c6_a_cancel_fails_once_if_the_rest_of_what_was_changed_in_part_cannot_b
 def test_c6_a_cancel_leaves_the_connection_if_the_rest_of_a_file_is_not_fetched(
     sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch, failure: OSError
 ) -> None:
-    sftp_share.provider.stall = 1
-    log = sftp_share.put("log", "first line\n" * 100_000)
-    mounted = connections.connect(sftp_share)
-    with (mounted.mountpoint / "log").open("a") as file:
-        log.chmod(0o200)
-        file.write("last line\n")
+    mounted, log = changed_in_part(sftp_share, connections)
 
     def fails(*_: object) -> bool:
         log.chmod(0o600)
@@ -277,12 +278,7 @@ def test_c6_a_cancel_fails_while_rclone_does_not_try_to_send_what_is_closed(
     sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch, *, is_mounted: bool
 ) -> None:
     """Though it has taken that up again, or the mount is gone: the hold of the cancel is no other connection."""
-    sftp_share.provider.stall = 1
-    log = sftp_share.put("log", "first line\n" * 100_000)
-    mounted = connections.connect(sftp_share)
-    with (mounted.mountpoint / "log").open("a") as file:
-        log.chmod(0o200)
-        file.write("last line\n")
+    mounted, log = changed_in_part(sftp_share, connections)
     rclone = connections.rclone()
     wait_for(lambda: "failed to download missing parts" in rclone.log.read_text(), "rclone to give up")
     if not is_mounted:

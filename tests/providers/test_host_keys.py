@@ -318,16 +318,19 @@ def test_a_password_opens_an_encrypted_key(
     connections.disconnect(connections.connect(share, password="a passphrase"))
 
 
+def at_work(places: Places, share: Share, server: SftpServer, *settings: str) -> Share:
+    """*share* by the name ``work``, for which the user's configuration of ssh has *settings*; and no password."""
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700)
+    said = ["HostName 127.0.0.1", f"Port {server.port}", f"User {server.user}", *settings]
+    (directory / "config").write_text("\n  ".join(["Host work", *said]) + "\n")
+    return replace(share, password=None, url=f"sftp://work{share.root}".replace(" ", "%20"))
+
+
 def test_the_users_configuration_of_ssh_is_followed(
     sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
 ) -> None:
-    directory = places.home / ".ssh"
-    directory.mkdir(mode=0o700)
-    (directory / "config").write_text(
-        f"Host work\n  HostName 127.0.0.1\n  Port {sftp_server.port}\n  User {sftp_server.user}\n"
-        f"  IdentityFile {sftp_server.key}\n  IdentitiesOnly yes\n"
-    )
-    share = replace(sftp_share, password=None, url=f"sftp://work{sftp_share.root}".replace(" ", "%20"))
+    share = at_work(places, sftp_share, sftp_server, f"IdentityFile {sftp_server.key}", "IdentitiesOnly yes")
     mounted = connections.connect(share)
     (mounted.mountpoint / "file").write_text("by an alias")
     connections.disconnect(mounted)
@@ -346,16 +349,11 @@ def test_the_users_configuration_of_ssh_is_followed(
 def test_the_words_in_the_name_of_a_key_are_those_of_ssh(
     *, form: str, name: str, sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
 ) -> None:
-    directory = places.home / ".ssh"
-    directory.mkdir(mode=0o700)
-    (directory / "config").write_text(
-        f"Host work\n  HostName 127.0.0.1\n  Port {sftp_server.port}\n  User {sftp_server.user}\n"
-        f"  IdentityFile {form}\n"
-    )
+    share = at_work(places, sftp_share, sftp_server, f"IdentityFile {form}")
     machine = socket.gethostname().partition(".")[0]
-    key = directory / name.format(port=sftp_server.port, user=sftp_server.user, uid=os.getuid(), machine=machine)
+    words = {"port": sftp_server.port, "user": sftp_server.user, "uid": os.getuid(), "machine": machine}
+    key = places.home / ".ssh" / name.format(**words)
     key.write_bytes(sftp_server.key.read_bytes())
-    share = replace(sftp_share, password=None, url=f"sftp://work{sftp_share.root}".replace(" ", "%20"))
     connections.disconnect(connections.connect(share))
 
 
@@ -371,14 +369,10 @@ def test_a_key_that_only_the_agent_has_is_chosen_by_its_public_one(
     places: Places,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    directory, agent = places.home / ".ssh", places.base / "agent"
-    directory.mkdir(mode=0o700)
-    (directory / "config").write_text(
-        f"Host work\n  HostName 127.0.0.1\n  Port {sftp_server.port}\n  User {sftp_server.user}\n"
-        f"  IdentitiesOnly yes\n  IdentityFile ~/.ssh/key{suffix}\n  IdentityAgent {agents}\n"
-    )
-    (directory / "key.pub").write_bytes(sftp_server.key.with_suffix(".pub").read_bytes())
-    share = replace(sftp_share, password=None, url=f"sftp://work{sftp_share.root}".replace(" ", "%20"))
+    agent = places.base / "agent"
+    settings = "IdentitiesOnly yes", f"IdentityFile ~/.ssh/key{suffix}", f"IdentityAgent {agents}"
+    share = at_work(places, sftp_share, sftp_server, *settings)
+    (places.home / ".ssh" / "key.pub").write_bytes(sftp_server.key.with_suffix(".pub").read_bytes())
     with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

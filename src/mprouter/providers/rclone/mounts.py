@@ -139,7 +139,7 @@ def check_uncovered(mountpoint: Path) -> None:
 
     What is beneath goes on, and cannot be unmounted.
     """
-    *beneath, top = [each.kind for each in mountinfo.mounted() if each.path == mountpoint] or [KIND]
+    *beneath, top = [each.kind for each in mountinfo.on(mountpoint)] or [KIND]
     if top != KIND and KIND in beneath:
         from shlex import quote
 
