@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ from functools import reduce
 from pathlib import Path
 from traceback import format_exception
 from typing import Any, cast
+from urllib.parse import quote
 
 import pytest
 
@@ -44,6 +46,7 @@ from servers.daemon import wait_for
 from strangers import Stranger, Wordless, register
 
 NAME = parse_remote("strange://here/")
+ODD = "ge\"h\\é'i/m"
 
 
 def routed(providers: list[Provider]) -> str:
@@ -287,7 +290,15 @@ def test_r3_the_first_significant_refusal_of_the_only_one_that_may_have_it(
     assert (refused.value.status, refused.value.provider) == (Status.ERROR_ACCESS_DENIED, "locked")
 
 
-@pytest.mark.parametrize("error", [Wordless(), WNetError(Status.ERROR_BUSY, Wordless())], ids=["any", "WNetError"])  # type: ignore[arg-type]
+class WordlessAnswer(Wordless, WNetError):
+    """As above, with a status."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Wordless(), WNetError(Status.ERROR_BUSY, Wordless()), WordlessAnswer(Status.ERROR_BUSY)],  # type: ignore[arg-type]
+    ids=["any", "WNetError", "subclass"],
+)
 @pytest.mark.parametrize("call", ["add_connection", "cancel_connection"])
 def test_n19_an_error_that_cannot_be_shown_is_told_once_and_leaves_nothing_in_the_journal(
     router: Router, recorder: Recorder, call: str, error: Exception
@@ -538,17 +549,39 @@ def test_n15_what_led_to_the_answer_that_it_raises_goes_no_further() -> None:
     assert "geheim" not in "".join(format_exception(raised.value, limit=0))
 
 
-def test_n15_what_it_raises_shows_no_password(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    for error in (
+def noted(error: Exception, note: str) -> Exception:
+    error.add_note(note)
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
         ValueError("bad geheim"),
         WNetError(Status.ERROR_LOGON_FAILURE, "geheim is wrong"),
         WNetError(Status.ERROR_LOGON_FAILURE, "refused", provider_text="no such user: geheim"),
-    ):
-        with pytest.raises(WNetError) as raised:
-            stranger("odd", add_connection=raising(error)).add_connection(request("geheim"))
-        assert "geheim" not in f"{raised.value!r} {raised.value} {raised.value.provider_text} {caplog.text}"
-        assert raised.value.__cause__ is raised.value.__context__ is None
+        WNetError(Status.ERROR_LOGON_FAILURE, "refused", function="login('ana', 'geheim')"),
+        noted(WNetError(Status.ERROR_LOGON_FAILURE, "refused"), "with geheim"),
+    ],
+    ids=["any", "message", "provider_text", "function", "note"],
+)
+def test_n15_what_it_raises_shows_no_password(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(WNetError) as raised:
+        stranger("odd", add_connection=raising(error)).add_connection(request("geheim"))
+    assert "geheim" not in f"{format_exception(raised.value, limit=0)} {vars(raised.value)} {caplog.text}"
+    assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [repr(ODD), repr(f"{ODD}\"'"), json.dumps(ODD), json.dumps(ODD, ensure_ascii=False), quote(ODD), quote(ODD, "")],
+    ids=["Python", "both marks", "JSON", "JSON as text", "URL", "part of a URL"],
+)
+def test_n15_nor_one_that_is_quoted(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(WNetError) as raised:
+        stranger("odd", add_connection=raising(ValueError(text))).add_connection(request(ODD))
+    assert "ge" not in f"{raised.value.provider_text} {caplog.text}"
 
 
 def test_n15_nor_a_password_that_was_stored(places: Places, caplog: pytest.LogCaptureFixture) -> None:

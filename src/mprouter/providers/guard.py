@@ -120,7 +120,7 @@ def mishap(error: BaseException, provider: str, secrets: tuple[str, ...] = ()) -
     text = _without(in_words(error), secrets)
     hint = None
     if isinstance(error, WNetError):
-        if error.status and not any(each in f"{error} {error.provider_text}" for each in secrets):
+        if error.status and _is_fit(error, secrets):
             error.provider = error.provider or provider
             return error
         status = error.status or Status.ERROR_EXTENDED_ERROR
@@ -142,10 +142,30 @@ def _status(error: BaseException) -> Status:
     return told or next(by_class, Status.ERROR_EXTENDED_ERROR)
 
 
+def _is_fit(error: WNetError, secrets: tuple[str, ...]) -> bool:
+    """Whether *error* can be told as it is: it has words, and nowhere, shown or not, one of the *secrets*."""
+    holds = (error, error.filename, *error.args, *vars(error).values())
+    try:
+        said = "\n".join(map(str, (*holds, *getattr(error, "__notes__", ()))))
+    except Exception:  # noqa: BLE001 - a stranger's code may raise anything
+        return False
+    return _without(said, secrets) == said
+
+
 def _without(text: str, secrets: tuple[str, ...]) -> str:
-    for each in secrets:
-        text = text.replace(each, "***")
+    for form in sorted({form for each in secrets for form in _forms(each)}, key=len, reverse=True):
+        text = text.replace(form, "***")
     return text
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """*secret* as a message may repeat it: as it is, as Python and JSON quote it, and in a URL."""
+    from urllib.parse import quote
+
+    either = repr(f"{secret}\"'")[1:-4]  # where the text around it has both kinds of quotation mark
+    quoted = [json.dumps(secret, ensure_ascii=each)[1:-1] for each in (True, False)]
+    urls = [quote(secret, safe, errors="surrogatepass") for safe in ("", "/")]
+    return secret, repr(secret)[1:-1], either, *quoted, *urls
 
 
 class Guarded:
@@ -377,7 +397,8 @@ def problem_of_added(added: object, secrets: tuple[str, ...]) -> str | None:
             return "its handle is no mapping of names to JSON values"
     except (TypeError, ValueError, RecursionError) as error:
         return f"its handle cannot be written as JSON: {_without(str(error), secrets)}"
-    if any(each in (added.user or "") or json.dumps(each, ensure_ascii=False)[1:-1] in written for each in secrets):
+    kept = f"{added.user or ''} {written}"
+    if _without(kept, secrets) != kept:
         return "its handle or user would have written the password down"
     return None
 
