@@ -519,6 +519,15 @@ def test_c8_a_person_is_asked_three_times_at_most(network: Native, device: Path,
     assert len(person.prompts) == 3
 
 
+def test_c8_who_wants_to_be_asked_is_asked_first(network: Native, device: Path) -> None:
+    name, wanted = parse_remote("//test/share"), Credentials("ana", ask=True)
+    with pytest.raises(WNetError) as refused:
+        network.add_connection(AddRequest(name, device, wanted, conversation=Person()))
+    assert refused.value.status is Status.ERROR_LOGON_FAILURE
+    network.add_connection(AddRequest(name, device, wanted, conversation=Person("Parole")))
+    assert "user=ana password=given" in (device / "connected").read_text()
+
+
 # -- registration ----------------------------------------------------------------------------------------------------
 
 

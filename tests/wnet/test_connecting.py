@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,7 @@ from servers.daemon import free_port
 from servers.ftp import FtpServer
 from servers.sftp import SftpServer
 from servers.smb import SmbServer
+from servers.webdav import WebdavServer
 
 
 def disk(remote: str | None, local: str | None = None, **rest: str) -> wnet.NETRESOURCE:
@@ -132,6 +134,22 @@ def test_c8_a_person_is_asked_if_need_be_or_if_the_flag_says_so(
             real.expect(f"Password of {ftp_server.user} for ")
             real.enter(f"{ftp_server.password}\n")
         assert ("Password" in real.expect("connected")) is False
+        assert real.end()[0] == 0
+
+
+def test_c8_who_wants_to_be_asked_is_no_guest(webdav_server: WebdavServer) -> None:
+    host = f"{webdav_server.host}:{webdav_server.port}"
+    program = (
+        "from mprouter import wnet\n"
+        f"wanted = wnet.NETRESOURCE(dwType=1, lpLocalName='Z:', lpRemoteName='dav://{host}/public')\n"
+        "wnet.WNetAddConnection2(wanted, None, None, wnet.CONNECT_INTERACTIVE | wnet.CONNECT_PROMPT)\n"
+        "print('connected as', wnet.WNetGetUser('Z:'))\n"
+    )
+    with PseudoTerminal() as real:
+        real.start("-c", program, program="python")
+        real.expect(f"Password of {getpass.getuser()} for ")
+        real.enter("typed\n")
+        real.expect("connected as")
         assert real.end()[0] == 0
 
 

@@ -205,7 +205,7 @@ class Native(Hosting[Host[Answer]]):
         without any. What has to be asked of the person, the router asks.
         """
         self._need(Capability.ADD_CONNECTION)
-        refusal: WNetError | None = None
+        refusal = WNetError(Status.ERROR_LOGON_FAILURE, "no password is given", provider=self.name)
         for user, password in self._logons(request):
             try:
                 self._add(request, user, password)
@@ -222,16 +222,17 @@ class Native(Hosting[Host[Answer]]):
                 self._take_back(request)
                 raise
             return Added(user_now, {"remote": _told(request.name.given)})
-        assert refusal is not None  # noqa: S101 - there is one way to log on at least
         raise refusal
 
     def _logons(self, request: AddRequest) -> Iterator[tuple[str | None, Secret | None]]:
         """User names and passwords, the next for when one was refused; None = the default."""
         credentials = request.credentials
         user = credentials.user or request.name.user
-        yield user, credentials.password
         if credentials.password is not None:
+            yield user, credentials.password
             return
+        if not credentials.ask:
+            yield user, None
         for found in credentials.stored(request.name, user):
             yield found.user or user, found.password
         if request.conversation is None:

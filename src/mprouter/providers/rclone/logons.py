@@ -42,8 +42,9 @@ def by_password(
 ) -> Iterator[Logon]:
     """Log on with the password of the call and no other; else with those stored; else as *guest*; else as typed.
 
-    logon: makes one of a user and a password. default: the user where neither request nor store names one; None = there
-    has to be a name. guest: None = there is none. before_asking: raises ``WNetError`` if nobody is to type a password.
+    Who wants to be asked (CONNECT_PROMPT) is no guest. logon: makes one of a user and a password. default: the user
+    where neither request nor store names one; None = there has to be a name. guest: None = there is none.
+    before_asking: raises ``WNetError`` if nobody is to type a password.
     """
     credentials = request.credentials
     wanted = credentials.user or request.name.user
@@ -57,7 +58,7 @@ def by_password(
         if found.user or user:
             stored = True
             yield logon(str(found.user or user), found.password)
-    if guest is not None and not stored:
+    if guest is not None and not stored and not (credentials.ask and user):
         yield guest
     if request.conversation is None or not user:
         return
