@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from keyring.backend import KeyringBackend
 from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
+from mprouter import replacing
 from mprouter.credentials import Credentials, Found, Secret, forget, save, system_keyring, toml_file
 from mprouter.credentials.server import glob_of, server_of
 from mprouter.names import match_pattern, parse_remote
@@ -236,15 +238,18 @@ def test_c8_a_simple_keyring_is_asked_for_the_user_of_this_process(
     assert found() == [("ana", "one", "keyring")]
 
 
-@pytest.mark.parametrize("backend", [BrokenKeyring, LockedKeyring])
+@pytest.mark.parametrize(
+    ("backend", "reason"),
+    [(BrokenKeyring, "the keyring failed with RuntimeError"), (LockedKeyring, "the keyring is locked")],
+)
 def test_a_keyring_that_fails_is_passed_by(
-    keyrings: Keyrings, backend: type[MemoryKeyring], file: Path, caplog: pytest.LogCaptureFixture
+    keyrings: Keyrings, backend: type[MemoryKeyring], reason: str, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "mprouter")
     keyrings.use(backend())
     write(file, '[[credential]]\nremote = "*"\npassword = "two"\n')
     assert found(user="ana") == [("ana", "two", "file")]
-    assert "the keyring was passed by" in caplog.text
+    assert f"the keyring was passed by: {reason}" in caplog.text
 
 
 @pytest.mark.parametrize("bus", [None, "unix:path=/nowhere"], ids=["no D-Bus", "D-Bus"])
@@ -390,7 +395,8 @@ def test_what_is_wrong_after_a_text_of_several_lines_is_told_with_its_line(file:
 
 
 def test_netrc_serves_its_networks_by_host(places: Places) -> None:
-    write(places.home / ".netrc", "machine Files.example.com login ana password one\ndefault login x password y\n")
+    first, last = "machine other login ana password zero\n", "default login x password y\n"
+    write(places.home / ".netrc", f"{first}machine Files.example.com login ana password one\n{last}")
     for remote in ("ftp://files.example.com", "davs://files.example.com:8443/x", r"\\files.example.com\share"):
         assert found(remote) == found(remote, "ana") == [("ana", "one", "netrc")]
     assert found("sftp://files.example.com", "bob") == []
@@ -566,13 +572,51 @@ def test_what_cannot_be_changed_safely_stays(keyrings: Keyrings, file: Path) -> 
 
 
 @pytest.mark.usefixtures("headless")
-def test_half_a_character_is_refused_without_being_shown(keyrings: Keyrings, file: Path) -> None:
+@pytest.mark.parametrize(("user", "password"), [("ana", f"{PLANTED}\udc80"), ("ana\udc80", PLANTED)])
+def test_half_a_character_is_refused_without_being_shown(
+    keyrings: Keyrings, file: Path, user: str, password: str
+) -> None:
     keyrings.use(BrokenKeyring())
     with pytest.raises(WNetError) as caught:
-        save(NAME, "ana", Secret(f"{PLANTED}\udc80"))
+        save(NAME, user, Secret(password))
     assert caught.value.status is Status.ERROR_INVALID_PARAMETER
     assert PLANTED not in everything(caught.value)
     assert not file.exists()
+
+
+@pytest.mark.usefixtures("headless")
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Status.ERROR_DISK_FULL),
+        (OSError(errno.EROFS, "Read-only file system"), Status.ERROR_ACCESS_DENIED),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_with_its_name(
+    keyrings: Keyrings, file: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, status: Status
+) -> None:
+    def put(*_: object) -> None:
+        raise error
+
+    keyrings.use(BrokenKeyring())
+    monkeypatch.setattr(replacing, "put", put)
+    with pytest.raises(WNetError, match=f"{file}: cannot be written: {error.strerror}") as caught:
+        save(NAME, "ana", Secret(PLANTED))
+    assert caught.value.status is status
+    assert PLANTED not in everything(caught.value)
+
+
+@pytest.mark.usefixtures("headless")
+def test_what_is_in_the_file_s_place_is_told(keyrings: Keyrings, file: Path, places: Places) -> None:
+    keyrings.use(BrokenKeyring())
+    file.mkdir(0o700)
+    with pytest.raises(WNetError, match="cannot be read: Is a directory"):
+        found()
+    file.rmdir()
+    places.config.rmdir()
+    places.config.touch()
+    with pytest.raises(WNetError, match="cannot be made: File exists"):
+        save(NAME, "ana", Secret(PLANTED))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(st.characters(exclude_categories=["Cs"])))
