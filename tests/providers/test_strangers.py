@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import sys
 import threading
@@ -622,7 +623,7 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked(caplog: pytes
         assert not isinstance(rich, protocol)
     resources: list[object] = [NetResource("strange://a/", provider="x"), NetResource(None), "rubbish"]
     does = {
-        "start_up": lambda: "soon",
+        "start_up": lambda: 1,
         "waiting": raising(KeyError()),
         "enumerate": lambda *_: iter(resources),
         "user_of": lambda _: 7,
@@ -631,7 +632,6 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked(caplog: pytes
     odd: Any = stranger("odd", **does)
     for protocol in (Starting, Caching, Enumerating, Identifying, Informing):
         assert isinstance(odd, protocol)
-    assert odd.start_up() is None
     assert odd.waiting() == []
     found = odd.enumerate(ResourceScope.GLOBALNET, ResourceType.ANY, ResourceUsage(0), None)
     assert next(found) == NetResource("strange://a/", provider="odd")  # whatever it calls itself
@@ -643,6 +643,24 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked(caplog: pytes
     with pytest.raises(WNetError) as raised:
         odd.resource_information(resources[0])
     assert raised.value.status is Status.ERROR_ACCESS_DENIED
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (lambda: 2, 2.0),
+        (lambda: -1, 0.0),
+        (lambda: None, None),
+        (lambda: "soon", None),
+        (lambda: math.nan, None),
+        (lambda: math.inf, None),
+        (raising(KeyError()), None),
+    ],
+    ids=["2", "-1", "None", "text", "nan", "inf", "raises"],
+)
+def test_r7_when_it_will_be_ready_is_unknown_if_it_cannot_say(said: Callable[[], Any], seconds: float | None) -> None:
+    odd: Any = stranger("odd", start_up=said)
+    assert odd.start_up() == seconds
 
 
 def test_what_waits_is_not_waited_for_without_end(
