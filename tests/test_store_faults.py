@@ -212,6 +212,38 @@ def test_a_store_that_is_cut_short_is_refused_and_left_alone(tmp_path: Path, sou
         assert path.read_bytes() == whole[:length]
 
 
+@contextmanager
+def in_memory(whole: bytes) -> Iterator[sqlite3.Connection]:
+    """The database *whole*, without a log, which memory cannot have."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.deserialize(whole[:18] + b"\1\1" + whole[20:])
+        yield db
+
+
+def another_name_in_the_index(whole: bytes) -> bytes:
+    """*whole*, whose row of V: SQLite finds no more if it looks for that."""
+    with in_memory(whole) as db:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_connections_1'"
+        [page] = db.execute(query).fetchone()
+    begin, end = (page - 1) * 4096, page * 4096
+    return whole[:begin] + whole[begin:end].replace(b"V:", b"v:") + whole[end:]
+
+
+def without_a_row(whole: bytes) -> bytes:
+    """*whole* less a row, as where what was written did not reach the disk."""
+    with in_memory(whole) as db:
+        [trigger] = db.execute("SELECT sql FROM sqlite_master WHERE name = 'profile_deleted'").fetchone()
+        for statement in ("DROP TRIGGER profile_deleted", "DELETE FROM profile WHERE local_name = 'V:'", trigger):
+            db.execute(statement)
+        return whole[:20] + db.serialize()[20:]
+
+
+def without_a_trigger(whole: bytes) -> bytes:
+    with in_memory(whole) as db:
+        db.execute("DROP TRIGGER profile_changed")
+        return whole[:20] + db.serialize()[20:]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -222,8 +254,14 @@ def test_a_store_that_is_cut_short_is_refused_and_left_alone(tmp_path: Path, sou
         lambda whole: whole.replace(b"server-3", b"server-4"),
         lambda whole: whole.replace(b"line 1", b"line 2"),
         lambda whole: whole.replace(b"connected", b"cancelled"),
+        another_name_in_the_index,
+        without_a_row,
+        without_a_trigger,
     ],
-    ids=["garbage", "zeros", "zeros in front", "zeros inside", "a name", "a context", "a phase"],
+    ids=[
+        *["garbage", "zeros", "zeros in front", "zeros inside", "a name", "a context", "a phase"],
+        *["an index", "a row", "a trigger"],
+    ],
 )
 def test_a_damaged_store_is_refused_and_left_alone(
     tmp_path: Path, sound: Sound, damage: Callable[[bytes], bytes]
@@ -496,6 +534,28 @@ def test_salvage_keeps_all_but_the_damaged_row_and_the_damaged_file(tmp_path: Pa
         "realm.lock",
         "recovery.lock",
     ]
+
+
+def test_salvage_gives_no_number_twice(tmp_path: Path, sound: Sound) -> None:
+    damaged(tmp_path, sound.file)
+    with opened(tmp_path) as store:
+        newest = claim(store, None)
+        store.remove(newest.id)
+    damaged(tmp_path, (tmp_path / FILE_NAME).read_bytes().replace(b"server-3", b"server-4"))
+    with opened(tmp_path) as store:
+        assert store.salvage() is not None
+        assert claim(store, None).id > newest.id
+
+
+def test_salvage_keeps_nothing_of_a_damaged_operation(tmp_path: Path, sound: Sound) -> None:
+    damaged(tmp_path, sound.file.replace(b"boot/1", b"boot/2", 1))
+    with opened(tmp_path) as store:
+        assert store.salvage() is not None
+        kept = store.operations()
+        assert len(kept) == 2
+        (gone,) = sound.said.operations.keys() - {each.id for each in kept}
+        store.begin(operation(1, id=gone, owed=()))
+        assert [each.owed for each in store.operations() if each.id == gone] == [()]
 
 
 @pytest.mark.parametrize("number", [0, "x", None, -1, (1 << 63) - 1])
