@@ -16,7 +16,7 @@ from mprouter import Router, Status, WNetError, restoring
 from mprouter.names import RemoteName
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, Provider, State
 from mprouter.providers.order import builtin_providers
-from mprouter.restoring import NOT_YET, Stage, Step, is_not_yet, start_up_time
+from mprouter.restoring import NOT_YET, Restored, Stage, Step, is_not_yet, start_up_time
 from mprouter.settings import load
 from mprouter.store import Store
 from sandbox import Places
@@ -378,6 +378,24 @@ def test_c4_a_connection_that_another_process_is_making_is_awaited_and_reported(
     assert result.error is None
     assert result.connection is not None
     assert made == ["/V"]
+
+
+def test_c4_another_process_that_does_not_come_to_an_end_is_not_waited_for_without_one(
+    profile: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "OTHERS_TIME", 0.0)
+    results: list[Restored] = []
+
+    def meanwhile(_: AddRequest) -> Added:
+        with Router(providers=[Double()]) as second:
+            results.extend(second.restore(profile[0]))
+        return Added(None, {})
+
+    with Router(providers=[Double(meanwhile)]) as first:
+        first.restore(profile[0])
+    [result] = results
+    assert result.error is not None
+    assert (result.error.status, result.error.name) == (Status.ERROR_BUSY, result.remote_name)
 
 
 def test_c4_a_local_name_that_something_else_has_taken_is_not_waited_for(
