@@ -71,6 +71,32 @@ def test_an_exit_in_a_call_is_told_as_cancelled(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("connected")
+def test_what_goes_wrong_in_python_is_logged_and_a_status(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mprouter.wnet.WNetGetConnection", lambda _: 1 // 0)
+    assert mpr.WN_TABLE["WNetGetConnectionW"]("Z:", None, byref(mpr.DWORD(0))) == Status.ERROR_GEN_FAILURE
+    assert "WNetGetConnection failed" in caplog.text
+
+
+def test_n3_connections_are_made_cancelled_and_restored(foreign: Foreign) -> None:
+    call, size = mpr.WN_TABLE, mpr.DWORD(100)
+    assert call["WNetAddConnectionW"]("file:///one", None, "Z:") == 0
+    assert call["WNetAddConnection3W"](None, disk("file:///two", "Y:"), None, "bob", wnet.CONNECT_UPDATE_PROFILE) == 0
+    assert foreign.users == [None, "bob"]
+    for restore in (
+        lambda: call["WNetRestoreConnectionW"](None, None),
+        lambda: call["WNetRestoreConnectionW"](None, "Z:"),
+        lambda: call["WNetRestoreSingleConnectionW"](None, "Z:", 0),
+        lambda: call["WNetRestoreSingleConnectionA"](None, b"Z:", 0),
+    ):
+        assert call["WNetCancelConnectionW"]("Z:", 0) == 0
+        assert call["WNetGetUserW"]("Z:", create_unicode_buffer(100), byref(size)) == Status.ERROR_CONNECTION_UNAVAIL
+        assert restore() == 0
+        assert call["WNetGetUserW"]("Z:", create_unicode_buffer(100), byref(size)) == 0
+
+
+@pytest.mark.usefixtures("connected")
 def test_the_functions_of_bytes_speak_utf_8() -> None:
     size, name = mpr.DWORD(20), create_string_buffer(20)
     assert mpr.WN_TABLE["WNetGetConnectionA"](b"Z:", name, byref(size)) == 0
