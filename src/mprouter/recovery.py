@@ -221,7 +221,7 @@ class Recovery:
         return True
 
     def _recover_claim(self, entry: Entry) -> Recovered:
-        """A claim that is in no journal: of an earlier version's process."""
+        """A claim that is in no journal: of an earlier version's process, or its operation could not be salvaged."""
         operation = "add" if entry.phase == "adding" else "cancel"
         found = Recovered(operation, entry.remote_name, entry.local_name, entry.owner_pid)
         try:

@@ -78,6 +78,24 @@ def test_n19_what_cannot_be_cleared_away_can_be_given_up(places: Places) -> None
     store.close()
 
 
+@pytest.mark.parametrize("can", [True, False], ids=["can", "cannot"])
+def test_n19_a_connection_in_the_making_whose_operation_is_lost_is_undone_or_given_up(
+    places: Places, store: Store, *, can: bool
+) -> None:
+    cannot = "def cancel_connection(self, mounted, *, force, progress=None):\n    mounted.handle['host']\n"
+    strangers.register(places, "dying", DYING + ("" if can else cannot))
+    killed_while_connecting("strange://it", "Z:")
+    [operation] = store.operations()
+    store.end(operation.id, [])  # as where salvage could not keep it
+    with Router() as router:
+        assert [each.outcome for each in router.recover()] == ["undone" if can else "not settled"]
+        if not can:
+            router.disconnect("Z:", force=True)
+        assert router.recover() == []
+    assert store.entries() == []
+    assert (places.drives / "Z").exists() is not can
+
+
 class Silent(Stranger):
     """Is interrupted while it disconnects, and cannot say then what is left."""
 

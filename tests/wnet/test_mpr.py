@@ -84,15 +84,15 @@ def test_n3_connections_are_made_cancelled_and_restored(foreign: Foreign) -> Non
     assert call["WNetAddConnectionW"]("file:///one", None, "Z:") == 0
     assert call["WNetAddConnection3W"](None, disk("file:///two", "Y:"), None, "bob", wnet.CONNECT_UPDATE_PROFILE) == 0
     assert foreign.users == [None, "bob"]
-    for restore in (
-        lambda: call["WNetRestoreConnectionW"](None, None),
-        lambda: call["WNetRestoreConnectionW"](None, "Z:"),
-        lambda: call["WNetRestoreSingleConnectionW"](None, "Z:", 0),
-        lambda: call["WNetRestoreSingleConnectionA"](None, b"Z:", 0),
+    for restore, *arguments in (
+        ("WNetRestoreConnectionW", None, None),
+        ("WNetRestoreConnectionW", None, "Z:"),
+        ("WNetRestoreSingleConnectionW", None, "Z:", 0),
+        ("WNetRestoreSingleConnectionA", None, b"Z:", 0),
     ):
         assert call["WNetCancelConnectionW"]("Z:", 0) == 0
         assert call["WNetGetUserW"]("Z:", create_unicode_buffer(100), byref(size)) == Status.ERROR_CONNECTION_UNAVAIL
-        assert restore() == 0
+        assert call[restore](*arguments) == 0
         assert call["WNetGetUserW"]("Z:", create_unicode_buffer(100), byref(size)) == 0
 
 
