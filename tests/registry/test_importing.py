@@ -329,6 +329,28 @@ def test_another_provider_of_that_name_stays() -> None:
     assert (name, "there is another network provider of this name" in reason) == ("cabinet", True)
 
 
+def test_what_comes_after_a_network_provider_that_is_not_imported_is() -> None:
+    services = r"HKLM\SYSTEM\CurrentControlSet\Services"
+    text = (
+        f'[-{services}\\gone\\NetworkProvider]\n[{services}\\LanmanWorkstation\\NetworkProvider]\n"ProviderPath"="C:\\\\x.dll"\n'
+        f'[{SERVICE}]\n"ProviderPath"="/usr/lib/cabinet.so"\n[{NETWORK_PROVIDER}]\n"RestoreTimeout"=dword:2710'
+    )
+    cabinet = {"cabinet": Notifyee({"target": "native:/usr/lib/cabinet.so"})}
+    assert imported(text) == State(providers=cabinet, restore_timeout=10)
+
+
+def test_with_the_key_of_the_notifyees_the_disabled_ones_go_too() -> None:
+    there = State(
+        notifyees=saying({"a": {"target": "native:/a.so"}, "b": {"target": "native:/b.so", "enabled": False}})
+    )
+    assert imported(f"[-{NETWORK_PROVIDER}\\Notifyees]", there) == State()
+
+
+def test_a_notifyee_that_no_file_could_hold_is_refused_with_its_line() -> None:
+    text = f'[{NETWORK_PROVIDER}\\Notifyees]\n"a"="/{"x" * drop_in.MAX_SIZE}"'
+    assert refused(text) == "line 3: it is too long for a drop-in file"
+
+
 def test_what_is_of_no_concern_is_counted() -> None:
     text = f'[HKLM\\SOFTWARE\\x]\n"a"="b"\n[HKCR\\y]\n[-HKCU\\z]\n[{NETWORK_PROVIDER}]\n"RestoreConnection"=dword:0\n'
     made = plan(parse(f"REGEDIT4\n{text}"), State(), PROVIDERS)
