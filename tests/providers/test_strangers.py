@@ -33,9 +33,11 @@ from mprouter.providers.base import (
     Identifying,
     Informing,
     Mounted,
+    Pending,
     Provider,
     Starting,
     State,
+    Waiting,
 )
 from mprouter.providers.guard import Guarded
 from mprouter.providers.order import route
@@ -661,6 +663,17 @@ def test_what_it_has_besides_is_seen_through_the_guard_and_checked(caplog: pytes
 def test_r7_when_it_will_be_ready_is_unknown_if_it_cannot_say(said: Callable[[], Any], seconds: float | None) -> None:
     odd: Any = stranger("odd", start_up=said)
     assert odd.start_up() == seconds
+
+
+def test_r4_one_that_cannot_say_what_it_can_do_is_asked_for_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    assert stranger("odd", capabilities="much").capabilities == Capability(0)
+    assert "odd cannot say what it can do: ValueError" in caplog.text
+
+
+def test_of_what_waits_only_what_says_so_is_told() -> None:
+    waits = Waiting("strange://it", None, Pending(1, 10))
+    odd: Any = stranger("odd", waiting=lambda: [waits, "rubbish"])
+    assert odd.waiting() == [waits]
 
 
 def test_what_waits_is_not_waited_for_without_end(

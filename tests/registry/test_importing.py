@@ -22,6 +22,7 @@ from mprouter.cli.program import program
 from mprouter.names import DRIVE_LETTERS, parse_remote
 from mprouter.plugins import drop_in
 from mprouter.providers.order import builtin_providers
+from mprouter.registry import exporting
 from mprouter.registry.plan import plan
 from mprouter.registry.reg_file import parse, read, written
 from mprouter.registry.state import Notifyee, State, keys_of, target_of, unusable
@@ -349,6 +350,19 @@ def test_with_the_key_of_the_notifyees_the_disabled_ones_go_too() -> None:
 def test_a_notifyee_that_no_file_could_hold_is_refused_with_its_line() -> None:
     text = f'[{NETWORK_PROVIDER}\\Notifyees]\n"a"="/{"x" * drop_in.MAX_SIZE}"'
     assert refused(text) == "line 3: it is too long for a drop-in file"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (f"{'[' * 20_000}{']' * 20_000}", "a must be a table as TOML has it"),
+        (f"0x{'f' * 5000}", "a number in it is too long"),
+    ],
+    ids=["nested", "number"],
+)
+def test_a_table_that_tomllib_gives_up_is_refused_with_its_line(value: str, reason: str) -> None:
+    text = f'[HKLM\\SOFTWARE\\mprouter\\Notifyees]\n"a"="{{ target = \'/a.so\', x = {value} }}"'
+    assert refused(text).startswith(f"line 3: {reason}")
 
 
 def test_what_is_of_no_concern_is_counted() -> None:
@@ -857,7 +871,7 @@ def test_an_export_does_not_replace_a_file_unless_told_to(places: Places) -> Non
     path.write_text("mine")
     ran = run("export", path)
     assert (ran.exit_code, path.read_text()) == (1, "mine")
-    assert "it is there already" in ran.stderr
+    assert "it is there already (ERROR_ALREADY_ASSIGNED, 85)" in ran.stderr
     assert run("export", path, "--force").exit_code == 0
     assert path.read_bytes()[:2] == b"\xff\xfe"
     assert sorted(each.name for each in places.base.iterdir() if "x.reg" in each.name) == ["x.reg"]
@@ -871,6 +885,21 @@ def test_an_export_that_cannot_be_written_says_why_and_what_to_do(places: Places
     }.items():
         ran = run("export", places.base / path)
         assert (ran.exit_code, ran.stderr) == (1, f"mpr: {places.base / path}: {said}")
+
+
+def test_an_export_that_finds_the_disk_full_leaves_what_was_there(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = places.base / "x.reg"
+    path.write_text("mine")
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(WNetError) as refused:
+        exporting.write(path, b"all of it", force=True)
+    assert (refused.value.status, path.read_text()) == (Status.ERROR_DISK_FULL, "mine")
+    assert [each.name for each in places.base.iterdir() if "x.reg" in each.name] == ["x.reg"]
 
 
 def test_an_export_to_where_one_may_not_write_is_refused(ordinary_user: OrdinaryUser) -> None:
