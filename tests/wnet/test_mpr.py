@@ -135,9 +135,16 @@ def test_a_universal_name_in_one_buffer() -> None:
 
 
 @pytest.mark.usefixtures("foreign")
-def test_wnetuseconnection_connects_nothing_if_the_name_does_not_fit(places: Places) -> None:
-    call, size, result, name = mpr.WN_TABLE["WNetUseConnectionW"], mpr.DWORD(1), mpr.DWORD(7), create_unicode_buffer(4)
-    wanted = (None, disk("file:///one", "J:"), None, None, 0)
+@pytest.mark.parametrize(
+    ("function", "login"),
+    [("WNetUseConnectionW", (None, None, 0)), ("WNetUseConnection4W", (None, 0, 0, None, 0))],
+    ids=["UseConnection", "UseConnection4"],
+)
+def test_wnetuseconnection_connects_nothing_if_the_name_does_not_fit(
+    places: Places, function: str, login: tuple[int | None, ...]
+) -> None:
+    call, size, result, name = mpr.WN_TABLE[function], mpr.DWORD(1), mpr.DWORD(7), create_unicode_buffer(4)
+    wanted = (None, disk("file:///one", "J:"), *login)
     assert call(*wanted, name, byref(size), byref(result)) == MORE_DATA
     assert (size.value, result.value) == (3, 7)
     size.value = 0
@@ -147,7 +154,7 @@ def test_wnetuseconnection_connects_nothing_if_the_name_does_not_fit(places: Pla
     size.value = 4
     assert call(*wanted, name, byref(size), byref(result)) == 0
     assert (name.value, size.value, result.value) == ("J:", 4, wnet.CONNECT_LOCALDRIVE)
-    assert call(None, disk("file:///one"), None, None, 0, None, None, None) == 0
+    assert call(None, disk("file:///one"), *login, None, None, None) == 0
     assert (places.drives / "J").is_dir()
 
 
