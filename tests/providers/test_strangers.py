@@ -498,6 +498,22 @@ def test_a_state_that_hangs_is_waited_for_once(hanging: Callable[..., Any], capl
     assert caplog.text.count("not answered within") == 1
 
 
+def test_a_state_that_has_come_back_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = [], threading.Event()
+
+    def state(_: Mounted) -> State:
+        asked.append(over.wait(60))
+        return State.LOST
+
+    odd = stranger("odd", state=state)
+    monkeypatch.setattr(guard, "PATIENCE", 0.0)
+    assert odd.state(MOUNTED) is State.CONNECTED
+    monkeypatch.setattr(guard, "PATIENCE", 60.0)
+    over.set()
+    wait_for(lambda: odd.state(MOUNTED) is State.LOST, "an answer")
+    assert asked == [True, True]
+
+
 def test_r4_only_what_its_capabilities_say_is_asked() -> None:
     odd = stranger("odd", capabilities=Capability.ADD_CONNECTION, state=raising(AssertionError()))
     assert odd.state(MOUNTED) is State.CONNECTED

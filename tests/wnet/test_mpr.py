@@ -156,6 +156,11 @@ def test_wnetuseconnection_connects_nothing_if_the_name_does_not_fit(
     assert (name.value, size.value, result.value) == ("J:", 4, wnet.CONNECT_LOCALDRIVE)
     assert call(None, disk("file:///one"), *login, None, None, None) == 0
     assert (places.drives / "J").is_dir()
+    chosen = [*login]
+    chosen[2] = wnet.CONNECT_REDIRECT
+    size.value = 3  # which the remote name would not fit
+    assert call(None, disk("file:///one"), *chosen, name, byref(size), None) == 0
+    assert name.value == "Z:"
 
 
 def test_the_fourth_takes_json_in_its_buffers(sftp_server: SftpServer) -> None:
@@ -263,6 +268,9 @@ def test_a_name_or_a_buffer_that_is_null(connected: Foreign) -> None:
         ("WNetGetNetworkInformationW", [None, byref(network)]),
         ("WNetGetProviderNameW", [wnet.WNNC_NET_GOOGLE, None, byref(size)]),
         ("WNetGetResourceInformationW", [disk("file:///server/share"), None, byref(size), None]),
+        ("WNetOpenEnumW", [wnet.RESOURCE_CONNECTED, 0, 0, None, None]),
+        ("WNetEnumResourceW", [opened(wnet.RESOURCE_CONNECTED), None, buffer, byref(size)]),
+        ("WNetGetLastErrorW", [byref(mpr.DWORD(0)), buffer, 10, None, 10]),
     ]
     for name, arguments in calls:
         assert mpr.WN_TABLE[name](*arguments) == BAD_POINTER, name
