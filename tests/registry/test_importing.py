@@ -321,6 +321,13 @@ def test_a_shared_library_of_this_machine_becomes_a_network_provider() -> None:
     assert imported(f"[-{SERVICE}]", made) == State()
 
 
+@pytest.mark.parametrize("name", ["a b", "..", "a/b", "x" * 201], ids=lambda name: name[:4])
+def test_a_network_provider_whose_name_is_none_of_a_file_is_not_imported(name: str) -> None:
+    text = f'[{SERVICE.replace("cabinet", name)}]\n"ProviderPath"="/usr/lib/cabinet.so"'
+    assert imported(text) == State()
+    assert notes(text) == [(name, 2, "not imported: no network provider has such a name here")]
+
+
 def test_another_provider_of_that_name_stays() -> None:
     there = State(providers={"cabinet": Notifyee({"target": "python:cabinet:Cabinet"})})
     text = f'[{SERVICE}]\n"ProviderPath"="/usr/lib/cabinet.so"'
