@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mprouter import replacing, settings
 from mprouter.cli.program import program
 from mprouter.names import DRIVE_LETTERS, parse_remote
 from mprouter.plugins import drop_in
@@ -800,6 +802,31 @@ def test_an_import_that_is_interrupted_leaves_everything_as_it_was(
     assert run("import", file).exit_code != 0
     assert replaced.count(last) == 2  # there and back
     assert everything(places, store) == before
+
+
+@pytest.mark.usefixtures("before")
+def test_what_others_change_during_an_import_waits_for_its_end_and_is_not_lost(
+    places: Places, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_file = Path.replace
+    refused: dict[str, Status | None] = {}
+
+    def change(target: Path) -> None:
+        if target.parent == places.config:
+            settings.change_disabled_providers(lambda known: [*known, "ftp"])
+        else:
+            drop_in.switch(target, enabled=False)
+
+    def replacing_file(path: Path, target: Path) -> Path:
+        with ThreadPoolExecutor() as others:
+            error = others.submit(change, target).exception()
+        refused[target.name] = error.status if isinstance(error, WNetError) else None
+        return replace_file(path, target)
+
+    monkeypatch.setattr(replacing, "PATIENCE", 0.0)
+    monkeypatch.setattr(Path, "replace", replacing_file)
+    assert run("import", file).exit_code == 0
+    assert refused == dict.fromkeys(("settings.toml", "a.toml", "b.toml"), Status.ERROR_BUSY)
 
 
 def test_what_an_import_that_fails_cannot_put_back_is_kept_and_all_else_is_as_it_was(

@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ def carry_out(planned: Plan, store: Store, *, system: bool = False) -> None:
     remember = [each for name, each in after.items() if before.get(name) != each]
     forget = [name for name in before if name not in after]
     with ExitStack() as leaving:
+        _keep_others_out(leaving, [path for path, _ in _texts(planned, system=system)])
         files = [_File(path, text) for path, text in _texts(planned, system=system)]
         for each in files:
             leaving.callback(each.leave)
@@ -103,6 +104,23 @@ def _drop_ins(
             yield directory / f"{name}.toml", comment + drop_in.written(now.values)
 
 
+def _keep_others_out(leaving: ExitStack, paths: Sequence[Path]) -> None:
+    """Have nobody else write in the directories of *paths* until *leaving*, when those that stay empty go again."""
+    directories = {directory: path for path in paths for directory in (path.parent.resolve(), path.resolve().parent)}
+    for directory, path in sorted(directories.items()):  # in the order of every other import
+        try:
+            for made in places.make(directory, for_all=places.is_for_all(path)):
+                leaving.callback(_remove_empty, made)
+            leaving.enter_context(places.locked(directory, patience=replacing.PATIENCE))
+        except OSError as error:
+            raise drop_in.failed(path, error) from error
+
+
+def _remove_empty(directory: Path) -> None:
+    with suppress(OSError):  # it is not empty
+        directory.rmdir()
+
+
 @contextmanager
 def _all_or_none(files: Sequence[_File]) -> Iterator[None]:
     try:
@@ -124,7 +142,6 @@ class _File:
     text: str | None
     _new: Path | None = None
     _old: Path | None = None
-    _made: list[Path] = field(default_factory=list)
     _is_put: bool = False
 
     def prepare(self) -> None:
@@ -132,7 +149,6 @@ class _File:
         try:
             if self.text is not None:
                 self.path = self.path.resolve()  # of a link, what it leads to
-            self._made = places.make(self.path.parent, for_all=places.is_for_all(self.path))[::-1]
             found = self.path.stat() if self.path.exists() else None
             if found and self.text is not None:
                 _check_is_file(self.path, found)
@@ -181,14 +197,11 @@ class _File:
             self._old = None  # it stays
 
     def leave(self) -> None:
-        """Have nothing beside the file, and no empty directory for one that is not there."""
+        """Have nothing beside the file."""
         for each in (self._new, self._old):
             with suppress(OSError):
                 if each is not None:
                     each.unlink(missing_ok=True)
-        with suppress(OSError):  # it is not empty
-            for directory in self._made:
-                directory.rmdir()
 
 
 def _check_is_file(path: Path, found: os.stat_result) -> None:
