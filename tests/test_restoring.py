@@ -14,6 +14,7 @@ import pytest
 
 from mprouter import Router, Status, WNetError, restoring
 from mprouter.names import RemoteName
+from mprouter.notify.model import CancelConnect, Event
 from mprouter.providers.base import Added, AddRequest, Capability, Mounted, Progress, Provider, State
 from mprouter.providers.order import builtin_providers
 from mprouter.restoring import NOT_YET, Restored, Stage, Step, is_not_yet, start_up_time
@@ -396,6 +397,49 @@ def test_c4_another_process_that_does_not_come_to_an_end_is_not_waited_for_witho
     [result] = results
     assert result.error is not None
     assert (result.error.status, result.error.name) == (Status.ERROR_BUSY, result.remote_name)
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECTING, Stage.WAITING])
+def test_c5_what_is_forgotten_while_it_is_restored_is_not_connected(
+    profile: list[str], store: Store, stage: Stage
+) -> None:
+    def does(request: AddRequest) -> Added:
+        if not forgotten:
+            raise WNetError(Status.ERROR_HOST_UNREACHABLE, name=request.name.given)
+        return Added(None, {})
+
+    def hearing(step: Step) -> None:
+        if step.stage is stage and not forgotten:
+            with Router(drop_ins=False) as other:
+                other.disconnect(profile[0], forget=True)
+            forgotten.append(step)
+
+    forgotten: list[Step] = []
+    with Router(providers=[Double(does)]) as router:
+        (result,) = router.restore(profile[0], wait=600, hearing=hearing)
+    assert result.error is not None
+    assert (result.error.status, result.error.strerror) == (Status.ERROR_NOT_CONNECTED, "it was forgotten meanwhile")
+    assert store.entries() == []
+    assert store.operations() == []
+
+
+def test_c5_what_is_restored_while_it_is_forgotten_stays_remembered(profile: list[str], store: Store) -> None:
+    letter = profile[0]
+
+    def connecting(event: Event) -> None:
+        if isinstance(event, CancelConnect) and not store.entries():
+            with Router(providers=[Double()], drop_ins=False) as other:
+                assert other.restore(letter)[0].connection
+
+    with Router(providers=[Double()], drop_ins=False) as router:
+        router.register(connecting)
+        with pytest.raises(WNetError, match="already connected to file:///V") as refused:
+            router.disconnect(letter, forget=True)
+        assert refused.value.status is Status.ERROR_BUSY
+        assert [each.local_name for each in router.connections()] == [letter]
+        assert [each.local_name for each in store.remembered()] == profile
+        router.disconnect(letter, forget=True)
+    assert [each.local_name for each in store.remembered()] == profile[1:]
 
 
 def test_c4_a_local_name_that_something_else_has_taken_is_not_waited_for(

@@ -35,8 +35,11 @@ class Attempts:
         self._participants = participants
         self._inventory = inventory
 
-    def claim(self, request: Request, history: History) -> Entry:
-        """C2, C4: the local name is this operation's from here on, in every process; and the journal knows of it."""
+    def claim(self, request: Request, history: History, *, restoring: bool = False) -> Entry:
+        """C2, C4: the local name is this operation's from here on, in every process; and the journal knows of it.
+
+        restoring: whether it must be remembered.
+        """
         there = self._store.entry(request.local) if request.local is not None else None
         if there is not None and not (self._inventory.is_gone(there) and there.canonical == request.name.canonical):
             there = None  # the store tells what is wrong with it
@@ -50,6 +53,7 @@ class Attempts:
             path_of=mountpoints.path_of,
             replacing=there,
             overwriting=request.overwrite,
+            restoring=restoring,
             operation=history.operation(),
         )
         history.routed(None, entry.local_name)

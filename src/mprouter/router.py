@@ -593,7 +593,7 @@ class Router:
             )
             with self._under_way(history):
                 try:
-                    entry = self._attempts.claim(request, history)
+                    entry = self._attempts.claim(request, history, restoring=True)
                 except WNetError as error:
                     if error.status is Status.ERROR_ALREADY_ASSIGNED and self._was_quicker(remembered, there):
                         return None

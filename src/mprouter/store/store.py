@@ -81,6 +81,7 @@ class Store:
         path_of: Callable[[int, str | None], Path],
         replacing: Entry | None = None,
         overwriting: bool = False,
+        restoring: bool = False,
         operation: Operation | None = None,
     ) -> Entry:
         """Begin an add: from here on the local name is this operation's (C4). Of many claims at once one wins.
@@ -89,10 +90,11 @@ class Store:
         taken (C2). Neither: deviceless. path_of: gives the mount point for the id and local name. replacing: a lost
         connection whose place this one takes, if it is still as it was seen and nobody is at work on it; the claim has
         its handle until ``begin_anew``. overwriting: whether the local name may be remembered for another resource;
-        that stays so until ``complete``. operation: the one that this claim begins; it is in the journal from here on.
+        that stays so until ``complete``. restoring: whether it must be remembered. operation: the one that this claim
+        begins; it is in the journal from here on.
 
         Raises ``WNetError``: ERROR_ALREADY_ASSIGNED, ERROR_DEVICE_ALREADY_REMEMBERED (for another resource),
-        ERROR_NO_MORE_DEVICES (none of *letters* is free).
+        ERROR_NO_MORE_DEVICES (none of *letters* is free), ERROR_NOT_CONNECTED (not remembered any more).
         """
         lost = None
         with self._database.writing() as db:
@@ -104,7 +106,7 @@ class Store:
             if letters:
                 local_name = _free_letter(db, letters, entry_id, path_of)
             path = str(path_of(entry_id, local_name))
-            _check_free(db, local_name, path, canonical, overwriting=overwriting)
+            _check_free(db, local_name, path, canonical, overwriting=overwriting, restoring=restoring)
             pid, start = owner.me()
             entry = Entry(
                 id=entry_id,
@@ -269,8 +271,14 @@ class Store:
             profile.put(db, remembered)
 
     def forget(self, local_name: str, *, operation: str | None = None) -> bool:
-        """Restore it no longer; whether it was remembered. operation: the one that has succeeded with this."""
+        """Restore it no longer; whether it was remembered. operation: the one that has succeeded with this.
+
+        Raises ``WNetError`` ERROR_BUSY if somebody connects it, or has just done so: it is to be disconnected then.
+        """
         with self._database.writing(durable=True) as db:
+            there = connections.by_local_name(db, local_name)
+            if there is not None:
+                raise WNetError(Status.ERROR_BUSY, _described(there), name=local_name, hint="try again")
             if operation is not None:
                 journal.succeeded(db, operation, is_over=False)
             return profile.drop(db, local_name)
@@ -457,9 +465,12 @@ def _free_letter(
 
 
 def _check_free(
-    db: sqlite3.Connection, local_name: str | None, path: str, canonical: str, *, overwriting: bool
+    db: sqlite3.Connection, local_name: str | None, path: str, canonical: str, *, overwriting: bool, restoring: bool
 ) -> None:
-    """C4: raise ``WNetError`` if the local name is connected, or remembered for another resource."""
+    """C4: raise ``WNetError`` if the local name is connected, or remembered for another resource.
+
+    restoring: also if it is not remembered.
+    """
     there = connections.occupant(db, local_name, path)
     if there is not None:
         raise WNetError(Status.ERROR_ALREADY_ASSIGNED, _described(there), name=local_name, hint=_way_out(there))
@@ -471,6 +482,8 @@ def _check_free(
             name=local_name,
             hint=f"give another local name, or forget that one: mpr disconnect {local_name} --forget",
         )
+    if remembered is None and restoring:
+        raise WNetError(Status.ERROR_NOT_CONNECTED, "it was forgotten meanwhile")
 
 
 def _described(entry: Entry) -> str:
