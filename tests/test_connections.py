@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import errno
 import gc
+import json
 import os
 import pickle
 import select
@@ -226,6 +227,24 @@ def test_c1_an_empty_directory_stays_though_the_connection_fails(
     mine.mkdir()
     status_of(router.connect, (local_root / "missing").as_uri(), mine)
     assert mine.is_dir()
+
+
+@pytest.mark.parametrize("point", ["unmounted", "released", "disconnected"])
+def test_a_connection_is_not_lost_while_it_is_disconnected(
+    router: Router, mpr: Command, resource: str, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    seen: list[str] = []
+    connection = router.connect(resource, "Z:")
+
+    def look(reached: str) -> None:
+        if reached == point:
+            assert not connection.path.is_mount()
+            (told,) = json.loads(mpr("list", "--json").stdout)
+            seen.append(told["state"])
+
+    monkeypatch.setattr("mprouter.faults.hook", look)
+    router.disconnect("Z:")
+    assert seen == ["connected"]
 
 
 def test_connections_are_seen_by_every_process(router: Router, mpr: Command, resource: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,9 +183,16 @@ class Inventory:
                 log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
         for standing, those in at_once.items():
             told |= zip(those, standing.states([*those.values()]), strict=True)
+        if State.LOST in told.values():
+            told |= dict.fromkeys(self._being_ended(told), State.CONNECTED)
         if State.LOST in told.values() and realm.is_elsewhere(self._store.path.parent):
             told = {each: State.ELSEWHERE if state is State.LOST else state for each, state in told.items()}
         return [told.get(entry.id, State.CONNECTED) for entry in entries]
+
+    def _being_ended(self, ids: Iterable[int]) -> set[int]:
+        """Those of *ids* that somebody disconnects now, or just has: their mounts go first."""
+        standing = {each.id for each in self._store.entries() if each.phase == "connected" or not each.owner_alive()}
+        return {*ids} - standing
 
     def _held(self, entries: Sequence[Entry], states: Sequence[State]) -> list[Connection]:
         is_named = any(each.local_name is not None for each in entries)
