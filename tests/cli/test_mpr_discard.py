@@ -28,6 +28,13 @@ def waits(places: Places, fs: str, remote: str, user: str, *names: str, **option
     return made
 
 
+def sent(files: list[Path], name: str) -> None:
+    """A connection has sent the file *name*."""
+    for each in files:
+        if each.name == name:
+            each.unlink()
+
+
 @pytest.fixture
 def anas(places: Places) -> list[Path]:
     return waits(places, "mpr-sftp ana@files 0123456789ab{x}", REMOTE, "ana", "report", "table")
@@ -70,6 +77,21 @@ def test_of_two_networks_that_have_one_name_only_the_named_one_loses_its_files(r
     (found,) = (each for each in router.waiting() if each.provider == "smb")
     router.discard(found)
     assert [each.provider for each in router.waiting()] == ["webdav"]
+
+
+@pytest.mark.parametrize("gone", [["report"], ["report", "table"]])
+def test_only_what_still_waits_when_the_answer_comes_is_told_as_removed(
+    places: Places, terminal: PseudoTerminal, anas: list[Path], gone: list[str]
+) -> None:
+    terminal.start("discard", REMOTE)
+    terminal.expect("Remove these files for good?")
+    for name in gone:
+        sent(anas, name)
+    (later, *_) = waits(places, "mpr-sftp ana@files 0123456789ab{x}", REMOTE, "ana", "later")
+    terminal.enter("y\n")
+    code, said = terminal.end()
+    assert (code, f"{2 - len(gone)} file" in said) == (0, True)
+    assert later.exists()
 
 
 def test_nothing_goes_without_a_yes(mpr: Command, terminal: PseudoTerminal, anas: list[Path]) -> None:

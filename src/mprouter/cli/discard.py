@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,10 @@ from mprouter.cli.output import counted, is_terminal, plain, say, say_json, size
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mprouter.providers.base import Waiting
+    from mprouter.router import Router
 
 __all__ = ["command"]
 
@@ -43,14 +47,7 @@ def command(ctx: click.Context, *, resource: str, user: str | None, yes: bool, a
     from mprouter.router import Router
 
     with Router() as router:
-        found = [
-            each
-            for each in router.waiting()
-            if _is_same(each.remote_name, resource) and user in {None, each.user} and (each.names or each.aside)
-        ]
-        if not found:
-            hint = "mpr list --unsent shows what waits"
-            raise WNetError(Status.ERROR_NOT_FOUND, "nothing of it waits to be sent", name=resource, hint=hint)
+        found = _found(router, resource, user)
         if not yes and (as_json or not is_terminal(sys.stdin)):
             ctx.fail("There is nobody to ask; --yes does it without a question.")
         if not as_json:
@@ -58,12 +55,41 @@ def command(ctx: click.Context, *, resource: str, user: str | None, yes: bool, a
                 _show(each)
         if not yes:
             click.confirm("Remove these files for good?", abort=True, err=True)
+            found = _of_these(found, _found(router, resource, user))  # a connection may have sent some meanwhile
         for each in found:
             router.discard(each)
     if as_json:
         say_json([waiting_as_json(each) for each in found])
     else:
         say(f"{counted(sum(len(each.names) + len(each.aside) for each in found), 'file')} removed")
+
+
+def _found(router: Router, resource: str, user: str | None) -> list[Waiting]:
+    """What waits for *resource*. Raises ``WNetError`` (ERROR_NOT_FOUND)."""
+    found = [
+        each
+        for each in router.waiting()
+        if _is_same(each.remote_name, resource) and user in {None, each.user} and (each.names or each.aside)
+    ]
+    if not found:
+        hint = "mpr list --unsent shows what waits"
+        raise WNetError(Status.ERROR_NOT_FOUND, "nothing of it waits to be sent", name=resource, hint=hint)
+    return found
+
+
+def _of_these(shown: Sequence[Waiting], found: Sequence[Waiting]) -> list[Waiting]:
+    """What of *found* was *shown*."""
+    left = []
+    for each in found:
+        same = [was for was in shown if _source(was) == _source(each)]
+        names = tuple(name for name in each.names if any(name in was.names for was in same))
+        aside = tuple(file for file in each.aside if any(file in was.aside for was in same))
+        left.append(replace(each, names=names, aside=aside))
+    return left
+
+
+def _source(waiting: Waiting) -> tuple[object, ...]:
+    return waiting.remote_name, waiting.user, waiting.provider, waiting.options
 
 
 def _is_same(one: str, other: str) -> bool:
