@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,6 +56,19 @@ def test_why_the_file_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
         with pytest.raises(WNetError) as caught:
             settings.read(tmp_path / name)
         assert (caught.value.strerror, caught.value.name) == (words, str(tmp_path / name))
+
+
+def test_a_file_that_cannot_be_read_just_now_is_not_told_to_be_removed(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> str:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(WNetError) as caught:
+        settings.read(places.config / "settings.toml")
+    assert caught.value.status is Status.ERROR_TOO_MANY_OPEN_FILES
+    assert "remove" not in str(caught.value)
 
 
 def test_two_that_change_the_settings_at_once_both_do(places: Places) -> None:

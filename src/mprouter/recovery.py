@@ -236,11 +236,18 @@ class Recovery:
     # -- the posts ---------------------------------------------------------------------------------------------
 
     def _tell(self, operation: Operation, event: Event, history: History, found: Recovered) -> tuple[Recovered, bool]:
-        """Make the posts that are owed; who was told, and whether more are owed to programs that do not run now."""
+        """Make the posts that are owed; who was told, and whether more are owed.
+
+        To programs that do not run now, or to those of whom it cannot be read just now how they are told.
+        """
         if not operation.owed:
             return found, False
         status = Status(found.status or 0)
-        registered = {each.id: each for each in self._registrations()}
+        try:
+            registered = {each.id: each for each in self._registrations()}
+        except WNetError as error:
+            log.warning("%s; who is owed a call gets it from a later command", error)
+            return found, True
         reached: list[tuple[Registration, object]] = []
         lost = []
         is_owed = False
@@ -249,6 +256,8 @@ class Recovery:
             _await(owed, registration)
             if owed.made:
                 history.not_told(owed.notifyee, status, None, "made before the process died; its answer is not known")
+            elif registration is not None and registration.problem is not None and registration.problem.passes:
+                is_owed = True
             elif registration is not None:
                 if registration.settle is not None:
                     registration.settle()

@@ -16,7 +16,7 @@ from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.processes import run
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 __all__ = ["MARK", "Kind", "Standing", "Unit", "install", "program", "remove", "standing", "user_id"]
 
@@ -248,9 +248,8 @@ def _text(unit: Unit) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise WNetError(
-            Status.ERROR_ACCESS_DENIED, f"it cannot be read: {error.strerror}", name=str(unit.path)
-        ) from error
+        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
+        raise WNetError(status, f"it cannot be read: {error.strerror}", name=str(unit.path), hint=hint) from error
 
 
 def _is_ours(text: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -23,7 +24,7 @@ from mprouter.names import parse_remote
 from mprouter.notify.dispatch import operate
 from mprouter.notify.model import Event, Registration, Told
 from mprouter.notify.registration import DropIns, add, check, load, read, remove, set_enabled
-from mprouter.plugins import drop_in
+from mprouter.plugins import drop_in, trust
 from mprouter.plugins import target as targets
 from servers.daemon import wait_for
 
@@ -571,6 +572,101 @@ def test_a_file_that_could_not_be_read_is_read_when_it_can_be(directory: DropInD
     path.unlink()
     path.symlink_to("elsewhere")
     assert [each.name for each in drop_ins.registrations()] == ["hook"]
+
+
+class Shortage:
+    """While ``number`` is set, what is opened below a directory fails with it."""
+
+    def __init__(self, below: Path, patched: pytest.MonkeyPatch) -> None:
+        self.number: int | None = None
+        opened, listed = trust.look, Path.iterdir
+
+        def look(path: str | os.PathLike[str]) -> trust.Opened:
+            self.check(Path(path).is_relative_to(below))
+            return opened(path)
+
+        def iterdir(path: Path) -> Iterator[Path]:
+            self.check(path == below)
+            return listed(path)
+
+        patched.setattr(trust, "look", look)
+        patched.setattr(Path, "iterdir", iterdir)
+
+    def check(self, is_below: bool) -> None:
+        if self.number is not None and is_below:
+            raise OSError(self.number, os.strerror(self.number))
+
+
+SHORTAGES = {
+    errno.EMFILE: Status.ERROR_TOO_MANY_OPEN_FILES,
+    errno.ENOMEM: Status.ERROR_NOT_ENOUGH_MEMORY,
+    errno.EIO: Status.ERROR_BAD_CONFIGURATION,
+}
+
+
+@pytest.mark.parametrize("number", SHORTAGES)
+def test_n10_a_file_that_cannot_be_read_just_now_may_be_a_required_one_and_is_read_again(
+    directory: DropInDirectory, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = directory.write("policy", 'target = "command:/bin/false"\nrequired = true')
+    drop_ins = DropIns(entry_points=False)
+    (known,) = drop_ins.registrations()
+    path.write_text('target = "command:/bin/false"\nrequired = true\norder = 7')
+    with monkeypatch.context() as patched:
+        Shortage(path, patched).number = number
+        (unread,) = drop_ins.registrations()
+        error = fails(unread)
+        assert (error.status, "cannot be read" in str(error)) == (SHORTAGES[number], True)
+    (again,) = drop_ins.registrations()
+    assert (again.order, again.problem) == (7, None)
+    assert drop_ins.registrations() == [again]
+    assert known.file == again.file
+
+
+@pytest.mark.parametrize("number", SHORTAGES)
+def test_n10_while_the_directory_cannot_be_read_just_now_nothing_is_connected_past_who_is_in_it(
+    directory: DropInDirectory, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    directory.write("policy", 'target = "command:/bin/false"\nrequired = true')
+    drop_ins = DropIns(entry_points=False)
+    before = drop_ins.registrations()
+    with monkeypatch.context() as patched:
+        Shortage(directory.user, patched).number = number
+        with pytest.raises(WNetError) as caught:
+            drop_ins.registrations()
+        assert (caught.value.status, caught.value.name) == (SHORTAGES[number], str(directory.user))
+        for change in (remove, lambda name: set_enabled(name, False)):
+            with pytest.raises(WNetError) as caught:
+                change("policy")
+            assert caught.value.status is SHORTAGES[number]
+    assert drop_ins.registrations() == before
+
+
+def test_n10_a_target_that_could_not_be_loaded_just_now_is_loaded_by_a_later_operation(
+    directory: DropInDirectory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    target = tmp_path / "policy.py"
+    target.write_text("import mprouter\ndef veto(event):\n    raise mprouter.Cancel('no')\n")
+    directory.write("policy", f'target = "python:{target}:veto"')
+    drop_ins = DropIns(entry_points=False)
+    with monkeypatch.context() as patched:
+        Shortage(target, patched).number = errno.EMFILE
+        (told,) = tell(*drop_ins.registrations())
+        assert told.answer is Status.ERROR_TOO_MANY_OPEN_FILES
+    assert fails(*drop_ins.registrations()).status is Status.WN_CANCEL
+
+
+def test_a_file_that_cannot_be_read_just_now_is_not_told_to_be_edited_or_moved_away(
+    directory: DropInDirectory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = directory.write("hook", f'target = "{WELL}"')
+    Shortage(path, monkeypatch).number = errno.EMFILE
+    with pytest.raises(WNetError) as caught:
+        set_enabled("hook", False)
+    assert (caught.value.status, caught.value.hint) == (Status.ERROR_TOO_MANY_OPEN_FILES, None)
+    with caplog.at_level(logging.WARNING, "mprouter.notify"):
+        DropIns(entry_points=False).registrations()
+    assert [".broken" in record.getMessage() for record in caplog.records] == [False]
 
 
 def test_what_a_gone_or_changed_drop_in_holds_is_let_go(directory: DropInDirectory) -> None:

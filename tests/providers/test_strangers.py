@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
@@ -23,6 +24,7 @@ from mprouter import Router, Status, WNetError
 from mprouter.credentials import Credentials
 from mprouter.doctor import examine
 from mprouter.names import parse_remote
+from mprouter.plugins import trust
 from mprouter.providers import guard
 from mprouter.providers.base import (
     Added,
@@ -98,6 +100,24 @@ def test_a_long_lived_router_sees_what_comes_changes_and_goes(router: Router, pl
     assert [each.name for each in router.providers()] == [*before, "odd"]
     file.unlink()
     assert [each.name for each in router.providers()] == before
+
+
+@pytest.mark.parametrize("what", ["odd.toml", "odd.py"])
+def test_a_long_lived_router_has_one_again_that_could_not_be_read_just_then(
+    router: Router, places: Places, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    register(places, "odd")
+    opened = trust.look
+
+    def look(path: str) -> trust.Opened:
+        if Path(path).name == what:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trust, "look", look)
+        assert "odd" not in [each.name for each in router.providers()]
+    assert "odd" in [each.name for each in router.providers()]
 
 
 def test_the_system_s_has_the_name_and_ours_cannot_be_taken(router: Router, places: Places) -> None:

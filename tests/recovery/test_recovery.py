@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 from crashes import Crash, World
 from mprouter import Router, Status
 from mprouter.names import parse_remote
+from mprouter.plugins import trust
 from mprouter.providers.rclone import daemon
 from mprouter.providers.rclone.unsent import unsent
 from mprouter.store import Store
@@ -107,6 +109,29 @@ def test_n8_recovered_posts_come_in_reverse_order(world: World) -> None:
     assert second.startswith("    process ")
     assert " died while connecting it; finished: the connection stands. Told after: user/command, " in second
     assert [each.who for each in world.told("add", phase="post")] == ["isolated", "inline", "command"]
+
+
+@pytest.mark.parametrize("what", ["command.toml", ""])
+def test_n19_who_cannot_be_read_just_now_is_told_by_a_later_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    unread = world.places.config / "notifyees.d" / what
+    opened, listed = trust.look, Path.iterdir
+
+    def check(path: Path) -> Path:
+        if path == unread:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return path
+
+    world.killed(CONNECTED, *world.connect())
+    with monkeypatch.context() as patched, Router() as router:
+        patched.setattr(trust, "look", lambda path: opened(check(Path(path))))
+        patched.setattr(Path, "iterdir", lambda path: listed(check(path)))
+        router.recover()
+    assert world.told("add", "command", "post") == []
+    world.mpr("recover")
+    assert Counter(each.who for each in world.told("add", phase="post")) == {"command": 1, "inline": 1, "isolated": 1}
+    world.check()
 
 
 def test_n19_processes_that_recover_at_once_do_it_once(world: World) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from mprouter import replacing, settings
 from mprouter.cli.program import program
 from mprouter.names import DRIVE_LETTERS, parse_remote
-from mprouter.plugins import drop_in
+from mprouter.plugins import drop_in, trust
 from mprouter.providers.order import builtin_providers
 from mprouter.registry import exporting
 from mprouter.registry.plan import plan
@@ -853,6 +853,25 @@ def test_what_an_import_that_fails_cannot_put_back_is_kept_and_all_else_is_as_it
     assert f"what it was is in {kept}" in ran.stderr
     assert replace_file(kept, broken) == broken
     assert everything(places, store) == before
+
+
+@pytest.mark.parametrize("directory", ["notifyees.d", "providers.d"])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+def test_a_drop_in_that_cannot_be_read_just_now_is_not_replaced(
+    places: Places, file: Path, monkeypatch: pytest.MonkeyPatch, directory: str, number: int
+) -> None:
+    kept = places.config / directory / "policy.toml"
+    kept.parent.mkdir()
+    kept.write_text('target = "command:/bin/false"\nrequired = true')
+    file.write_text(f'REGEDIT4\n[{NETWORK_PROVIDER}\\Notifyees]\n"policy"="command:/bin/false"\n')
+
+    def look(path: str) -> trust.Opened:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(trust, "look", look)
+    ran = CliRunner().invoke(program, ["reg", "import", str(file)])
+    assert (ran.exit_code, str(kept) in ran.output) == (1, True)
+    assert "required" in kept.read_text()
 
 
 def test_a_file_that_an_import_killed_before_has_kept_is_not_in_the_way(places: Places, file: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mprouter import replacing
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 __all__ = ["read", "refuse_if_shared", "write"]
 
@@ -27,7 +27,8 @@ def read(path: Path) -> str | None:
     except WNetError:
         raise
     except OSError as error:
-        raise WNetError(Status.ERROR_ACCESS_DENIED, f"cannot be read: {error.strerror}", name=str(path)) from error
+        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
+        raise WNetError(status, f"cannot be read: {error.strerror}", name=str(path), hint=hint) from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

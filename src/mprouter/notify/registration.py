@@ -24,7 +24,7 @@ from mprouter.notify.dispatch import nesting
 from mprouter.notify.model import Answer, Event, NotifyInfo, Registration
 from mprouter.plugins import drop_in, packages, trust
 from mprouter.plugins import target as targets
-from mprouter.plugins.problem import Problem, WayOut, no_way_out
+from mprouter.plugins.problem import Problem, WayOut, no_way_out, passes
 from mprouter.status import Status, WNetError, in_words
 
 if TYPE_CHECKING:
@@ -68,17 +68,18 @@ class DropIns:
 
     def registrations(self) -> list[Registration]:
         """Those to be told, in registration order: enabled, and not broken, unless they are required (N10)."""
+        files = list(drop_in.files(DIRECTORY, self._directories, all_or_none=True))
         before, self._known = self._known, {}
-        for source, path, signature in drop_in.files(DIRECTORY, self._directories):
+        for source, path, signature in files:
             known = before.get((source, path))
-            if known is None or known.signature != signature:
+            if known is None or known.signature != signature or _passes(known.registration):
                 known = _take(read(path, source), signature)
             else:
                 del before[source, path]
             self._known[source, path] = known
         for gone in before.values():  # one that an operation under way still owes a post ends after that
             gone.close()
-        if self._entry_points is None:
+        if self._entry_points is None or any(map(_passes, self._entry_points)):
             self._entry_points = _entry_points()
         found = [known.registration for known in self._known.values() if known.told] + self._entry_points
         return sorted(found, key=lambda each: each.rank)
@@ -103,10 +104,17 @@ class _Known:
             self.registration.close()
 
 
+def _passes(registration: Registration) -> bool:
+    """Whether *registration* is to be made again, though nothing has changed."""
+    return registration.problem is not None and registration.problem.passes
+
+
 def _take(registration: Registration, signature: object) -> _Known:
     if not registration.enabled:
         return _Known(signature, registration, told=False)
-    if registration.problem is not None:
+    if _passes(registration):
+        log.warning("notifyee %s may be required, so what it concerns fails: %s", registration.id, _where(registration))
+    elif registration.problem is not None:
         consequence = "fails what it concerns, for it is required" if registration.required else "is skipped"
         log.warning("notifyee %s %s: %s", registration.id, consequence, _with_way_out(registration))
     return _Known(signature, registration, told=registration.problem is None or registration.required)
@@ -337,13 +345,14 @@ def _settle(registration: Registration, load: Callable[[], None]) -> None:
     try:
         load()
     except WNetError as error:
-        _break(registration, _problem(registration, error), error.status, _way_out_of(registration)())
+        problem = _problem(registration, error)
+        _break(registration, problem, error.status, error.hint if problem.passes else _way_out_of(registration)())
     except KeyboardInterrupt:
         registration.call = first_call
         raise
     except BaseException as error:  # noqa: BLE001 - what code of others raises while it is looked at stops nobody
-        problem = Problem(f"{registration.target} cannot be loaded: {in_words(error)}")
-        _break(registration, problem, problem.status, _way_out_of(registration)())
+        problem = Problem.of(error, f"{registration.target} cannot be loaded: {in_words(error)}")
+        _break(registration, problem, problem.status, None if problem.passes else _way_out_of(registration)())
     registration.settle = None
 
 
@@ -396,7 +405,7 @@ def _problem(registration: Registration, error: WNetError) -> Problem:
     message, line = str(error.strerror), None
     if message.startswith(PREFIX) and registration.file is not None:
         line = drop_in.read(registration.file).setting_line(message.removeprefix(PREFIX))
-    return Problem(message, line, error.status)
+    return Problem(message, line, error.status, passes(error))
 
 
 def _where(registration: Registration, problem: Problem | None = None) -> str:
@@ -443,7 +452,10 @@ def without(name: str, source: str, file: Path | None) -> tuple[str, ...]:
         found = (each.package for each in packages.entry_points(ENTRY_POINTS) if each.name == name)
         package = next(found, packages.UNKNOWN)
         return () if package == packages.UNKNOWN else ("pip", "uninstall", package)
-    text = drop_in.read(file).text
+    said = drop_in.read(file)
+    if said.problems and said.problems[0].passes:
+        return ()
+    text = said.text
     disabled = drop_in.parse(drop_in.switched(text, enabled=False))
     if not text or disabled.values.get("enabled", True) or not drop_in.NAME.fullmatch(name):
         return ("mv", "--backup=numbered", str(file), f"{file}.broken")
@@ -524,7 +536,8 @@ def _directory(*, system: bool) -> Path:
 def _find(name: str, system: bool | None) -> Path:
     for source in ("user", "system"):
         if system is None or system is (source == "system"):
-            for _, path, _ in drop_in.files(DIRECTORY, [(source, _directory(system=source == "system"))]):
+            directory = _directory(system=source == "system")
+            for _, path, _ in drop_in.files(DIRECTORY, [(source, directory)], all_or_none=True):
                 if path.stem == name:
                     return path
     raise WNetError(

@@ -20,7 +20,7 @@ from mprouter import places, replacing
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.plugins import trust
-from mprouter.plugins.problem import Problem
+from mprouter.plugins.problem import Problem, passes
 from mprouter.status import Status, WNetError, shortage, unwritten
 
 __all__ = [
@@ -123,11 +123,13 @@ def _tables(text: str) -> int:
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
-def files(name: str, directories: Iterable[tuple[str, Path]] | None = None) -> Iterator[tuple[str, Path, object]]:
+def files(
+    name: str, directories: Iterable[tuple[str, Path]] | None = None, *, all_or_none: bool = False
+) -> Iterator[tuple[str, Path, object]]:
     """Source, path, and what is different after a change, of each drop-in file; hidden files are none.
 
     name: of the directory that has them, in the system's directory and in the user's. directories: these instead, with
-    their sources.
+    their sources. all_or_none: raise ``WNetError`` where a directory cannot be read just now, instead of a warning.
     """
     if directories is None:
         both = (("system", places.system_dir()), ("user", places.config_dir()))
@@ -139,6 +141,9 @@ def files(name: str, directories: Iterable[tuple[str, Path]] | None = None) -> I
         except FileNotFoundError:
             continue
         except OSError as error:
+            if all_or_none and passes(error):
+                problem = Problem.of(error, f"what is registered there cannot be read: {error.strerror}")
+                raise WNetError(problem.status, problem.message, name=str(directory)) from error
             log.warning("what is registered in %s does not take part: %s", directory, error.strerror)
             continue
         for path in paths:
@@ -154,14 +159,16 @@ def read(path: Path, keys: Mapping[str, Key] = KEYS) -> DropIn:
     """What the file *path* says, of these *keys*. Never raises: what is wrong is among the ``problems``.
 
     One that others could have written has that as its worst problem. What it says counts nevertheless as far as it
-    makes it fail: who could write ``required = false`` there could as well have removed the file.
+    makes it fail: who could write ``required = false`` there could as well have removed the file. One that cannot be
+    read just now may well be required.
     """
     try:
         text, refusal = _text(path)
         said = parse(text, keys)
         return said if refusal is None else DropIn(said.text, said.values, (refusal, *said.problems))
     except OSError as error:
-        return DropIn("", {}, (Problem(f"it cannot be read: {error.strerror or error}"),))
+        problem = Problem.of(error, f"it cannot be read: {error.strerror or error}")
+        return DropIn("", {"required": True} if problem.passes else {}, (problem,))
     except ValueError as error:
         return DropIn("", {}, (Problem(str(error)),))
 
@@ -303,6 +310,8 @@ def switch(path: Path, enabled: bool, keys: Mapping[str, Key] = KEYS) -> None:
         if not before.text or (not before.problems and after.values != {**before.values, "enabled": enabled}):
             unclear = "the line enabled = … in it is not what it seems"
             problem = before.problems[0].message if before.problems else unclear
+            if before.problems and before.problems[0].passes:
+                raise WNetError(before.problems[0].status, problem, name=str(path))
             raise WNetError(Status.ERROR_INVALID_DATA, problem, name=str(path), hint="edit the file by hand")
         replace(path, after.text)
 

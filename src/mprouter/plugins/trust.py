@@ -12,7 +12,7 @@ import os
 import stat
 from pathlib import Path
 
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 __all__ = ["Opened", "look", "name_of", "opened"]
 
@@ -130,7 +130,8 @@ def opened(path: str | os.PathLike[str], sha256: str | None = None) -> Opened:
     except PermissionError as error:
         raise WNetError(Status.ERROR_ACCESS_DENIED, f"{os.fspath(path)} cannot be read by this user") from error
     except OSError as error:
-        raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{os.fspath(path)}: {error.strerror}") from error
+        status, hint = shortage(error) or (Status.ERROR_BAD_CONFIGURATION, None)
+        raise WNetError(status, f"{os.fspath(path)}: {error.strerror}", hint=hint) from error
     if found.refusal is not None:
         found.close()
         raise found.refusal

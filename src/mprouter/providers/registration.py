@@ -17,7 +17,7 @@ from mprouter.forks import lock
 from mprouter.frozen import frozen
 from mprouter.names import match_pattern
 from mprouter.plugins import drop_in, packages
-from mprouter.plugins.problem import Problem
+from mprouter.plugins.problem import Problem, passes
 from mprouter.providers import DIRECTORY
 from mprouter.providers.order import BUILTIN, builtin_provider
 from mprouter.status import Status, WNetError, in_words
@@ -188,7 +188,7 @@ class Known:
         before, self._files = self._files, {}
         for source, path, signature in drop_in.files(DIRECTORY):
             known = before.get((source, path))
-            if known is None or known[0] != signature:
+            if known is None or known[0] != signature or (known[1].problem is not None and known[1].problem.passes):
                 known = (signature, _read(path, source))
             self._files[source, path] = known
         if self._entry_points is None:
@@ -359,6 +359,8 @@ class _Loading:
             # loading it has come back to the router, which is against R6: it is not there yet
             raise _bad(f"{self._target} is still being loaded")
         with self._lock:
+            if self._failure is not None and passes(self._failure):
+                self._failure = self._errand = None
             is_late = self._errand is not None and self._errand.is_done  # nobody waited for it any longer
             if self._provider is None and (self._failure is None or is_late):
                 self._failure = None

@@ -27,7 +27,7 @@ from mprouter.plugins import target as targets
 from mprouter.providers.registration import DIRECTORY as PROVIDERS_DIRECTORY
 from mprouter.providers.registration import KEYS
 from mprouter.registry.reg_file import Key, Kind, Value
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 from mprouter.store import Remembered, Store
 
 __all__ = [
@@ -123,7 +123,7 @@ def load(store: Store, *, system: bool = False) -> State:
     values = settings.read(settings.path(system=system))
     notifyees: dict[str, Notifyee] = {}
     for file in _drop_ins(directory(DIRECTORY, system=system)):
-        said = drop_in.read(file)
+        said = _said(file)
         twin = next((each for each in notifyees if each.lower() == file.stem.lower()), None)
         problem = said.problems[0].message if said.problems else None
         if not drop_in.NAME.fullmatch(file.stem):
@@ -149,11 +149,20 @@ def _drop_ins(place: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise WNetError(Status.ERROR_ACCESS_DENIED, f"cannot be read: {error.strerror}", name=str(place)) from error
+        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
+        raise WNetError(status, f"cannot be read: {error.strerror}", name=str(place), hint=hint) from error
+
+
+def _said(file: Path, keys: Mapping[str, drop_in.Key] = drop_in.KEYS) -> drop_in.DropIn:
+    """What *file* says. Raises ``WNetError`` if that cannot be read just now: it is not broken, to be replaced."""
+    said = drop_in.read(file, keys)
+    if said.problems and said.problems[0].passes:
+        raise WNetError(said.problems[0].status, said.problems[0].message, name=str(file))
+    return said
 
 
 def _provider(file: Path) -> Notifyee:
-    said = drop_in.read(file, KEYS)
+    said = _said(file, KEYS)
     problem = WNetError(Status.ERROR_BAD_CONFIGURATION, said.problems[0].message) if said.problems else None
     return Notifyee(said.values, problem)
 
