@@ -64,9 +64,10 @@ def test_a_file_that_cannot_be_read_just_now_is_not_told_to_be_removed(
     def refuse(path: Path, **_: object) -> str:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
 
-    monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(WNetError) as caught:
-        settings.read(places.config / "settings.toml")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", refuse)
+        with pytest.raises(WNetError) as caught:
+            settings.read(places.config / "settings.toml")
     assert caught.value.status is Status.ERROR_TOO_MANY_OPEN_FILES
     assert "remove" not in str(caught.value)
 

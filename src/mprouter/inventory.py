@@ -182,7 +182,10 @@ class Inventory:
             except WNetError as error:
                 log.warning("what became of %s cannot be told: %s", entry.local_name or entry.path, error.strerror)
         for standing, those in at_once.items():
-            told |= zip(those, standing.states([*those.values()]), strict=True)
+            try:
+                told |= zip(those, standing.states([*those.values()]), strict=True)
+            except WNetError as error:
+                log.warning("what became of connections cannot be told: %s", error)
         if State.LOST in told.values():
             told |= dict.fromkeys(self._being_ended(told), State.CONNECTED)
         if State.LOST in told.values() and realm.is_elsewhere(self._store.path.parent):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from mprouter.frozen import frozen
+from mprouter.status import check_known
 
 __all__ = ["Mount", "at", "kinds", "mounted", "on"]
 
@@ -51,7 +52,8 @@ def kinds() -> dict[str, str]:
 def _lines() -> list[list[bytes]]:
     try:
         return [line.split(b" ") for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
-    except OSError:  # no Linux
+    except OSError as error:  # no Linux
+        check_known(error)
         return []
 
 

@@ -206,7 +206,8 @@ def locked(path: Path, *, wait: bool = True, patience: float | None = None) -> I
     finally:
         if descriptor in _locks:  # else this is such a fork
             del _locks[descriptor]
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # for those, too, that have not let go yet
+            with suppress(OSError):  # of a network file system; who has it open last lets go
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # for those, too, that have not let go yet
             os.close(descriptor)
 
 

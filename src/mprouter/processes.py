@@ -30,10 +30,16 @@ def parent(pid: int) -> int:
 
 
 def started_at(pid: int) -> int | None:
-    """When it began, in ticks since the machine's start; None if there is none, or it has ended."""
+    """When it began, in ticks since the machine's start; None if there is none, or it has ended.
+
+    Raises ``WNetError`` if the system has run out of what it takes to look.
+    """
     try:
         found = fields(pid)
-    except OSError:
+    except OSError as error:
+        from mprouter.status import check_known
+
+        check_known(error)
         return None
     return None if found[0] in {b"Z", b"X"} else int(found[19])  # of a zombie only its parent has not heard yet
 

@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary, finalize
 
 from mprouter.digest import sha256
 from mprouter.forks import lock
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, check_known
 
 __all__ = ["AtWork", "enter", "is_elsewhere"]
 
@@ -158,6 +158,7 @@ def _byte(pid: int) -> int | None:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         processes = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
-    except OSError:
+    except OSError as error:
+        check_known(error)
         return None
     return 1 + int.from_bytes(sha256(f"{boot}/{processes}".encode()).digest()[:8], "big") % _MOST

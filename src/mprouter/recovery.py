@@ -25,7 +25,7 @@ from mprouter.notify.context import thawed
 from mprouter.notify.dispatch import nesting, tell_owed
 from mprouter.notify.model import CancelConnect, Event
 from mprouter.providers.base import Provider, State
-from mprouter.status import Status, WNetError, in_words
+from mprouter.status import Status, WNetError, in_words, shortage
 
 if TYPE_CHECKING:
     from mprouter.notify.model import Registration
@@ -344,7 +344,8 @@ def _cause(error: BaseException) -> tuple[Status, str]:
         return Status.WN_CANCEL, "interrupted"
     if isinstance(error, WNetError):
         return error.status, error.strerror or error.status.text
-    return Status.ERROR_UNHANDLED_EXCEPTION, in_words(error)
+    short = shortage(error)
+    return short[0] if short else Status.ERROR_UNHANDLED_EXCEPTION, in_words(error)
 
 
 def _unsettled(found: Recovered, error: Exception) -> WNetError:

@@ -25,7 +25,7 @@ from mprouter.names import looks_local, parse_local, parse_remote
 from mprouter.participants import Participants
 from mprouter.providers.mounted import State
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_short
 from mprouter.store import Entry, Remembered, Store
 
 if TYPE_CHECKING:
@@ -686,7 +686,9 @@ class Router:
                 except Exception as failure:  # noqa: BLE001 - it is not settled yet, and the interrupt matters more
                     history.cut_off = error
                     log.warning("what was interrupted is not settled: %s", failure)
-                    raise error from None
+                    raise in_short(error) from None
+                if undone and (short := in_short(error)) is not error:
+                    raise short from error
                 if undone:
                     raise
                 interrupts.append(error)

@@ -8,7 +8,18 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-__all__ = ["Cancel", "Status", "WNetError", "in_words", "shortage", "subject_of", "text_of", "unwritten"]
+__all__ = [
+    "Cancel",
+    "Status",
+    "WNetError",
+    "check_known",
+    "in_short",
+    "in_words",
+    "shortage",
+    "subject_of",
+    "text_of",
+    "unwritten",
+]
 
 
 class Status(IntEnum):
@@ -291,6 +302,22 @@ def shortage(error: BaseException) -> tuple[Status, str] | None:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == "can't start new thread"):
         return _CROWDED
     return _SHORTAGES.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def in_short(error: BaseException) -> BaseException:
+    """*error*, which if it says that the system has run out of something is a ``WNetError`` from here on."""
+    short = None if isinstance(error, WNetError) else shortage(error)
+    if short is None:
+        return error
+    told = WNetError(short[0], name=getattr(error, "filename", None), hint=short[1])
+    told.__cause__ = error
+    return told
+
+
+def check_known(error: OSError) -> None:
+    """Raise ``WNetError`` if *error* is a shortage: what was looked for may be there, and is not taken for gone."""
+    if shortage(error):
+        raise in_short(error) from error
 
 
 def unwritten(error: OSError, otherwise: Status) -> tuple[Status, str | None]:

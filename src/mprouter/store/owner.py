@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from mprouter.processes import started_at
+from mprouter.status import check_known
 
 __all__ = ["alive", "me", "started"]
 
@@ -47,6 +48,7 @@ def started(pid: int) -> str:
     ticks = started_at(pid)
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
-    except OSError:
+    except OSError as error:
+        check_known(error)
         return ""
     return "" if ticks is None else f"{boot.strip()}/{ticks}"

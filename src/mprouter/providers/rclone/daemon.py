@@ -23,7 +23,7 @@ from mprouter.processes import parent, started_at, wait_until, words
 from mprouter.providers.rclone import program, rc
 from mprouter.providers.rclone.mounts import served_by
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, check_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -121,7 +121,10 @@ def recorded() -> Daemon | None:
             (known["version"][0], known["version"][1]),
             Obscurer(bytes.fromhex(known["vector"]), bytes.fromhex(known["stream"])),
         )
-    except (OSError, ValueError, LookupError, TypeError):
+    except OSError as error:
+        check_known(error)
+        return None
+    except (ValueError, LookupError, TypeError):
         return None
 
 

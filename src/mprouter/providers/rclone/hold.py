@@ -51,6 +51,9 @@ COUNTS_ALL = (1, 76)
 
 _numbers = count(1)
 
+_ours: set[Path] = set()
+"""The private directories that this process uses now; another one that has its name is one that it could not remove."""
+
 
 @contextmanager
 def mounting() -> Iterator[None]:
@@ -180,6 +183,7 @@ def _count_off(daemon: Daemon, fs: str) -> None:
         finally:
             os.close(descriptor)
     finally:
+        _ours.discard(directory)
         mounts.unmount(directory, lazily=True)
         directory.rmdir()
 
@@ -220,6 +224,7 @@ def _make_directory() -> Path:
     pid = os.getpid()
     directory = places.private(_place()) / f"{pid}-{started_at(pid)}-{next(_numbers)}"
     directory.mkdir(mode=0o700)
+    _ours.add(directory)
     return directory
 
 
@@ -228,6 +233,7 @@ def _place() -> Path:
 
 
 def _release(daemon: Daemon | None, directory: Path) -> None:
+    _ours.discard(directory)
     if daemon is not None:
         try:
             daemon.call("mount/unmount", mountPoint=str(directory))
@@ -239,7 +245,10 @@ def _release(daemon: Daemon | None, directory: Path) -> None:
 
 
 def release_abandoned(daemon: Daemon | None) -> None:
-    """Release what processes that were killed have held, except while something is being sent from there alone."""
+    """Release what processes that were killed have held, except while something is being sent from there alone.
+
+    And what this one has held, and could not release.
+    """
     holds = list(_place().glob("*-*-*"))
     if not holds:
         return
@@ -247,7 +256,7 @@ def release_abandoned(daemon: Daemon | None) -> None:
     connected = {fs for place, fs in mountpoints.items() if place not in holds}
     for directory in holds:
         pid, since, _ = directory.name.split("-")
-        if is_running(int(pid), int(since)):
+        if directory in _ours or (int(pid) != os.getpid() and is_running(int(pid), int(since))):
             continue
         fs = mountpoints.get(directory)
         if daemon is None or fs is None or fs in connected or not _is_sending(daemon, fs):

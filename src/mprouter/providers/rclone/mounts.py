@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from mprouter import mountinfo
 from mprouter.frozen import frozen
 from mprouter.processes import run, which
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, check_known
 
 __all__ = [
     "KIND",
@@ -198,9 +198,11 @@ def openers(mountpoint: Path, *, mapped: bool = False) -> list[Opener]:
     found: list[Opener] = []
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
-            with suppress(OSError):  # it has ended, or is not the user's
+            try:
                 paths = _mapped_by(process) if mapped else set()
                 found += _within(os.fsdecode(mountpoint), process, paths | _opened_by(process))
+            except OSError as error:  # it has ended, or is not the user's
+                check_known(error)
     return found
 
 
@@ -208,8 +210,10 @@ def opened() -> set[str]:
     """All that is open anywhere, as far as this user may know. A path on a detached mount begins there."""
     found: set[str] = set()
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is not the user's
+        try:
             found |= _opened_by(process)
+        except OSError as error:  # it has ended, or is not the user's
+            check_known(error)
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import _socket  # that part of ``socket`` which is in C: the rest takes as long to load as a call
 from contextlib import contextmanager
 
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, check_known
 
 TYPE_CHECKING = False  # that of typing, which ``program.py`` does without
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _exchange(path: Path, method: str, parameters: Mapping[str, Any], timeout: f
     except TimeoutError:
         raise _silence(path, method, timeout) from None
     except OSError as error:
+        check_known(error)
         raise WNetError(Status.ERROR_PROCESS_ABORTED, f"rclone cannot be reached: {error.strerror}") from error
     head, _, said = reply.partition(b"\r\n\r\n")
     try:
@@ -92,7 +93,8 @@ def answers(path: Path) -> int | None:
 
             pid, uid, _ = struct.unpack("3i", connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12))
             return int(pid) if uid == os.getuid() else None
-    except OSError:
+    except OSError as error:
+        check_known(error)
         return None
 
 
