@@ -15,7 +15,7 @@ import pytest
 
 from mprouter import Router, Status, WNetError, mountinfo, processes
 from mprouter.providers.mounted import State
-from mprouter.providers.rclone import daemon, program, rc
+from mprouter.providers.rclone import daemon, hold, mounts, program, provider, rc
 from mprouter.store import Store, owner
 from stores import claim
 
@@ -158,3 +158,60 @@ def test_a_disconnect_with_too_few_descriptors_says_so_and_the_connection_stands
             assert (local_root / f"{free}").read_text() == "all of it"
     assert places.mounts() == []
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 64
+
+
+def test_a_mount_that_cannot_be_looked_at_once_it_is_made_is_not_left(
+    places: Places, local_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Router() as router, monkeypatch.context() as patched:
+        mount, is_mounted = hold.mount, mounts.is_mounted
+
+        def mounted(*words: Any, **named: Any) -> None:
+            mount(*words, **named)
+            patched.setattr(mounts, "is_mounted", once)
+
+        def once(path: Path) -> bool:
+            patched.setattr(mounts, "is_mounted", is_mounted)
+            return refuse() or is_mounted(path)
+
+        patched.setattr(provider, "mount", mounted)
+        with pytest.raises(WNetError) as caught:
+            router.connect(f"file://{local_root}", "Z:")
+        assert caught.value.status is Status.ERROR_TOO_MANY_OPEN_FILES
+        assert (places.mounts(), router.connections(), list(places.drives.iterdir())) == ([], [], [])
+
+
+def test_c6_a_disconnect_that_is_done_does_not_fail_for_what_it_leaves_to_the_next(
+    places: Places, local_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second mount, by which its file system was held, is taken away by the next disconnect of the same process."""
+    with Router() as router:
+        for name, is_refused in (("Z:", True), ("Y:", False)):
+            connection = router.connect(f"file://{local_root}", name)
+            (connection.path / name[0]).write_text("all of it")
+            with monkeypatch.context() as patched:
+                if is_refused:
+                    patched.setattr(Path, "rmdir", refuse)
+                router.disconnect(name)
+            assert (local_root / name[0]).read_text() == "all of it"
+            assert router.connections() == []
+            assert bool(list((places.runtime / "hold").iterdir())) is is_refused
+
+
+@pytest.mark.parametrize("status", [Status.ERROR_DATABASE_FAILURE, Status.ERROR_DISK_FULL])
+def test_c3_what_is_written_although_the_disk_reports_an_error_is_connected_and_remembered(
+    local_root: Path, monkeypatch: pytest.MonkeyPatch, status: Status
+) -> None:
+    """As SQLite leaves it where the log cannot be synchronised: the next look at the store finds it there."""
+    complete = Store.complete
+
+    def failing(self: Store, *words: Any, **named: Any) -> Any:
+        complete(self, *words, **named)
+        raise WNetError(status)
+
+    with Router() as router:
+        with monkeypatch.context() as patched:
+            patched.setattr(Store, "complete", failing)
+            connection = router.connect(f"file://{local_root}", "Z:", persist=True)
+        assert router.connections() == router.connections(remembered=True) == [connection]
+        router.disconnect("Z:")

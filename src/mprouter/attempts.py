@@ -6,6 +6,7 @@ An attempt has one connection made or ended by its provider, and puts that down.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,17 +94,23 @@ class Attempts:
             try:
                 replaced = request.credentials.save_if_asked(request.name)
                 last = history.last(provider.name, entry.local_name)
-                connected = self._store.complete(
-                    entry.id,
-                    provider=provider.name,
-                    user=added.user,
-                    handle=added.handle,
-                    made_directory=made,
-                    remember=request.remember,
-                    overwriting=request.overwrite,
-                    operation=history.id,
-                    last=last,
-                )
+                try:
+                    connected = self._store.complete(
+                        entry.id,
+                        provider=provider.name,
+                        user=added.user,
+                        handle=added.handle,
+                        made_directory=made,
+                        remember=request.remember,
+                        overwriting=request.overwrite,
+                        operation=history.id,
+                        last=last,
+                    )
+                except WNetError:
+                    written = self._written(entry.id)
+                    if written is None:
+                        raise
+                    connected = written
             except Exception:  # an interrupt may have struck when that was written: who settles it looks
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
                 raise
@@ -117,6 +124,13 @@ class Attempts:
         if replaced is not None:
             self._tell_of_new(replaced, request.name.host or "")
         return connected
+
+    def _written(self, entry_id: int) -> Entry | None:
+        """The connection, if the store has it although the disk has reported an error when it was written."""
+        with suppress(WNetError):
+            there = self._store.by_id(entry_id)
+            return there if there is not None and there.phase == "connected" else None
+        return None
 
     def _route(self, request: Request, path: Path, clear: Callable[[], None], asked: _Asked) -> tuple[Provider, Added]:
         from mprouter.providers.base import AddRequest, Capability

@@ -239,9 +239,12 @@ def _release(daemon: Daemon | None, directory: Path) -> None:
             daemon.call("mount/unmount", mountPoint=str(directory))
         except (Refused, OSError) as error:  # somebody looks into it, or rclone has ended
             log.debug("the hold %s was not released by rclone: %s", directory, error)
-    if mounts.is_mounted(directory):
-        mounts.unmount(directory, lazily=True)
-    directory.rmdir()
+    try:
+        if mounts.is_mounted(directory):
+            mounts.unmount(directory, lazily=True)
+        directory.rmdir()
+    except OSError as error:  # a later disconnect does it; what this one is for is done all the same
+        log.debug("the hold %s was not removed: %s", directory, error)
 
 
 def release_abandoned(daemon: Daemon | None) -> None:
@@ -260,8 +263,7 @@ def release_abandoned(daemon: Daemon | None) -> None:
             continue
         fs = mountpoints.get(directory)
         if daemon is None or fs is None or fs in connected or not _is_sending(daemon, fs):
-            with suppress(FileNotFoundError):  # another process was quicker
-                _release(daemon, directory)
+            _release(daemon, directory)
 
 
 def _is_sending(daemon: Daemon, fs: str) -> bool:

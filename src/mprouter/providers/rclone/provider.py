@@ -552,6 +552,7 @@ class RcloneProvider(ABC):
                 cache = rclone.call("vfs/stats", fs=fs).get("diskCache")
                 if not cache and not target.read_only:
                     refuse_without_cache(rclone.cache, fs)
+            is_there = mounts.is_mounted(mountpoint)
         except BaseException as error:
             _take_back(rclone, mountpoint)
             if isinstance(error, Refused):
@@ -559,7 +560,7 @@ class RcloneProvider(ABC):
                 text = mounts.helper_words(rclone.log, logged) or error.text
                 raise meaning(text, _MOUNTING, self._words(text, target, logon)) from None
             raise
-        if not mounts.is_mounted(mountpoint):
+        if not is_there:
             raise WNetError(Status.ERROR_EXTENDED_ERROR, "the mount went away at once")
         meta = Path(cache["pathMeta"]) if cache else None
         return Handle(rclone.pid, rclone.started, fs, mountpoint, meta)
