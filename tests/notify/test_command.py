@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -561,6 +562,56 @@ def test_n19_ctrl_c_while_it_is_told_after_waits_for_it(hook: Hook) -> None:
         thread.join()
         signal.signal(signal.SIGINT, before)
     assert hook.wrote("done") == "told wholly\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (errno.EMFILE, Status.ERROR_TOO_MANY_OPEN_FILES),
+        (errno.EAGAIN, Status.ERROR_NOT_ENOUGH_MEMORY),
+        (errno.E2BIG, Status.ERROR_GEN_FAILURE),
+    ],
+)
+def test_n10_a_program_that_a_shortage_keeps_from_running_is_not_to_be_disabled_for_that(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch, number: int, status: Status
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    program = hook.script("exit 0")
+    told = from_command([str(program)], hook.timeout, way_out=lambda: "do without it")
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(WNetError) as caught:
+        told(hook.info, ADD)
+    assert (caught.value.status, caught.value.hint == "do without it") == (status, number == errno.E2BIG)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "status"),
+    [
+        ("threading.Thread.start", RuntimeError("can't start new thread"), Status.ERROR_NOT_ENOUGH_MEMORY),
+        ("selectors.DefaultSelector", OSError(errno.EMFILE, "too many"), Status.ERROR_TOO_MANY_OPEN_FILES),
+    ],
+)
+def test_n10_a_shortage_in_this_process_is_no_unexpected_error(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception, status: Status
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    def start(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(*words, **options))
+        return started[-1]
+
+    popen, program = subprocess.Popen, hook.script("exec sleep 1000")
+    with monkeypatch.context() as patched:
+        patched.setattr(name, refuse)
+        patched.setattr(subprocess, "Popen", start)
+        assert hook.fails(program).status is status
+    assert not any(runs(each.pid) for each in started)
+    assert hook.tell(hook.script("exit 0", name="next")) is OK
 
 
 def test_no_process_and_no_descriptor_is_left(hook: Hook) -> None:

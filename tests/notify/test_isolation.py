@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -712,6 +713,22 @@ def told(event):
     assert runs(child)  # as what a notifyee in this process has started would
     os.kill(child, signal.SIGKILL)
     told.close()  # a second time
+
+
+@pytest.mark.parametrize("name", ["os.pipe", "subprocess.Popen"])
+def test_n10_a_host_that_a_shortage_keeps_from_being_started_is_started_by_the_next_call(
+    python: Callable[..., Isolated], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    told = python("def told(event): pass")
+    with monkeypatch.context() as patched:
+        patched.setattr(name, refuse)
+        with pytest.raises(WNetError) as caught:
+            pre(told)
+        assert caught.value.status is Status.ERROR_TOO_MANY_OPEN_FILES
+    pre(told)
 
 
 def test_close_ends_one_that_does_not_want_to(python: Callable[..., Isolated], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from mprouter.notify.dispatch import nesting_environment
 from mprouter.notify.model import AddConnect, Event, NotifyInfo, Phase
 from mprouter.plugins.problem import WayOut, hinting, no_way_out
 from mprouter.processes import has_ended, wait_until
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, in_short, shortage
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -301,6 +301,8 @@ def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
             if owed and thread.is_alive():
                 ended.wait()
             raise
+    except RuntimeError as error:  # no thread can be started
+        raise in_short(error) from None
     except BaseException:
         stop.set()
         if thread.is_alive():
@@ -308,7 +310,7 @@ def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
         raise
     result = results[0]
     if isinstance(result, BaseException):
-        raise result
+        raise in_short(result)
     return result
 
 
@@ -317,7 +319,11 @@ def _run_here(start: _Start, told: bytes, timeout: float, stop: threading.Event)
     path = start.argv[0]
     with hinting(start.way_out):
         process = _started(start)
-    pipes = _Pipes(process, told)
+    try:
+        pipes = _Pipes(process, told)
+    except BaseException:
+        _end(process)
+        raise
     try:
         pipes.write()  # before anybody is told that it runs: it is to know what for, even if we are killed now
         if start.running is not None:
@@ -367,7 +373,8 @@ def _started(start: _Start) -> Popen[bytes]:
         if error.errno == errno.ENOEXEC:
             problem = "not a program; a script names its interpreter in the first line, as in #!/bin/sh"
             raise WNetError(Status.ERROR_BAD_CONFIGURATION, f"{path}: {problem}") from error
-        raise WNetError(Status.ERROR_GEN_FAILURE, f"{path} cannot be run: {error.strerror}") from error
+        status, hint = shortage(error) or (Status.ERROR_GEN_FAILURE, None)
+        raise WNetError(status, f"{path} cannot be run: {error.strerror}", hint=hint) from error
 
 
 class _Pipes:

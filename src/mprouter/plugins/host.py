@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from mprouter.forks import inherit
 from mprouter.plugins.frames import LENGTH, LIMIT
 from mprouter.processes import has_something
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, shortage
 
 if TYPE_CHECKING:
     import subprocess
@@ -118,7 +118,8 @@ class Host(Generic[A]):
         except BaseException as error:
             self.let_go()
             if isinstance(error, OSError):
-                raise WNetError(Status.ERROR_SERVICE_NOT_FOUND, f"no host process can be started: {error}") from error
+                status, hint = shortage(error) or (Status.ERROR_SERVICE_NOT_FOUND, None)
+                raise WNetError(status, f"no host process can be started: {error}", hint=hint) from error
             raise
         # The reading end of the requests stays open here too: then writing to a host that has died is no SIGPIPE,
         # which the program that we are in may have made deadly.

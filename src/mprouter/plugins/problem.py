@@ -49,7 +49,14 @@ def no_way_out() -> None:
     """The ``WayOut`` of what is not registered by a file or a package."""
 
 
-_PASSING = frozenset({Status.ERROR_TIMEOUT, Status.ERROR_PROCESS_ABORTED, Status.ERROR_NOT_ENOUGH_MEMORY})
+_PASSING = frozenset(
+    {
+        Status.ERROR_TIMEOUT,
+        Status.ERROR_PROCESS_ABORTED,
+        Status.ERROR_NOT_ENOUGH_MEMORY,
+        Status.ERROR_TOO_MANY_OPEN_FILES,
+    }
+)
 
 
 @contextmanager
