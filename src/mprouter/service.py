@@ -16,7 +16,7 @@ from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.processes import run
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError, shortage, unwritten
 
 __all__ = ["MARK", "Kind", "Standing", "Unit", "install", "program", "remove", "standing", "user_id"]
 
@@ -186,9 +186,13 @@ def install(unit: Unit, users: Sequence[int] = (), *, force: bool = False) -> bo
     temporary = unit.path.with_name(f".{unit.path.name}.new")
     try:
         places.make(unit.path.parent, for_all=unit.kind is not Kind.USER)
-        temporary.write_text(unit.text, encoding="utf-8", errors="surrogateescape")
-        temporary.chmod(0o644)
-        temporary.replace(unit.path)  # of a link, as of a unit that was masked, the link itself
+        try:
+            temporary.write_text(unit.text, encoding="utf-8", errors="surrogateescape")
+            temporary.chmod(0o644)
+            temporary.replace(unit.path)  # of a link, as of a unit that was masked, the link itself
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise _unwritable(unit, error) from error
     if not _runs(unit):
@@ -283,13 +287,10 @@ def _warn_of_program() -> None:
 
 
 def _unwritable(unit: Unit, error: OSError) -> WNetError:
-    denied = isinstance(error, PermissionError)
-    return WNetError(
-        Status.ERROR_ACCESS_DENIED if denied else Status.ERROR_WRITE_FAULT,
-        f"it cannot be changed: {error.strerror}",
-        name=str(unit.path),
-        hint="that takes root: use sudo" if denied and unit.kind is not Kind.USER else None,
-    )
+    status, hint = unwritten(error, Status.ERROR_WRITE_FAULT)
+    if isinstance(error, PermissionError) and unit.kind is not Kind.USER:
+        hint = "that takes root: use sudo"
+    return WNetError(status, f"it cannot be changed: {error.strerror}", name=str(unit.path), hint=hint)
 
 
 def _escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import mprouter
+from mprouter import Status, WNetError
 from mprouter.providers.rclone import daemon
 from mprouter.service import MARK, Kind, Unit, install
 from sandbox import Command, OrdinaryUser, Places
@@ -128,6 +130,25 @@ def test_systemd_accepts_an_installation_in_any_path(
     ran = subprocess.run(["systemd-analyze", "--user", "verify", unit], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert run_as_systemd(unit, "ExecStart").stdout.splitlines() == [str(script), "restore", "--wait", "auto"]
+
+
+@pytest.mark.parametrize("step", ["write_text", "chmod", "replace"])
+def test_a_unit_that_cannot_be_written_leaves_nothing_beside_it(
+    unit: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    real = getattr(Path, step)
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        if step == "write_text":
+            real(path, "half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, step, refuse)
+        with pytest.raises(WNetError) as caught:
+            install(Unit(Kind.USER))
+    assert caught.value.status is Status.ERROR_DISK_FULL
+    assert list(unit.parent.iterdir()) == []
 
 
 def test_where_no_systemd_runs_it_is_written_and_said_how_to_enable_it(mpr: Command, unit: Path) -> None:

@@ -169,6 +169,7 @@ def test_a_line_that_did_not_fit_on_the_disk_is_told(log: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script, log], capture_output=True, text=True, check=True)
     assert ran.stdout == "['WN_SUCCESS', 'ERROR_DISK_FULL']\n"
+    assert log.read_bytes() == b""  # half a line would have the next one appended to it
 
 
 def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path, log: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shlex
 import socket
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,6 +248,23 @@ def test_a_recorded_key_starts_a_line_of_its_own(tmp_path: Path) -> None:
     file.write_text("other ssh-ed25519 AAAA")  # the last line has no end
     hostkeys.record("files", 22, [hostkeys.HostKey("ssh-ed25519", "BBBB")], file)
     assert file.read_text() == "other ssh-ed25519 AAAA\nfiles ssh-ed25519 BBBB\n"
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_key_that_does_not_fit_on_the_disk_is_told_and_no_half_of_it_recorded(tmp_path: Path, room: int) -> None:
+    file = tmp_path / "known_hosts"
+    before = "other ssh-ed25519 AAAA\n"
+    file.write_text(before)
+    script = (
+        "import os, resource, sys; from pathlib import Path; from mprouter.providers.rclone import hostkeys\n"
+        "size = int(sys.argv[2]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+        "try: hostkeys.record('files', 22, [hostkeys.HostKey('ssh-ed25519', 'BBBB')], Path(sys.argv[1]))\n"
+        "except hostkeys.WNetError as error: print(error.status.name)"
+    )
+    words = [sys.executable, "-c", script, str(file), str(len(before) + room)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert ran.stdout == ("ERROR_DISK_FULL\n" if room else "ERROR_WRITE_FAULT\n")  # of a limit none is written
+    assert file.read_text() == before
 
 
 @pytest.mark.parametrize(

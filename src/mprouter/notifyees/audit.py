@@ -136,7 +136,10 @@ def _append(path: Path, record: dict[str, Any] | None) -> None:
                 if disk.f_bavail * disk.f_frsize < _ROOM:
                     raise WNetError(Status.ERROR_DISK_FULL, f"the disk with the audit log {path} is full")
             line = b"" if record is None else _line(record) + b"\n"
-            if line and os.write(number, line) != len(line):
+            if line and (written := os.write(number, line)) != len(line):
+                end = os.lseek(number, 0, os.SEEK_CUR)
+                if os.fstat(number).st_size == end:  # else the next line would be appended to half of this one
+                    os.ftruncate(number, end - written)
                 raise WNetError(Status.ERROR_DISK_FULL, f"the disk with the audit log {path} is full")
         finally:
             os.close(number)

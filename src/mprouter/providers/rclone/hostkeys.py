@@ -13,7 +13,7 @@ from pathlib import Path
 from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.processes import run
-from mprouter.status import Status, WNetError
+from mprouter.status import Status, WNetError, unwritten
 
 __all__ = ["HostKey", "accept", "algorithms", "default_files", "offered", "pin", "record", "recorded", "refusal"]
 
@@ -123,21 +123,30 @@ def accept(host: str, port: int, fingerprint: str, file: Path | None = None) -> 
 
 
 def record(host: str, port: int, keys: Sequence[HostKey], file: Path) -> None:
-    """Append *keys* to *file*, which is made if it is missing. Raises ``WNetError`` (ERROR_ACCESS_DENIED)."""
-    import os
-
+    """Append *keys* to *file*, which is made if it is missing. Raises ``WNetError`` (ERROR_ACCESS_DENIED, …)."""
     text = "".join(f"{_address(host, port)} {each.type} {each.key}\n" for each in keys)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "r+b") as stream:
-            if stream.seek(0, os.SEEK_END) and (stream.seek(-1, os.SEEK_END), stream.read(1))[1] != b"\n":
-                text = "\n" + text
-            stream.write(text.encode())
+        _append(file, text.encode())
     except OSError as error:
-        raise WNetError(
-            Status.ERROR_ACCESS_DENIED, f"the host key cannot be recorded: {error.strerror}", name=str(file)
-        ) from error
+        status, hint = unwritten(error, Status.ERROR_WRITE_FAULT)
+        words = f"the host key cannot be recorded: {error.strerror}"
+        raise WNetError(status, words, name=str(file), hint=hint) from error
+
+
+def _append(file: Path, lines: bytes) -> None:
+    """Append *lines*, all of them or nothing. Raises ``OSError``."""
+    import errno
+    import os
+
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+b", buffering=0) as stream:
+        end = stream.seek(0, os.SEEK_END)
+        if end and (stream.seek(-1, os.SEEK_END), stream.read(1))[1] != b"\n":
+            lines = b"\n" + lines
+        if stream.write(lines) != len(lines):
+            stream.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file)
 
 
 def pin(host: str, port: int, keys: Sequence[HostKey]) -> Path:
