@@ -114,7 +114,8 @@ def is_elsewhere(directory: Path) -> bool:
         return False
     try:
         file = os.open(directory / "realm.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # nobody has been at work there
+    except OSError as error:  # nobody has been at work there
+        check_known(error)
         return False
     try:
         return _others(file, mine)

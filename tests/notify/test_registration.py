@@ -12,6 +12,7 @@ import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -741,6 +742,27 @@ def test_the_code_of_a_package_that_registers_itself_is_trusted_as_installed_cod
     found = {each.id: each for each in load()}
     assert [each.answer for each in tell(found["user/dial"])] == [Status.ERROR_ACCESS_DENIED]
     assert [each.answer for each in tell(found["entry-point/dial"])] == [Status.WN_SUCCESS] * 2
+
+
+def test_n10_a_package_that_cannot_be_read_just_now_is_not_passed_over(
+    directory: DropInDirectory, packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del directory
+    install(packages, "policy", "policy = policies:veto")
+    (packages / "policies.py").write_text("def veto(event): ...")
+
+    def refuse(_: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    drop_ins = DropIns()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refuse)
+        usual = [each for each in sys.meta_path if each is PathFinder or not hasattr(each, "find_distributions")]
+        patched.setattr(sys, "meta_path", usual)  # another test may have loaded a package that adds to it
+        with pytest.raises(WNetError) as caught:
+            drop_ins.registrations()
+        assert caught.value.status is Status.ERROR_TOO_MANY_OPEN_FILES
+    assert "policy" in [each.name for each in drop_ins.registrations()]
 
 
 def test_entry_points_of_one_name_are_told_apart(directory: DropInDirectory, packages: Path) -> None:

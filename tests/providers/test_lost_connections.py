@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -716,6 +717,28 @@ def test_c6_what_is_put_aside_under_one_name_again_and_again_is_all_kept(tmp_pat
         mend.mend(meta, data, cast("Server", None), "log.txt", others=[], aside=aside)
     kept = {each.name: each.read_bytes().rstrip(b"\0").decode() for each in aside.iterdir()}
     assert kept == {"log.txt": "part 0", "log (unfinished).txt": "part 1", "log (unfinished 2).txt": "part 2"}
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+@pytest.mark.parametrize("size", [6, 1 << 20], ids=["whole", "changed in part"])
+def test_c6_a_description_that_cannot_be_read_is_not_taken_for_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, size: int
+) -> None:
+    """Else a whole file would be sent beside the one that it is to replace, and the rest put aside."""
+    meta, data, aside = (tmp_path / each for each in ("vfsMeta", "vfs", "damaged"))
+    for name in (meta, data):
+        name.mkdir()
+        (name / "log.txt").write_text("log.txt")
+    os.truncate(data / "log.txt", size)
+
+    def refuse(_: Path) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+            mend.mend(meta, data, cast("Server", None), "log.txt", others=[], aside=aside)
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["log.txt", "log.txt", "vfs", "vfsMeta"]
 
 
 def test_a_connection_that_was_never_written_down_is_cleaned_up(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 
 from mprouter.frozen import frozen
+from mprouter.status import check_known
 
 __all__ = ["UNKNOWN", "EntryPoint", "entry_points", "mentioning"]
 
@@ -58,7 +58,8 @@ def mentioning(group: str) -> Iterator[str]:
         except NotADirectoryError:  # a zip file
             yield ""
             continue
-        except OSError:
+        except OSError as error:
+            check_known(error)
             continue
         with entries:
             yield from (name for name, said in _said(entries) if wanted in said)
@@ -75,5 +76,10 @@ def _said(entries: Iterator[os.DirEntry[str]]) -> Iterator[tuple[str, bytes]]:
     for each in entries:
         if each.name.endswith((".dist-info", ".egg-info", ".egg")):
             inside = "EGG-INFO/entry_points.txt" if each.name.endswith(".egg") else "entry_points.txt"
-            with suppress(OSError), open(f"{each.path}/{inside}", "rb") as file:  # noqa: PTH123 - short of pathlib
-                yield each.name, file.read()
+            try:
+                with open(f"{each.path}/{inside}", "rb") as file:  # noqa: PTH123 - short of pathlib
+                    said = file.read()
+            except OSError as error:
+                check_known(error)
+                continue
+            yield each.name, said

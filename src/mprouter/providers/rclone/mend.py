@@ -52,13 +52,13 @@ class _Description:
 
     @classmethod
     def read(cls, file: Path) -> Self | None:
-        """None if it is cut off, or not there."""
+        """None if it is cut off, or not there. Raises ``OSError`` if it cannot be read."""
         try:
             said = json.loads(file.read_bytes())
             parts = [(each["Pos"], each["Pos"] + each["Size"]) for each in said["Rs"] or []]
             seconds(said["ModTime"]), seconds(said["ATime"])
             return cls(said["ModTime"], said["ATime"], said["Size"], parts, said["Fingerprint"])
-        except (OSError, ValueError, LookupError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):
             return None
 
     @classmethod
