@@ -15,7 +15,7 @@ import pytest
 
 from mprouter import Router, Status, WNetError, mountinfo, processes
 from mprouter.providers.mounted import State
-from mprouter.providers.rclone import daemon, hold, mounts, program, provider, rc
+from mprouter.providers.rclone import daemon, hold, mounts, program, provider, rc, unsent
 from mprouter.store import Store, owner
 from stores import claim
 
@@ -215,3 +215,24 @@ def test_c3_what_is_written_although_the_disk_reports_an_error_is_connected_and_
             connection = router.connect(f"file://{local_root}", "Z:", persist=True)
         assert router.connections() == router.connections(remembered=True) == [connection]
         router.disconnect("Z:")
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(errno.EIO, Status.ERROR_DATABASE_FAILURE), (errno.EMFILE, Status.ERROR_TOO_MANY_OPEN_FILES)],
+)
+def test_c6_a_cache_that_cannot_be_read_is_told_and_not_taken_for_empty(
+    places: Places, monkeypatch: pytest.MonkeyPatch, number: int, status: Status
+) -> None:
+    cache = places.state / "cache" / "vfsMeta"
+    (cache / "a file system").mkdir(parents=True)
+
+    def fail(path: str) -> Any:
+        raise OSError(number, os.strerror(number), path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", fail)
+        with pytest.raises(WNetError) as caught:
+            unsent.waiting()
+    assert (caught.value.status, caught.value.name) == (status, str(cache))
+    assert unsent.waiting() == []

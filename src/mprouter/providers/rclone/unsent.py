@@ -173,8 +173,21 @@ def options_of(fs: str) -> dict[str, str]:
 
 
 def waiting() -> list[Waiting]:
-    """All that is unsent, of living and dead file systems, and what ``adopt`` had to put aside."""
-    cache, found = places.state_dir() / "cache", []
+    """All that is unsent, of living and dead file systems, and what ``adopt`` put aside. Raises ``WNetError``."""
+    try:
+        return _waiting(places.state_dir() / "cache")
+    except OSError as error:
+        status, hint = shortage(error) or (Status.ERROR_DATABASE_FAILURE, "check the disk that it is on")
+        raise WNetError(
+            status,
+            f"what waits there to be sent cannot be read: {error.strerror}",
+            name=str(error.filename or places.state_dir() / "cache"),
+            hint=hint,
+        ) from error
+
+
+def _waiting(cache: Path) -> list[Waiting]:
+    found = []
     pending: dict[str, list[Unsent]] = {}
     for each in unsent(f"{cache}/vfsMeta"):  # one look at them all: there may be a thousand, and hardly any has a file
         name, _, path = each.path.partition("/")
