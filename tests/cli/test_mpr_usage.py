@@ -251,6 +251,23 @@ def test_output_that_cannot_be_written_is_a_failure(places: Places, words: list[
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("is_full", [True, False], ids=["full", "unread"])
+def test_c6_what_is_done_goes_on_though_nothing_can_be_said_on_standard_error(
+    places: Places, tmp_path: Path, is_full: bool
+) -> None:
+    """As with a log on a full disk, or a pipe whose reader has gone: the line that it waits for data is one."""
+    assert subprocess.run([MPR, "connect", f"file://{tmp_path}", "Z:"], check=False).returncode == 0
+    (places.drives / "Z" / "written").write_text("all of it")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open("/dev/full" if is_full else writing, "w") as lost:  # noqa: PTH123
+        ran = subprocess.run([MPR, "disconnect", "Z:"], stdout=subprocess.PIPE, stderr=lost, text=True, check=False)
+        wrong = subprocess.run([MPR, "disconnect", "Z:"], stdout=subprocess.PIPE, stderr=lost, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "Z: disconnected\n")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert (tmp_path / "written").read_text() == "all of it"
+
+
 def test_what_was_done_stands_though_nobody_can_be_told_of_it(places: Places, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         words = ["connect", f"file://{tmp_path}", "Z:"]

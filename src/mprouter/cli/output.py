@@ -117,8 +117,12 @@ def say(text: str | bytes, *, is_line: bool = True) -> None:
 
 
 def say_error(line: str = "") -> None:
-    """Print *line* on standard error. Raises ``OSError``."""
-    _print(f"{line}\n", sys.stderr)
+    """Print *line* on standard error. If that cannot be, what it is told of goes on all the same."""
+    try:
+        _print(f"{line}\n", sys.stderr)
+    except (OSError, ValueError):  # a log on a full disk, or nobody reads it any longer
+        with suppress(OSError, ValueError):  # as in ``say``
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _print(text: str | bytes, stream: Any) -> None:
