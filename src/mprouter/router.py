@@ -639,6 +639,10 @@ class Router:
             try:
                 yield
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    import traceback
+
+                    traceback.clear_frames(error.__traceback__)  # see ``Database``
                 if history.is_open:
                     self._take_up(history, error)
                 if not isinstance(error, Exception):

@@ -31,7 +31,7 @@ def tell(error: BaseException, *, json: bool, failed: int = 1) -> int:
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, KeyboardInterrupt):
         error = error.__cause__  # Python 3.11 has wrapped it, where it struck while a class was made
     if isinstance(error, KeyboardInterrupt):
-        number = error.number if isinstance(error, Ended) else signal.SIGINT
+        number = error.number if isinstance(error, Ended) else Ended.latest or signal.SIGINT
         if is_terminal(sys.stderr):
             say_error()  # the line that shows ^C, or a question, ends here
         told = interrupted(error)

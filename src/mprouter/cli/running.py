@@ -14,11 +14,16 @@ __all__ = ["Ended", "running"]
 
 
 class Ended(KeyboardInterrupt):
-    """The signal *number* asks the command to end, as Ctrl-C does."""
+    """The signal *number* asks the command to end, as Ctrl-C does.
+
+    latest: the number of the last one; an interrupt that had to pass through SQLite is no ``Ended`` any more.
+    """
+
+    latest: int | None = None
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.number = number
+        self.number = Ended.latest = number
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from __future__ import annotations
 import atexit
 import errno
 import os
+import sys
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -99,6 +100,8 @@ class Database:
         except (sqlite3.Error, sealed.Damaged, UnicodeDecodeError, OSError) as error:
             if isinstance(error, WNetError):
                 raise
+            if sealed.was_interrupted(error):
+                raise KeyboardInterrupt from error
             self._leave()  # the next use may find the file mended
             if not self._as_is and _code(error, self.path) & 0xFF == sqlite3.SQLITE_FULL:
                 reserve.give_up(self.path.parent)  # for that next use
@@ -138,6 +141,12 @@ class Database:
     @contextmanager
     def _transaction(self, begun: Callable[[], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            interrupt = sys.exc_info()[1]
+            if self._is_in_use and isinstance(interrupt, KeyboardInterrupt):
+                # it may have struck where the block is left, so that only its traceback still holds the transaction
+                import traceback
+
+                traceback.clear_frames(interrupt.__traceback__)
             if self._is_in_use:
                 raise places.in_the_middle(self.path)
             self._is_in_use = True

@@ -7,13 +7,24 @@ and indexes make sense is SQLite's to say, for these tables here and for the who
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-__all__ = ["TABLES", "Damaged", "checksum", "install", "seal_schema", "verify", "verify_pages", "verify_schema"]
+__all__ = [
+    "TABLES",
+    "Damaged",
+    "checksum",
+    "install",
+    "seal_schema",
+    "verify",
+    "verify_pages",
+    "verify_schema",
+    "was_interrupted",
+]
 
 TABLES = ("connections", "profile", "operations", "owed")
 """Those that hold what matters, which is little. They are read whole and compared when SQLite reads them anew."""
@@ -38,6 +49,15 @@ def checksum(*values: object) -> int:
 def install(db: Connection) -> None:
     """Let the triggers of *db* find ``checksum``."""
     db.create_function("mprouter_checksum", -1, checksum, deterministic=True)
+
+
+def was_interrupted(error: Exception) -> bool:
+    """Whether *error* is all that SQLite says of a Ctrl-C that struck when a trigger called ``checksum``.
+
+    That raises nothing else, and a signal is for the main thread alone.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and str(error) == "user-defined function raised exception"
 
 
 def verify(db: Connection) -> None:
