@@ -87,20 +87,29 @@ class Program:
     def __call__(self, info: NotifyInfo, event: Event) -> Status:
         """Run it and wait for its answer, no longer than the time limit."""
         self.printed = ""
+        begun: dict[str, bool] = {}
+        try:
+            return self._call(info, event, begun)
+        except KeyboardInterrupt:
+            if info.phase is Phase.POST and not begun.get("is"):  # it is owed all the same (N19)
+                self._call(info, event, {})
+            raise
+
+    def _call(self, info: NotifyInfo, event: Event, begun: dict[str, bool]) -> Status:
         if self._opened is None:
-            return self._run(info, event, None)
+            return self._run(info, event, None, begun)
         with hinting(self._way_out):
             file = self._opened()
         with file:
-            return self._run(info, event, file)
+            return self._run(info, event, file, begun)
 
-    def _run(self, info: NotifyInfo, event: Event, file: Opened | None) -> Status:
+    def _run(self, info: NotifyInfo, event: Event, file: Opened | None, begun: dict[str, bool]) -> Status:
         path = self._argv[0]
         told = _told(info, event)
         environment = {**os.environ, **_variables(told), "MPR_COMMAND": path}
         start = _Start(self._argv, file, environment, info.running, self._way_out)
         try:
-            outcome = _run(start, json.dumps(told).encode(), self._timeout, owed=info.phase is Phase.POST)
+            outcome = _run(start, json.dumps(told).encode(), self._timeout, begun, owed=info.phase is Phase.POST)
         except KeyboardInterrupt:
             if info.phase is Phase.PRE:
                 info.context = {}  # it may have done half of its work: its post is owed, as after a kill (N19)
@@ -275,16 +284,18 @@ def _signal(number: int) -> str:
 # -- running a program -----------------------------------------------------------------------------------------
 
 
-def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
+def _run(start: _Start, told: bytes, timeout: float, begun: dict[str, bool], *, owed: bool) -> _Outcome:
     """Run it to its end, in a thread of its own. owed: a first Ctrl-C waits for that, as for every post (N19).
 
     Ctrl-C and other signals reach the main thread only. There they could cut the start of a process in two, so that
-    nobody knows of it; here they are a request to end it.
+    nobody knows of it; here they are a request to end it. begun: gets under "is" whether the program was begun.
     """
     stop, ended = threading.Event(), threading.Event()  # a join that was interrupted takes the thread for ended
     results: list[_Outcome | BaseException] = []
 
     def run() -> None:
+        if not begun.setdefault("is", True):  # one step: whoever comes first has decided it
+            return
         try:
             results.append(_run_here(start, told, timeout, stop))
         except BaseException as error:  # noqa: BLE001 - raised again below
@@ -298,14 +309,14 @@ def _run(start: _Start, told: bytes, timeout: float, *, owed: bool) -> _Outcome:
             thread.start()
             ended.wait()
         except KeyboardInterrupt:
-            if owed and thread.is_alive():
+            if owed and begun.setdefault("is", False):
                 ended.wait()
             raise
     except RuntimeError as error:  # no thread can be started
         raise in_short(error) from None
     except BaseException:
         stop.set()
-        if thread.is_alive():
+        if begun.setdefault("is", False):
             ended.wait()
         raise
     result = results[0]
