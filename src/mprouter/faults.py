@@ -30,9 +30,11 @@ POINTS = {
     "connected": "the store has the connection, and nobody is told",
     # the attempt of a cancel
     "cancelling": "the store knows that the connection is to go, and it is as it was",
+    "holding": "there is a directory to hold the file system with, and no second mount",
     "held": "the file system is held by a second mount, and data may be on its way",
     "delivered": "the data is on the server, and the mount is there",
     "unmounted": "the mount is gone, and what was closed at the last moment may be on its way",
+    "releasing": "all is on the server, and the second mount is about to go",
     "released": "the second mount is gone, and the store does not know of it",
     "disconnected": "the provider has disconnected, and the store does not know of it",
     "directory removed": "the directory is removed, and the store does not know of it",

@@ -40,10 +40,10 @@ ADD_FAILED = [Crash("failed"), *TOLD_AFTER, *LAST]
 CANCEL_UNDONE = [
     Crash("begun"),
     *TOLD_BEFORE,
-    *map(Crash, ("attempting", "cancelling", "held", "delivered")),
+    *map(Crash, ("attempting", "cancelling", "holding", "held", "delivered")),
 ]
 CANCEL_FINISHED = [
-    *map(Crash, ("unmounted", "released", "disconnected", "directory removed", "removed")),
+    *map(Crash, ("unmounted", "releasing", "released", "disconnected", "directory removed", "removed")),
     *TOLD_AFTER,
     *LAST,
 ]
@@ -157,9 +157,9 @@ def test_n19_a_recovery_that_is_killed_is_taken_up_by_the_next(world: World, cra
 
 ALONE_ADD_UNDONE = [*map(Crash, ("begun", "attempting", "directory made", "rclone started", "logged on", "mounted"))]
 ALONE_ADD_FINISHED = [*map(Crash, ("connected", "ended"))]
-ALONE_CANCEL_UNDONE = [*map(Crash, ("attempting", "begun", "cancelling", "held", "delivered"))]
+ALONE_CANCEL_UNDONE = [*map(Crash, ("attempting", "begun", "cancelling", "holding", "held", "delivered"))]
 ALONE_CANCEL_FINISHED = [
-    *map(Crash, ("unmounted", "released", "disconnected", "directory removed", "removed", "ended"))
+    *map(Crash, ("unmounted", "releasing", "released", "disconnected", "directory removed", "removed", "ended"))
 ]
 
 

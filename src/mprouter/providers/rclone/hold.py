@@ -15,12 +15,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from mprouter import mountinfo, places
+from mprouter import faults, mountinfo, places
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.processes import started_at
@@ -85,8 +86,10 @@ def mount(
 def held(daemon: Daemon, fs: str) -> Iterator[bool]:
     """Keep the file system *fs* alive; False: it has ended. Raises ``Refused`` and ``WNetError``."""
     release_abandoned(daemon)
-    directory = _make_directory()
+    directory = _directory()
     try:
+        directory.mkdir(mode=0o700)
+        faults.reached("holding")
         with mounting():
             is_there = fs in daemon.call("vfs/list")["vfses"]
             if is_there:
@@ -101,7 +104,7 @@ def held(daemon: Daemon, fs: str) -> Iterator[bool]:
                     raise
         yield is_there
     finally:
-        _release(daemon, directory)
+        _surely(partial(_release, daemon, directory))
 
 
 def places_of(daemon: Daemon, fs: str) -> list[Path]:
@@ -172,9 +175,15 @@ def stop_idle() -> None:
 
 def _count_off(daemon: Daemon, fs: str) -> None:
     """Have rclone count off mounts of *fs* until none is left: each refused unmount of a busy one counts."""
-    directory = _make_directory()
+    directory = _directory()
     try:
-        mount(daemon, fs, directory, "mprouter, ending")
+        directory.mkdir(mode=0o700)
+        try:
+            mount(daemon, fs, directory, "mprouter, ending")
+        except BaseException:  # rclone may be at it still, and unmounts when that is done
+            with suppress(Refused, OSError):
+                daemon.call("mount/unmount", mountPoint=str(directory))
+            raise
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for _ in range(daemon.call("vfs/stats", fs=fs)["inUse"]):
@@ -183,9 +192,7 @@ def _count_off(daemon: Daemon, fs: str) -> None:
         finally:
             os.close(descriptor)
     finally:
-        _ours.discard(directory)
-        mounts.unmount(directory, lazily=True)
-        directory.rmdir()
+        _surely(partial(_release, None, directory))
 
 
 @frozen
@@ -219,11 +226,10 @@ def _mountpoints(daemon: Daemon) -> dict[Path, str]:
     return {Path(each["MountPoint"]): each["Fs"] for each in daemon.call("mount/listmounts")["mountPoints"]}
 
 
-def _make_directory() -> Path:
-    """A directory whose name tells who will release it."""
+def _directory() -> Path:
+    """One to be made, whose name tells who will release it."""
     pid = os.getpid()
     directory = places.private(_place()) / f"{pid}-{started_at(pid)}-{next(_numbers)}"
-    directory.mkdir(mode=0o700)
     _ours.add(directory)
     return directory
 
@@ -232,7 +238,17 @@ def _place() -> Path:
     return mounts.real_path(places.runtime_dir() / "hold")
 
 
+def _surely(release: Callable[[], None]) -> None:
+    """*release*, which can be done twice, also if Ctrl-C strikes in the middle of it."""
+    try:
+        release()
+    except KeyboardInterrupt:
+        release()
+        raise
+
+
 def _release(daemon: Daemon | None, directory: Path) -> None:
+    faults.reached("releasing")
     _ours.discard(directory)
     if daemon is not None:
         try:
@@ -243,7 +259,7 @@ def _release(daemon: Daemon | None, directory: Path) -> None:
         if mounts.is_mounted(directory):
             mounts.unmount(directory, lazily=True)
         directory.rmdir()
-    except OSError as error:  # a later disconnect does it; what this one is for is done all the same
+    except OSError as error:  # a later disconnect, or another process, does it; what this one is for is done
         log.debug("the hold %s was not removed: %s", directory, error)
 
 
