@@ -7,14 +7,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import _GeneratorContextManager, contextmanager
+from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
 
 from crashes import NOTIFYEES, Crash, World
 from mprouter import Router, Status
-from mprouter.store import Store
+from mprouter.cli import failure
+from mprouter.cli.running import Ended
+from mprouter.notify import command
+from mprouter.providers.rclone import hold, mounts
+from mprouter.providers.rclone.daemon import Daemon
+from mprouter.store import Store, sealed
 from sandbox import Places
 from servers.daemon import wait_for
 from strangers import Stranger
@@ -29,11 +38,15 @@ POINTS_OF_ADD_DONE = [
     *(Crash(point, nth) for point in ("posting", "posted") for nth in range(1, 5)),
 ]
 POINTS_OF_CANCEL = [
-    *map(Crash, ("begun", "running", "attempting", "cancelling", "held", "delivered")),
+    *map(Crash, ("begun", "running", "attempting", "cancelling", "holding", "held", "delivered")),
     *(Crash(point, nth) for point in ("telling", "told") for nth in range(1, 5)),
 ]
 POINTS_OF_CANCEL_DONE = [
-    *map(Crash, ("unmounted", "released", "disconnected", "directory removed", "removed", "ending", "ended")),
+    *map(
+        Crash,
+        ("unmounted", "releasing", "released", "disconnected", "directory removed", "removed", "ending", "ended"),
+    ),
+    Crash("releasing", 2),  # the file system is being ended
     Crash("running", 2),
     *(Crash(point, nth) for point in ("posting", "posted") for nth in range(1, 5)),
 ]
@@ -211,3 +224,134 @@ def test_a_second_ctrl_c_ends_the_command_at_once_and_the_next_one_settles_what_
     posts = world.told("add", phase="post")
     assert {each.status for each in posts} == {Status.WN_CANCEL}
     world.check()
+
+
+# -- where no fault point is -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def struck(function: Callable[..., object], within: str, nth: int = 1) -> Iterator[None]:
+    """Ctrl-C strikes when *function* is called for the *nth* time while a function of the name *within* runs."""
+    left = nth
+
+    def look(frame: FrameType | None, event: str, _: object) -> None:
+        nonlocal left
+        if frame is None or event != "call" or frame.f_code is not function.__code__:
+            return
+        while frame is not None and frame.f_code.co_name != within:
+            frame = frame.f_back
+        left -= frame is not None
+        if not left:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+        assert not left
+
+
+@pytest.mark.parametrize(
+    ("function", "nth"),
+    [(command._told, 2), (threading.Thread.start, 2), (threading.Event.wait, 3)],
+    ids=["it is prepared", "it is started", "it has just been started"],
+)
+def test_n19_a_command_is_told_after_though_an_interrupt_comes_when_it_is_about_to_be(
+    world: World, function: Callable[..., object], nth: int
+) -> None:
+    with Router(providers=[Stranger()]) as router:
+        with struck(function, "_run", nth), pytest.raises(KeyboardInterrupt) as caught:
+            router.connect("strange://it", "Z:")
+        assert caught.value.__notes__ == ["the connection stands: Z:"]
+        assert [each.status for each in world.told("add", "command", "post")] == [0]
+        router.disconnect("Z:")
+    assert Store().operations() == []
+
+
+@pytest.mark.parametrize("within", ["claim", "_changed"])
+def test_n19_an_interrupt_where_a_transaction_is_left_holds_up_nobody(store: Store, within: str) -> None:
+    def notifyee(_: object) -> Iterator[None]:
+        yield
+
+    with Router(providers=[Stranger()]) as router:
+        router.register(notifyee)
+        with struck(_GeneratorContextManager.__exit__, within), pytest.raises(KeyboardInterrupt) as caught:
+            router.connect("strange://it", "Z:")
+        assert caught.value.__notes__[-1:] in (["undone: Z:"], ["the connection stands: Z:"])
+        assert store.operations() == []
+        if store.entries():
+            router.disconnect("Z:")
+        router.connect("strange://it", "Z:")
+        router.disconnect("Z:")
+
+
+def test_c8_an_interrupt_while_a_row_is_written_is_no_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [True]
+
+    def checksum(*values: object) -> int:
+        if left:
+            left.clear()
+            signal.raise_signal(signal.SIGINT)
+        return sealed.checksum(*values)
+
+    def install(db: Any) -> None:
+        db.create_function("mprouter_checksum", -1, checksum, deterministic=True)
+
+    monkeypatch.setattr(sealed, "install", install)
+    with Router(providers=[Stranger()]) as router:
+        with pytest.raises(KeyboardInterrupt):
+            router.connect("strange://it", "Z:")
+        assert router.connections() == []
+        router.connect("strange://it", "Z:")
+        router.disconnect("Z:")
+    assert store.operations() == []
+
+
+def test_a_signal_that_had_to_pass_through_sqlite_keeps_its_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ended, "latest", None)
+    assert failure.tell(KeyboardInterrupt(), json=False) == 130
+    Ended(signal.SIGTERM)
+    assert failure.tell(KeyboardInterrupt(), json=False) == 143
+    assert capsys.readouterr().err == "mpr: interrupted\n" * 2
+
+
+def test_n19_an_interrupt_while_rclone_mounts_to_end_a_file_system_leaves_no_mount(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, call, unmount = hold.mount, Daemon.call, mounts.unmount
+    left: list[Callable[[], None]] = []  # what rclone is at
+    is_struck: list[bool] = []
+
+    def struck_mount(daemon: Daemon, fs: str, mountpoint: Path, device: str, *more: Any, **named: Any) -> None:
+        left.append(lambda: usual(daemon, fs, mountpoint, device, *more, **named))
+        if device == "mprouter, ending" and not is_struck:
+            is_struck.append(True)
+            raise KeyboardInterrupt
+        left.pop()()
+
+    def called(daemon: Daemon, method: str, **parameters: Any) -> dict[str, Any]:
+        if method == "mount/unmount" and left:
+            left.pop()()
+        return call(daemon, method, **parameters)
+
+    def unmounted(*arguments: Any, **named: Any) -> bool:
+        done = unmount(*arguments, **named)
+        if left:
+            left.pop()()
+        return done
+
+    monkeypatch.setattr(Daemon, "call", called)
+    monkeypatch.setattr(mounts, "unmount", unmounted)
+    monkeypatch.setattr(hold, "mount", struck_mount)
+    options = dict(each.split("=", 1) for each in world.options if "=" in each)
+    with Router() as router:
+        router.connect(world.resource, "Z:", options=options)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            router.disconnect("Z:")
+        assert caught.value.__notes__ == ["it is disconnected: Z:"]
+    world.check()
+    assert world.places.mounts() == []
