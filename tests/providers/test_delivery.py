@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from errno import ENOSPC
 from itertools import count
@@ -603,21 +603,30 @@ def test_c6_a_file_that_is_open_where_it_was_forced_keeps_no_other_connection(
     assert (sftp_share.root / "open").read_text() == "first, second"
 
 
-def test_c6_nothing_shares_the_file_system_of_an_open_file_when_rclone_has_forgotten_its_mount(
-    file_share: Share, connections: Connections
+@pytest.mark.parametrize("times", [1, 2])
+def test_c6_a_connection_in_the_place_of_a_forced_one_stays_when_the_files_of_that_are_closed(
+    file_share: Share, connections: Connections, times: int
 ) -> None:
-    """Since another one was made in its place."""
-    forced = connections.connect(file_share)
-    with (forced.mountpoint / "open").open("w") as file:
-        file.write("first, ")
-        file.flush()
-        connections.disconnect(forced, force=True)
-        forced.mountpoint.mkdir()
-        again = file_share.provider.add_connection(AddRequest(forced.name, forced.mountpoint, Credentials()))
+    mounted = connections.connect(file_share)
+    rclone, used = connections.rclone(), []
+    with ExitStack() as program:
+        for number in range(times):
+            file = program.enter_context((mounted.mountpoint / f"{number}").open("w"))
+            file.write("first, ")
+            file.flush()
+            file_share.provider.cancel_connection(mounted, force=True)
+            used.append(mounted.handle["fs"])
+            again = AddRequest(mounted.name, mounted.mountpoint, Credentials())
+            mounted = replace(mounted, handle=file_share.provider.add_connection(again).handle)
+            file.write("second")
         another = connections.connect(file_share)
-        assert forced.handle["fs"] not in {again.handle["fs"], another.handle["fs"]}
-        file.write("second")
-    connections.disconnect(another)
-    file_share.provider.cancel_connection(replace(forced, handle=again.handle), force=False)
+        assert not {mounted.handle["fs"], another.handle["fs"]} & {*used}
+    wait_for(lambda: mounts.served_by(rclone.pid) == 2, "the end of what was forced")
+    wait_for(lambda: len(rclone.call("mount/listmounts")["mountPoints"]) == 2, "rclone to notice it")
+    assert file_share.provider.state(mounted) is State.CONNECTED
+    (mounted.mountpoint / "new").write_text("third")
+    for each in (another, mounted):
+        file_share.provider.cancel_connection(each, force=False)
     connections.disconnect(connections.connect(file_share))
-    assert {each.name: each.read_text() for each in file_share.root.iterdir()} == {"open": "first, second"}
+    found = {each.name: each.read_text() for each in file_share.root.iterdir()}
+    assert found == {"new": "third", **dict.fromkeys(map(str, range(times)), "first, second")}

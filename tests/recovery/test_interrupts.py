@@ -46,7 +46,6 @@ POINTS_OF_CANCEL_DONE = [
         Crash,
         ("unmounted", "releasing", "released", "disconnected", "directory removed", "removed", "ending", "ended"),
     ),
-    Crash("releasing", 2),  # the file system is being ended
     Crash("running", 2),
     *(Crash(point, nth) for point in ("posting", "posted") for nth in range(1, 5)),
 ]

@@ -37,6 +37,7 @@ __all__ = [
     "is_detached",
     "mount",
     "mounting",
+    "places_in",
     "places_of",
     "release_abandoned",
     "stop_idle",
@@ -78,7 +79,9 @@ def mount(
     """
     if options is None:
         options = daemon.call("vfs/stats", fs=fs)["opt"]  # with others it would be another file system
-    parameters = {"fs": fs, "mountPoint": str(mountpoint), "vfsOpt": options, "mountOpt": {"DeviceName": device}}
+    there = [each.number for each in _listed(daemon) if each.place == mountpoint]
+    text = _text(mountpoint, max(there, default=-1) + 1)
+    parameters = {"fs": fs, "mountPoint": text, "vfsOpt": options, "mountOpt": {"DeviceName": device}}
     daemon.call("mount/mount", timeout=timeout, **parameters)
 
 
@@ -110,8 +113,13 @@ def held(daemon: Daemon, fs: str) -> Iterator[bool]:
 def places_of(daemon: Daemon, fs: str) -> list[Path]:
     """Where connections have *fs* mounted."""
     hold = _place()
-    found = [place for place, each in _mountpoints(daemon).items() if each == fs and place.parent != hold]
-    return [place for place in found if mounts.is_mounted(place)]
+    found = {each.place: each.fs for each in _listed(daemon) if each.place.parent != hold}
+    return [place for place, each in found.items() if each == fs and mounts.is_mounted(place)]
+
+
+def places_in(answer: Mapping[str, Any]) -> list[Path]:
+    """Where rclone has its mounts, from its *answer* to ``mount/listmounts``; one place may have several."""
+    return [each.place for each in _read(answer)]
 
 
 def is_detached(daemon: Daemon, fs: str, until: float, place: Path | None = None) -> bool:
@@ -120,15 +128,13 @@ def is_detached(daemon: Daemon, fs: str, until: float, place: Path | None = None
     What is closed there may never reach the queue of uploads, so that nothing else should share its file system.
 
     until: by when, on the monotonic clock, rclone has noticed that a mount is gone; see ``NOTICED``. Without that time
-    what was closed just now would wait for another connection than the next. place: where something is to be mounted,
-    which rclone, until it has noticed, would take for what was there before.
+    what was closed just now would wait for another connection than the next. place: where a mount was until now, which
+    rclone is to have noticed too.
     """
     while True:
         found = _look(daemon)
-        # rclone forgets a mount when another is made in its place
-        forgotten = found.served > len(found.there) + len(found.gone) and fs in daemon.call("vfs/list")["vfses"]
-        detached = found.is_any_detached and (forgotten or fs in found.gone.values())
-        if not detached and place not in found.gone:
+        detached = found.is_any_detached and any(each.fs == fs for each in found.gone)
+        if not detached and not any(each.place == place for each in found.gone):
             return False
         if monotonic() > until:
             return detached
@@ -147,12 +153,10 @@ def end_idle(daemon: Daemon, is_meant: Callable[[str], bool]) -> None:
     if not idle:
         return
     found = _look(daemon)
-    if found.served <= len(found.there) + len(found.gone):  # else one that rclone forgot may use it
-        used = {*found.there.values(), *(found.gone.values() if found.is_any_detached else ())}
-        for fs in idle - used:
-            _count_off(daemon, fs)
-            if fs not in daemon.call("vfs/list")["vfses"]:
-                close(daemon.cache, fs)
+    for fs in idle - {each.fs for each in (*found.there, *(found.gone if found.is_any_detached else ()))}:
+        _count_off(daemon, fs)
+        if fs not in daemon.call("vfs/list")["vfses"]:
+            close(daemon.cache, fs)
 
 
 def stop_idle() -> None:
@@ -182,17 +186,53 @@ def _count_off(daemon: Daemon, fs: str) -> None:
             mount(daemon, fs, directory, "mprouter, ending")
         except BaseException:  # rclone may be at it still, and unmounts when that is done
             with suppress(Refused, OSError):
-                daemon.call("mount/unmount", mountPoint=str(directory))
+                daemon.call("mount/unmount", mountPoint=_text(directory))
             raise
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for _ in range(daemon.call("vfs/stats", fs=fs)["inUse"]):
                 with suppress(Refused):
-                    daemon.call("mount/unmount", mountPoint=str(directory))
+                    daemon.call("mount/unmount", mountPoint=_text(directory))
         finally:
             os.close(descriptor)
     finally:
         _surely(partial(_release, None, directory))
+
+
+_ROOT = "/proc/self/root"
+"""A link to "/"; see ``_text``."""
+
+
+def _text(place: Path, number: int = 0) -> str:
+    """How rclone is told to mount at *place*: by a text that no other mount of its has, and the kernel never says.
+
+    When a mount ends rclone looks for its text among the kernel's mounts, and unmounts what it finds: of a mount that
+    was taken away while files were open on it, when these are closed, the connection that has its place since.
+    """
+    return f"{_ROOT}{'/.' * number}{place}"
+
+
+@frozen
+class _Mount:
+    """A mount as rclone lists it. number: which of those that it has, or had, at this place; the last has the most."""
+
+    place: Path
+    fs: str
+    number: int
+
+
+def _listed(daemon: Daemon) -> list[_Mount]:
+    return _read(daemon.call("mount/listmounts"))
+
+
+def _read(answer: Mapping[str, Any]) -> list[_Mount]:
+    """The mounts in an *answer*, of those at one place the last made one last."""
+    found = []
+    for each in answer["mountPoints"]:
+        text = str(each["MountPoint"])
+        place = Path(text.removeprefix(_ROOT))
+        found.append(_Mount(place, each["Fs"], (len(text) - len(_text(place))) // 2))
+    return sorted(found, key=lambda each: each.number)
 
 
 @frozen
@@ -202,8 +242,8 @@ class _Mounts:
     there: of these the kernel has a mount. gone: of these it has none. served: how many the kernel has rclone serve.
     """
 
-    there: dict[Path, str]
-    gone: dict[Path, str]
+    there: list[_Mount]
+    gone: list[_Mount]
     served: int
 
     @property
@@ -216,14 +256,10 @@ class _Mounts:
 
 
 def _look(daemon: Daemon) -> _Mounts:
-    listed, served, kinds = _mountpoints(daemon), mounts.served_by(daemon.pid), mountinfo.kinds()  # in this order
-    there = {place: fs for place, fs in listed.items() if kinds.get(str(place)) == mounts.KIND}
-    return _Mounts(there, {place: fs for place, fs in listed.items() if place not in there}, served)
-
-
-def _mountpoints(daemon: Daemon) -> dict[Path, str]:
-    """Where rclone has mounted what, as it lists it."""
-    return {Path(each["MountPoint"]): each["Fs"] for each in daemon.call("mount/listmounts")["mountPoints"]}
+    listed, served, kinds = _listed(daemon), mounts.served_by(daemon.pid), mountinfo.kinds()  # in this order
+    last = {each.place: each.number for each in listed if kinds.get(str(each.place)) == mounts.KIND}
+    there = [each for each in listed if last.get(each.place) == each.number]
+    return _Mounts(there, [each for each in listed if last.get(each.place) != each.number], served)
 
 
 def _directory() -> Path:
@@ -252,7 +288,7 @@ def _release(daemon: Daemon | None, directory: Path) -> None:
     _ours.discard(directory)
     if daemon is not None:
         try:
-            daemon.call("mount/unmount", mountPoint=str(directory))
+            daemon.call("mount/unmount", mountPoint=_text(directory))
         except (Refused, OSError) as error:  # somebody looks into it, or rclone has ended
             log.debug("the hold %s was not released by rclone: %s", directory, error)
     try:
@@ -271,7 +307,7 @@ def release_abandoned(daemon: Daemon | None) -> None:
     holds = list(_place().glob("*-*-*"))
     if not holds:
         return
-    mountpoints = {} if daemon is None else _mountpoints(daemon)
+    mountpoints = {} if daemon is None else {each.place: each.fs for each in _listed(daemon)}
     connected = {fs for place, fs in mountpoints.items() if place not in holds}
     for directory in holds:
         pid, since, _ = directory.name.split("-")

@@ -421,9 +421,9 @@ class RcloneProvider(ABC):
         for logon in ways:
             try:
                 fs = self._open(rclone, target, logon, probe)
-                place, until = mounts.real_path(request.mountpoint), monotonic() + NOTICED
+                until = monotonic() + NOTICED
                 for number in count(1):  # not one that has to be left alone, or begins too late to send what waits
-                    is_taken = is_elsewhere(rclone.cache, fs, rclone) or is_detached(rclone, fs, until, place)
+                    is_taken = is_elsewhere(rclone.cache, fs, rclone) or is_detached(rclone, fs, until)
                     if not is_taken and not self._is_late(rclone, target, logon, fs):
                         break
                     fs = self._open(rclone, replace(target, variant=f"{target.variant}-{number:x}"), logon, probe)

@@ -17,7 +17,7 @@ from mprouter.providers.base import Mounted
 from mprouter.providers.rclone import daemon, program, rc
 from mprouter.providers.rclone.handle import Handle
 from mprouter.providers.rclone.health.processes import PATIENCE
-from mprouter.providers.rclone.hold import release_abandoned
+from mprouter.providers.rclone.hold import places_in, release_abandoned
 from mprouter.providers.rclone.mounts import real_path, unmount
 from mprouter.status import WNetError
 
@@ -95,7 +95,7 @@ def look(known: Callable[[], Sequence[Mounted]]) -> Iterator[Finding]:
 
 def unowned(known: Callable[[], Sequence[Mounted]]) -> list[Path]:
     """The mounts of the living rclone that belong to no connection. Raises ``WNetError`` if *known* does."""
-    there, listed = _mounts(), _listed() or frozenset()
+    there, listed = _mounts(), _listed() or []
     return _strays(there, listed, _owned(known))
 
 
@@ -142,13 +142,12 @@ def _release(directory: Path) -> None:
         raise OSError("what was written is still being sent")
 
 
-def _listed() -> frozenset[Path] | None:
+def _listed() -> list[Path] | None:
     """Where the rclone that runs has mounted something; None if it does not tell."""
     if rc.answers(program.socket_path()) is None:
-        return frozenset()
+        return []
     try:
-        answer = rc.call(program.socket_path(), "mount/listmounts", {}, PATIENCE)
-        return frozenset(Path(each["MountPoint"]) for each in answer["mountPoints"])
+        return places_in(rc.call(program.socket_path(), "mount/listmounts", {}, PATIENCE))
     except (rc.Refused, WNetError, LookupError, TypeError):
         return None
 
@@ -168,7 +167,7 @@ def _served() -> _Served:
                     devices.add(device)
             if untold and (process / "comm").read_bytes() == b"rclone\n":  # the kernel is older than 6.13
                 hidden |= int(process.name) != pid or told is None or untold > len(told)
-    return _Served(told or frozenset(), frozenset(devices), hidden)
+    return _Served(frozenset(told or ()), frozenset(devices), hidden)
 
 
 def _devices(process: Path) -> Iterator[int | None]:
