@@ -347,6 +347,15 @@ def test_n10_an_error_of_an_advisory_notifyee_is_logged_and_recorded_and_the_ope
     assert [record for record in caplog.records if "code/b" in record.getMessage()]
 
 
+def test_n10_that_the_system_has_run_out_of_something_is_told_with_what_to_do(
+    play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    play.add("a", pre=RuntimeError("can't start new thread"))
+    play.run()
+    assert [told.answer for told in play.told] == [Status.ERROR_NOT_ENOUGH_MEMORY]
+    assert "(ERROR_NOT_ENOUGH_MEMORY, 8); end other programs" in caplog.text
+
+
 @pytest.mark.parametrize("phase", ["pre", "post"])
 def test_n10_n19_a_log_that_cannot_be_written_costs_nobody_a_post(play: Play, phase: str) -> None:
     def fail(_: logging.LogRecord) -> bool:

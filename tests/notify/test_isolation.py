@@ -253,6 +253,7 @@ def told(event):
         ("raise WNetError(Status.ERROR_BUSY, 'not now')", Status.ERROR_BUSY, "not now"),
         ("raise Cancel('not you')", Status.WN_CANCEL, "not you"),
         ("return 'yes'", Status.ERROR_UNHANDLED_EXCEPTION, "TypeError: "),
+        ("raise OSError(28, 'full')", Status.ERROR_DISK_FULL, "OSError: [Errno 28] full"),
         ("bytearray(600 << 20)", Status.ERROR_NOT_ENOUGH_MEMORY, "MemoryError"),
     ],
 )

@@ -21,7 +21,7 @@ from mprouter.log import Log
 from mprouter.notify.model import Call, Event, NotifyInfo, Phase, Registration, Told
 from mprouter.notify.python import Function
 from mprouter.notify.turn import waiting
-from mprouter.status import Status, WNetError, in_words, text_of
+from mprouter.status import Status, WNetError, in_words, shortage, text_of
 
 __all__ = [
     "MAX_DEPTH",
@@ -508,7 +508,7 @@ class _Operation:
         except BaseException as error:  # also SystemExit: a notifyee does not end its caller
             if self is _parents:
                 forks.end(error)
-            answer = UNHANDLED
+            answer, hint = shortage(error) or (UNHANDLED, None)
             info.message = text_of(info.message) or in_words(error)
             log.debug("notifyee %s raised", registration.id, exc_info=True)
             error.__traceback__ = None

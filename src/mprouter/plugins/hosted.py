@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from mprouter.plugins.frames import LENGTH, LIMIT
 from mprouter.processes import has_something
-from mprouter.status import Status, WNetError, in_words, text_of
+from mprouter.status import Status, WNetError, in_words, shortage, text_of
 
 __all__ = ["buffer_by_line", "failed", "messages", "prepare", "sendable"]
 
@@ -52,8 +52,7 @@ def failed(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, WNetError):
         return error.status or Status.ERROR_UNHANDLED_EXCEPTION, str(error.strerror)
     sys.excepthook(type(error), error, error.__traceback__)
-    memory = isinstance(error, MemoryError)
-    status = Status.ERROR_NOT_ENOUGH_MEMORY if memory else Status.ERROR_UNHANDLED_EXCEPTION
+    status, _ = shortage(error) or (Status.ERROR_UNHANDLED_EXCEPTION, None)
     return status, in_words(error)
 
 
