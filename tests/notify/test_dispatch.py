@@ -834,8 +834,10 @@ def test_n18_two_generators_that_would_wait_for_each_other_for_ever_do_not(phase
     assert [each.answer for each in refused] == [Status.ERROR_POSSIBLE_DEADLOCK]
 
 
-@pytest.mark.parametrize("phase", [Phase.PRE, Phase.POST])
-@pytest.mark.parametrize("shape", ["object", "generator"])
+@pytest.mark.parametrize(
+    ("shape", "phase"),
+    [("object", Phase.PRE), ("object", Phase.POST), ("function", Phase.PRE), ("generator", Phase.POST)],
+)
 def test_n18_who_waits_for_a_notifyee_is_let_in_when_it_is_done(
     shape: str, phase: Phase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -851,18 +853,49 @@ def test_n18_who_waits_for_a_notifyee_is_let_in_when_it_is_done(
         be_told(event, info.phase)
         info.context = "kept" if phase is Phase.POST else None
 
-    def told(event: Event) -> Iterator[None]:
+    def function(event: Event) -> None:
         be_told(event, Phase.PRE)
-        if phase is Phase.POST:
-            yield
-            be_told(event, Phase.POST)
+
+    def generator(event: Event) -> Iterator[None]:
+        yield
+        be_told(event, Phase.POST)
 
     def come_later() -> None:
         is_inside.wait(30)
         operate(CancelConnect("Y:"), [it], lambda: CancelConnect("Y:"))
 
-    it = Registration("it", call) if shape == "object" else registration_of(told, name="it")
+    it = {
+        "object": Registration("it", call),
+        "function": registration_of(function, name="it"),
+        "generator": registration_of(generator, name="it"),
+    }[shape]
     assert in_threads(lambda: operate(ADD, [it], lambda: ADD), come_later) == []
+
+
+def test_n1_n18_the_others_are_told_though_one_had_to_be_waited_for() -> None:
+    log: list[str] = []
+    is_inside = threading.Event()
+
+    def named(name: str) -> Registration:
+        def told(_: Event) -> None:
+            log.append(name)
+
+        return registration_of(told, name=name)
+
+    first, second = named("first"), named("second")
+
+    def be_there() -> None:
+        first.turn.take()
+        is_inside.set()
+        until(lambda: first.turn in waited_for())
+        first.turn.leave()
+
+    def come_later() -> None:
+        is_inside.wait(30)
+        operate(ADD, [first, second], lambda: ADD)
+
+    assert in_threads(be_there, come_later) == []
+    assert log == ["first", "second"]
 
 
 def test_n7_n18_the_others_have_their_posts_though_one_had_to_be_waited_for() -> None:
