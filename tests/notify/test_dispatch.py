@@ -553,7 +553,8 @@ def test_n13_any_other_error_from_a_post_is_recorded_and_has_no_effect(
 def test_n13_a_cancel_stands_against_a_later_wish_to_retry(play: Play) -> None:
     play.add("a", post=RETRY)
     play.add("b", post=CANCEL)
-    assert play.fails(FAILED).status is CANCEL
+    error = play.fails(FAILED)
+    assert (error.status, error.strerror) == (CANCEL, "cancelled by the notifyee b")
     assert play.log == ["pre a", "pre b", "attempt", "post b 53", "post a 53"]
     assert not play.infos[-1][1].may_retry
 

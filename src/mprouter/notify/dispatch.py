@@ -376,7 +376,6 @@ class _Operation:
         Returns None when all are done, else the places to tell again before another attempt (N11). A cancel in
         this round (N13) stands against a later wish to retry.
         """
-        self.cancelled = None
         self.may_retry = may_retry and status is not SUCCESS
         notifyees, contexts, journal, record = self.notifyees, self.contexts, self.journal, self.record
         thread, usual, started = self.thread, Function if faults.hook is None else None, 0.0
