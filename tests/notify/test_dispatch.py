@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -1088,6 +1088,68 @@ def test_n19_ctrl_c_after_it_left_a_context_gives_also_that_one_its_post(play: P
     with pytest.raises(KeyboardInterrupt):
         play.run()
     assert play.log == ["pre a", "post a 1223"]
+
+
+def is_interrupted(_: Event) -> None:
+    raise KeyboardInterrupt
+
+
+def is_interrupted_before(_: Event) -> Iterator[None]:
+    raise KeyboardInterrupt
+    yield
+
+
+def is_interrupted_after(_: Event) -> Iterator[None]:
+    yield
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("function", [is_interrupted, is_interrupted_before])
+def test_n19_ctrl_c_in_a_function_ends_the_operation_and_gives_the_earlier_ones_their_post(
+    play: Play, function: Callable[[Event], object]
+) -> None:
+    play.add("a")
+    play.cast.append(registration_of(function, name="b"))
+    play.add("c")
+    with pytest.raises(KeyboardInterrupt):
+        play.run()
+    assert play.log == ["pre a", "post a 1223"]
+    assert [(told.notifyee, told.message) for told in play.told] == [
+        ("code/a", None),
+        ("code/b", "interrupted"),
+        ("code/a", None),
+    ]
+
+
+@pytest.mark.parametrize("outcome", [OK, FAILED])
+def test_n19_ctrl_c_after_the_yield_of_a_generator_gives_the_others_their_post(play: Play, outcome: Status) -> None:
+    play.add("a")
+    play.cast.append(registration_of(is_interrupted_after, name="b"))
+    play.add("c")
+    with pytest.raises(KeyboardInterrupt):
+        play.run(outcome)
+    assert play.log[-3:] == ["attempt", f"post c {outcome:d}", f"post a {outcome:d}"]
+    posts = [(told.notifyee, told.message) for told in play.told if told.phase is Phase.POST]
+    assert posts == [("code/c", None), ("code/b", "interrupted"), ("code/a", None)]
+
+
+def test_n19_ctrl_c_just_when_a_generator_is_at_its_yield_does_not_cost_its_post(play: Play) -> None:
+    def told(_: Event) -> Generator[None, Status, None]:
+        play.log.append(f"post b {yield:d}")
+
+    def strike(_frame: object, event: str, function: object) -> None:
+        if event == "c_return" and function is next:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    play.cast.append(registration_of(told, name="b"))
+    sys.setprofile(strike)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            play.run()
+    finally:
+        sys.setprofile(None)
+    assert play.log == ["post b 1223"]
 
 
 @pytest.mark.parametrize(
