@@ -444,6 +444,24 @@ def test_r4_one_whose_claims_would_end_the_program_is_an_error_at_once() -> None
         routed([odd])
 
 
+def test_r4_a_thread_that_cannot_be_started_costs_the_answer_of_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start = threading.Thread.start
+    failures = iter([RuntimeError("can't start new thread")])
+
+    def fail_once(thread: threading.Thread) -> None:
+        for error in failures:
+            raise error
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_once)
+    monkeypatch.setattr(guard, "PATIENCE", 1)
+    assert routed([stranger("first"), stranger("other", claims=lambda _: False), stranger("last")]) == "last"
+    assert "the network provider first failed: RuntimeError: can't start new thread" in caplog.text
+    assert "did not say" not in caplog.text
+
+
 @pytest.mark.parametrize("rubbish", ["no", None, 1], ids=repr)
 def test_r2_only_true_claims_a_name_and_rubbish_is_an_error(rubbish: object) -> None:
     odd = stranger("odd", claims=lambda _: rubbish)

@@ -58,12 +58,11 @@ class _Asking:
         """What *provider*, the next one, says. Raises what it raised, or ``WNetError`` (ERROR_TIMEOUT)."""
         from queue import Empty
 
-        if self._answers is None:
-            self._start()
-        assert self._answers is not None  # noqa: S101 - that was the start of it
+        left = list(self._left)
         del self._left[0]
+        answers = self._answers or self._start(left)
         try:
-            answer = self._answers.get(timeout=guard.PATIENCE)
+            answer = answers.get(timeout=guard.PATIENCE)
         except Empty:
             self._answers = None  # another thread asks the rest
             hanging = _hanging(provider)
@@ -77,13 +76,18 @@ class _Asking:
         """Ask no further."""
         self._answers = None
 
-    def _start(self) -> None:
+    def _start(self, left: list[Guarded]) -> SimpleQueue[bool | Exception]:
         from queue import SimpleQueue
         from threading import Thread
 
         answers: SimpleQueue[bool | Exception] = SimpleQueue()
         self._answers = answers
-        Thread(target=self._ask, args=[list(self._left), answers], name="mprouter-claims", daemon=True).start()
+        try:
+            Thread(target=self._ask, args=[left, answers], name="mprouter-claims", daemon=True).start()
+        except BaseException:
+            self._answers = None  # nobody answers there
+            raise
+        return answers
 
     def _ask(self, providers: list[Guarded], answers: SimpleQueue[bool | Exception]) -> None:
         for each in providers:
