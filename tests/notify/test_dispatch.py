@@ -1029,8 +1029,12 @@ class Paper:
         self.write()
 
 
-def test_n19_before_anything_with_an_effect_the_journal_is_written() -> None:
-    """Whoever is killed anywhere leaves on paper to whom a post is owed, and whether and how the attempt has ended."""
+@pytest.mark.parametrize("shape", ["generator", "object"])
+def test_n19_before_anything_with_an_effect_the_journal_is_written(shape: str) -> None:
+    """Whoever is killed anywhere leaves on paper to whom a post is owed, and whether and how the attempt has ended.
+
+    What ``dial`` keeps is gone then, so that nothing is said of it.
+    """
     paper = Paper()
     log: list[tuple[str, dict[str, object]]] = []
 
@@ -1049,6 +1053,11 @@ def test_n19_before_anything_with_an_effect_the_journal_is_written() -> None:
         yield
         does("post dial")
 
+    def call_dial(info: NotifyInfo, event: Event) -> None:
+        del event
+        does(f"{info.phase.name.lower()} dial")
+        info.context = "connected"
+
     outcomes = iter([FAILED, OK])
 
     def attempt() -> Event:
@@ -1057,7 +1066,8 @@ def test_n19_before_anything_with_an_effect_the_journal_is_written() -> None:
             raise WNetError(status)
         return ADD
 
-    cast = [Registration("lease", lease, durable=True), registration_of(dial)]
+    dialler = registration_of(dial) if shape == "generator" else Registration("dial", call_dial)
+    cast = [Registration("lease", lease, durable=True), dialler]
     operate(ADD, cast, attempt, journal=paper)
     leased = {"code/lease": "leased"}
     assert log == [
@@ -1071,6 +1081,25 @@ def test_n19_before_anything_with_an_effect_the_journal_is_written() -> None:
         ("post dial", leased | {"outcome": OK}),
         ("post lease", leased | {"outcome": OK}),
     ]
+
+
+def test_n10_n19_before_the_attempt_it_is_written_that_nothing_is_owed_to_one_whose_pre_failed() -> None:
+    paper = Paper()
+
+    def lease(info: NotifyInfo, event: Event) -> None:
+        del event
+        info.context = "leased"
+
+    def broken(info: NotifyInfo, event: Event) -> None:
+        lease(info, event)
+        raise RuntimeError("and now it is broken")
+
+    def attempt() -> Event:
+        assert paper.written == {"code/broken": None, "code/lease": "leased"}
+        return ADD
+
+    cast = [Registration("broken", broken, durable=True), Registration("lease", lease, durable=True)]
+    operate(ADD, cast, attempt, journal=paper)
 
 
 def test_n19_ctrl_c_in_a_pre_gives_the_earlier_ones_their_post(play: Play) -> None:
