@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ from mprouter.notify.dispatch import (
     operate,
 )
 from mprouter.notify.model import Answer, Event, Registration, Told
-from mprouter.notify.python import notifyee, registration_of
+from mprouter.notify.python import Function, notifyee, registration_of
 
 OK, RETRY, CANCEL = Status.WN_SUCCESS, Status.WN_RETRY, Status.WN_CANCEL
 FAILED = Status.ERROR_BAD_NETPATH
@@ -1162,12 +1163,17 @@ def test_n19_ctrl_c_after_the_yield_of_a_generator_gives_the_others_their_post(p
     assert posts == [("code/c", None), ("code/b", "interrupted"), ("code/a", None)]
 
 
-def test_n19_ctrl_c_just_when_a_generator_is_at_its_yield_does_not_cost_its_post(play: Play) -> None:
-    def told(_: Event) -> Generator[None, Status, None]:
-        play.log.append(f"post b {yield:d}")
+@pytest.mark.parametrize("moment", ["it has yielded", "what it has yielded is looked at"])
+def test_n19_ctrl_c_just_when_a_generator_is_at_its_yield_does_not_cost_its_post(play: Play, moment: str) -> None:
+    def told(_: Event) -> Generator[Status, Status, None]:
+        play.log.append(f"post b {yield OK:d}")
 
-    def strike(_frame: object, event: str, function: object) -> None:
-        if event == "c_return" and function is next:
+    def strike(frame: FrameType, event: str, function: object) -> None:
+        if moment == "it has yielded":
+            now = event == "c_return" and function is next
+        else:
+            now = event == "call" and frame.f_code is Function.first.__code__
+        if now:
             sys.setprofile(None)
             raise KeyboardInterrupt
 
