@@ -946,6 +946,8 @@ def test_n19_a_post_that_would_close_a_circle_is_made_all_the_same() -> None:
         del info
         if event == CancelConnect("Y:"):
             operate(CancelConnect("W:"), [a], attempt)
+            if hasattr(a.turn, "free"):
+                log.append("yet another may come in to a, where the other thread still is")
         else:
             log.append("b told")
 
