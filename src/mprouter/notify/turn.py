@@ -28,7 +28,8 @@ class Turn:
 
     free: is there while nobody is at the notifyee. Whoever deletes it has the turn: that is one step, in which no other
     thread and no Ctrl-C can come between, nor can they before the next statement. Where every nanosecond counts, the
-    dispatch does itself what ``take`` and ``leave`` do where nobody waits.
+    dispatch does itself what ``take`` does where nobody waits. At the end it is set again, and ``wake`` is called if
+    anybody is ``waiting``; not by a method, before whose first statement Ctrl-C could come.
     owner: the thread that has the turn, or had it last.
     """
 
@@ -42,7 +43,7 @@ class Turn:
         inherit(self)
 
     def take(self, *, owed: bool = False) -> bool:
-        """Wait until no other thread is at the notifyee, and be there until ``leave``.
+        """Wait until no other thread is at the notifyee, and be there until ``free`` is set.
 
         If waiting would never end, raises ``WNetError`` (ERROR_POSSIBLE_DEADLOCK), which counts as an error of the
         notifyee that could not be told (N10). Not so with *owed*, for a post, which must be made (N19): returns
@@ -57,12 +58,6 @@ class Turn:
                 return False
         self.owner = me
         return True
-
-    def leave(self) -> None:
-        """Let the next thread in."""
-        self.free = True
-        if waiting:
-            self.wake()
 
     def wake(self) -> None:
         """Have one of those who wait, if there are any, look again."""
