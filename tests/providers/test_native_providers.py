@@ -39,7 +39,7 @@ from mprouter.providers.base import (
     State,
 )
 from mprouter.providers.guard import Guarded
-from mprouter.providers.native import provider
+from mprouter.providers.native import provider, wire
 from mprouter.providers.native.provider import Native
 from mprouter.providers.order import route
 from mprouter.resource import DisplayType, ResourceScope, ResourceType, ResourceUsage
@@ -456,6 +456,24 @@ def test_n15_the_password_is_gone_from_the_process_after_the_call(load: Load, de
         assert PASSWORD.encode(encoding) not in left
     for place in ("cmdline", "environ"):
         assert PASSWORD.encode() not in Path(f"/proc/{pid_of(network)}/{place}").read_bytes()
+
+
+def test_n15_the_message_with_the_password_is_wiped_when_it_has_gone(
+    load: Load, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytearray] = []
+    told: list[bytes] = []
+
+    def frame(message: wire.Request | wire.Answer) -> bytearray:
+        sent.append(framed(message))
+        told.append(bytes(sent[-1]))
+        return sent[-1]
+
+    framed = wire.frame
+    monkeypatch.setattr(wire, "frame", frame)
+    load().add_connection(asked("locked", device, PASSWORD, user="ana, whom it may know"))
+    assert PASSWORD.encode("utf-16-le") in b"".join(told)
+    assert not any(b"".join(sent))
 
 
 def test_n15_what_the_library_says_of_the_password_is_not_told(
