@@ -75,12 +75,14 @@ def test_c1_deviceless_connections_have_paths_of_their_own(router: Router, resou
         ("/", Status.ERROR_BAD_DEVICE),
         ("{home}/full", Status.ERROR_DIR_NOT_EMPTY),
         ("{home}/full/file", Status.ERROR_DIRECTORY),
+        ("{home}/circle", Status.ERROR_BAD_DEVICE),
         ("{home}/no/where", Status.ERROR_PATH_NOT_FOUND),
     ],
 )
 def test_c1_unusable_local_names(router: Router, places: Places, resource: str, local: str, status: Status) -> None:
     (places.home / "full").mkdir()
     (places.home / "full" / "file").touch()
+    (places.home / "circle").symlink_to("circle")
     assert status_of(router.connect, resource, local.format(home=places.home)) is status
     assert places.mounts() == []
 

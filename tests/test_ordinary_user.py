@@ -86,6 +86,13 @@ def test_where_fusermount_may_not_mount_its_own_words_and_the_next_step_are_told
     assert "a container needs --cap-add SYS_ADMIN" in ran.stderr
 
 
+def test_c1_a_directory_that_may_not_be_read_is_no_local_name(ordinary_user: OrdinaryUser) -> None:
+    closed = ordinary_user.places.home / "closed"
+    ordinary_user.run("mkdir", "--mode=000", closed)
+    ran = ordinary_user.mpr("connect", f"file://{ordinary_user.places.base}", closed)
+    assert (ran.returncode, ran.stderr) == (1, f"mpr: {closed}: {closed} may not be read (ERROR_ACCESS_DENIED, 5)\n")
+
+
 def test_as_many_processes_as_are_allowed_is_told_as_that(ordinary_user: OrdinaryUser) -> None:
     data = ordinary_user.places.home / "data"
     ordinary_user.run("mkdir", data)
