@@ -176,12 +176,13 @@ _AS_WHOM = "run it as that user, or with root's own home: sudo -H; or set MPROUT
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True, patience: float | None = None) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True, patience: float | None = None, shared: bool = False) -> Iterator[None]:
     """Keep every other process of the user out of what is inside; what this one forks meanwhile has no part in it.
 
     path: a file for that, which is made, or a directory. wait: for one that is inside; else raises ``BlockingIOError``.
-    patience: for so many seconds at most. Raises ``WNetError``: ERROR_POSSIBLE_DEADLOCK if it is this thread that is
-    inside, ERROR_BUSY if the patience was not enough.
+    patience: for so many seconds at most. shared: those who share it are inside together, and keep out the others.
+    Raises ``WNetError``: ERROR_POSSIBLE_DEADLOCK if it is this thread that is inside, ERROR_BUSY if the patience was
+    not enough.
     """
     if sys.platform == "win32":  # it has no such locks
         yield
@@ -190,18 +191,19 @@ def locked(path: Path, *, wait: bool = True, patience: float | None = None) -> I
 
     inside = path, get_ident(), get_native_id()
     others = [*_locks.values()]
-    if wait and inside in others:
+    if wait and not shared and inside in others:
         raise in_the_middle(path)
     if wait and patience is None and any((which, thread) == (path, inside[2]) for which, _, thread in others):
         patience = inf  # another task of this thread is inside, as gevent has it: it goes on while this one sleeps
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     _locks[descriptor] = inside
     try:
         if wait and patience is not None:
-            _lock_within(patience, descriptor, path)
+            _lock_within(patience, descriptor, path, how)
         else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
         yield
     finally:
         if descriptor in _locks:  # else this is such a fork
@@ -211,12 +213,12 @@ def locked(path: Path, *, wait: bool = True, patience: float | None = None) -> I
             os.close(descriptor)
 
 
-def _lock_within(patience: float, descriptor: int, path: Path) -> None:
+def _lock_within(patience: float, descriptor: int, path: Path, how: int) -> None:
     import fcntl
 
     def is_let_in() -> bool:
         with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
             return True
         return False
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from diagnosis import Examine, as_an_ordinary_user
-from mprouter import Router, processes
+from diagnosis import Examine, Report, as_an_ordinary_user
+from mprouter import Router, faults, processes
 from mprouter.doctor import records
 from mprouter.places import private
 from mprouter.providers.rclone import daemon, hold
@@ -372,6 +372,29 @@ def test_an_rclone_that_does_not_know_what_this_system_trusts_by_now_is_ended_on
     wait_for(lambda: doctor().one("rclone-distrustful")["fixable"], "the end of the mount")
     assert doctor("--fix").mended == {"rclone-distrustful"}
     assert not (places.runtime / "rclone.json").exists()
+
+
+def test_an_rclone_with_which_somebody_connects_just_now_is_not_ended(
+    doctor: Examine, places: Places, resource: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = fake_rclone(places.home, "echo rclone v9.9.9")
+    examined: list[Report] = []
+
+    def reached(point: str) -> None:  # in which a person may be asked for a password
+        if point == "logged on":
+            examined.append(doctor("--fix"))
+
+    with Router() as router:
+        router.connect(resource).close()
+        monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+        monkeypatch.setattr(faults, "hook", reached)
+        connection = router.connect(resource, "Z:")
+        assert (connection.path / "README").exists()
+    (tried,) = examined
+    (left,) = tried.shown["not_mended"]
+    assert (left["code"], left["reason"]) == ("rclone-outdated", "it has mounts by now, or somebody is connecting")
+    assert not tried.shown["mended"]
+    assert "rclone-outdated" in tried.codes
 
 
 # -- mounts

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import field
 from functools import cache, partial
 from math import inf
@@ -26,7 +26,7 @@ from mprouter.providers.rclone.obscure import KNOWN, Obscurer
 from mprouter.status import Status, WNetError, check_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from mprouter.credentials import Secret
 
@@ -37,6 +37,7 @@ __all__ = [
     "end_stray",
     "forget_dead",
     "is_running",
+    "kept",
     "obtain",
     "recorded",
     "running",
@@ -55,6 +56,10 @@ GARBAGE = 100
 
 CERTIFICATES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted/pem")
 """Where rclone finds the TLS certificates to trust; SSL_CERT_FILE takes the place of some, SSL_CERT_DIR of others."""
+
+
+_KEPT = "kept.lock"
+"""In the runtime directory: locked while somebody connects."""
 
 
 @frozen
@@ -155,12 +160,30 @@ def _awaited(runtime: Path, begun: int | None) -> Daemon:
         return running() or _start(runtime, begun)
 
 
+@contextmanager
+def kept() -> Iterator[None]:
+    """Nobody ends the rclone of this user meanwhile, though it has no mounts. Raises ``WNetError``."""
+    runtime = places.private(places.runtime_dir())
+    with ExitStack() as lock:
+        with program.writing(runtime):
+            lock.enter_context(places.locked(runtime / _KEPT, shared=True))
+        yield
+
+
 def stop() -> bool:
-    """End the rclone of this user, begun or written down, if it has no mounts; whether none runs any more."""
+    """End the rclone of this user, begun or written down, if it has no mounts and is not ``kept``.
+
+    Returns whether none runs any more.
+    """
     runtime = places.runtime_dir()
     if not runtime.is_dir():
         return True
-    with places.locked(runtime / "rclone.lock"):
+    with ExitStack() as locks:
+        locks.enter_context(places.locked(runtime / "rclone.lock"))
+        try:
+            locks.enter_context(places.locked(runtime / _KEPT, wait=False))
+        except BlockingIOError:
+            return False
         socket = program.socket_path()
         pid = program.last(socket)
         if pid is None:

@@ -287,24 +287,8 @@ class RcloneProvider(ABC):
             options = read_options(
                 {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
             )
-            obtain = daemon.begin()
-            request = replace(request, conversation=_after(obtain, request.conversation))
-            try:  # meanwhile
-                target = self.target(request, options)
-                ways = self.logons(request, target)
-                likeliest = [*islice(ways, 1)]
-            except WNetError:
-                obtain()  # what is wrong with that comes first
-                raise
-            rclone = obtain()
-            if not mounts.is_mounted(mounts.real_path(request.mountpoint)):
-                request.clear()  # the file system may still be there, and is to be ended before another is looked for
-            fs, logon = self.log_on(rclone, request, target, chain(likeliest, ways))
-            faults.reached("logged on")
-            request.clear()
-            handle = self._mount(rclone, request, target, logon, fs)
-            faults.reached("mounted")
-        return Added(logon.user, handle.written())
+            with daemon.kept():
+                return self._connected(request, options)
 
     def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
         """Disconnect (``NPCancelConnection``, C6); see ``Provider.cancel_connection``."""
@@ -405,6 +389,27 @@ class RcloneProvider(ABC):
             return performance(handle.pid, self.servers(mounted.name))
 
     # -- the steps of connecting ---------------------------------------------------------------------------------
+
+    def _connected(self, request: AddRequest, options: Mapping[str, str]) -> Added:
+        """Have rclone connect it, which is started meanwhile if need be."""
+        obtain = daemon.begin()
+        request = replace(request, conversation=_after(obtain, request.conversation))
+        try:  # meanwhile
+            target = self.target(request, options)
+            ways = self.logons(request, target)
+            likeliest = [*islice(ways, 1)]
+        except WNetError:
+            obtain()  # what is wrong with that comes first
+            raise
+        rclone = obtain()
+        if not mounts.is_mounted(mounts.real_path(request.mountpoint)):
+            request.clear()  # the file system may still be there, and is to be ended before another is looked for
+        fs, logon = self.log_on(rclone, request, target, chain(likeliest, ways))
+        faults.reached("logged on")
+        request.clear()
+        handle = self._mount(rclone, request, target, logon, fs)
+        faults.reached("mounted")
+        return Added(logon.user, handle.written())
 
     def log_on(
         self, rclone: Daemon, request: AddRequest, target: Target, ways: Iterable[Logon], probe: Probe | None = None

@@ -60,14 +60,14 @@ OUTDATED = Kind(
     Severity.NOTE,
     "It was started before a newer one was installed, and runs on with its mounts.",
     "disconnect everything (`mpr list`), then `mpr doctor --fix`; the next connection starts the newer one",
-    "ends it, if it has no mounts",
+    "ends it, if it has no mounts and nobody is connecting",
 )
 DISTRUSTFUL = Kind(
     "rclone-distrustful",
     Severity.NOTE,
     "It has read which TLS certificates to trust when it was started, and does not know what was changed since.",
     "disconnect everything (`mpr list`), then `mpr doctor --fix`; the next connection starts another",
-    "ends it, if it has no mounts",
+    "ends it, if it has no mounts and nobody is connecting",
 )
 STRAY = Kind(
     "rclone-stray",
@@ -136,7 +136,7 @@ def _judged(found: daemon.Daemon) -> Iterator[Finding]:
 
 def _replace() -> None:
     if not daemon.stop():
-        raise OSError("it has mounts by now")
+        raise OSError("it has mounts by now, or somebody is connecting")
 
 
 def _end(pid: int) -> None:
