@@ -900,6 +900,35 @@ def test_n1_n18_the_others_are_told_though_one_had_to_be_waited_for() -> None:
     assert log == ["first", "second"]
 
 
+def test_n18_ctrl_c_that_comes_when_a_thread_is_let_in_leaves_no_turn_taken() -> None:
+    its_turn, is_left = turn.Turn(), threading.Event()
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        is_in = is_left.is_set() and not hasattr(its_turn, "free")
+        if is_in and event == "c_call" and frame.f_code is turn.Turn._waited.__code__:
+            raise KeyboardInterrupt
+
+    def let_in() -> None:
+        until(lambda: its_turn in waited_for())
+        leave(its_turn)
+        is_left.set()
+
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(its_turn.take).result(30)
+        left = pool.submit(let_in)
+        sys.setprofile(look)
+        try:
+            its_turn.take()
+            leave(its_turn)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(None)
+        left.result(30)
+    assert hasattr(its_turn, "free")
+    assert not waited_for()
+
+
 def test_n7_n18_the_others_have_their_posts_though_one_had_to_be_waited_for() -> None:
     log: list[str] = []
     is_inside = threading.Event()

@@ -88,7 +88,9 @@ class Turn:
                 except AttributeError:
                     self._gate.acquire(timeout=_ATTENTION)
         finally:
-            waiting.pop(me, None)
+            # nothing is called from where ``free`` is gone: Ctrl-C would strike there, and nobody would have the turn
+            if me in waiting:
+                del waiting[me]  # noqa: RUF051
         return True
 
     def _leads_to(self, thread: int) -> bool:
