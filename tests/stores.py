@@ -29,6 +29,7 @@ __all__ = [  # what a program of ``in_another_process`` has at hand
     "claim",
     "complete",
     "event",
+    "forget",
     "in_another_process",
     "os",
     "path_of",
@@ -99,6 +100,12 @@ def event(**values: Any) -> EventRecord:
         pid=os.getpid(),
     )
     return replace(plain, **values)
+
+
+def forget(store: Store, local_name: str) -> None:
+    """Restore it no longer, though it may be connected, which ``Store.forget`` would ask for first."""
+    with store.changing_profile([], [local_name]):
+        pass
 
 
 def in_another_process(directory: Path, code: str, *, ends_with: int = 0) -> str:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from mprouter import reserve
 from mprouter.status import Status, WNetError
 from mprouter.store import FILE_NAME, Entry, EventRecord, Operation, Owed, Remembered, Store, owner
-from stores import OTHER, REMOTE, claim, complete, event, in_another_process
+from stores import OTHER, REMOTE, claim, complete, event, forget, in_another_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,7 +159,7 @@ def change(store: Store, model: Model, reasons: set[Status] = REASONS) -> int:  
     new = Remembered("N:", OTHER, OTHER, None, "007", 1, {}, 1.0)
     if did(lambda: store.remember(new)):
         model.remembered["N:"] = new
-    if did(lambda: store.forget("X:")):
+    if did(lambda: forget(store, "X:")):
         del model.remembered["X:"]
     if did(lambda: store.begin_cancel(1)):
         pid, start = owner.me()
@@ -668,14 +668,16 @@ def test_who_has_the_damaged_store_open_goes_on_with_the_new_one(tmp_path: Path,
         new = claim(other, "W:")
         other.close()  # which leaves the log of the new one alone
         assert store.entry("W:") == new
-        other.forget("Z:")
+        forget(other, "Z:")
         assert "".join(each.local_name[0] for each in store.remembered()) == "OPQRSTUVXY"
 
 
 def damaged_with_log(directory: Path, sound: Sound) -> None:
     """As ``sound``, where Z: is not remembered any more, which is only in the log, and W: is damaged."""
     path = damaged(directory, sound.file)
-    in_another_process(directory, "store.forget('Z:'); os.kill(os.getpid(), signal.SIGKILL)", ends_with=-signal.SIGKILL)
+    in_another_process(
+        directory, "forget(store, 'Z:'); os.kill(os.getpid(), signal.SIGKILL)", ends_with=-signal.SIGKILL
+    )
     assert path.with_name(f"{FILE_NAME}-wal").stat().st_size
     damaged(directory, path.read_bytes().replace(b"server-3", b"server-4"))
 
