@@ -286,6 +286,19 @@ def test_n19_an_interrupt_where_a_transaction_is_left_holds_up_nobody(store: Sto
         router.disconnect("Z:")
 
 
+@pytest.mark.parametrize("method", ["connections", "recover", "restore"])
+def test_an_interrupt_that_pythons_prompt_keeps_keeps_no_transaction(
+    store: Store, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    with Router(providers=[Stranger()]) as router:
+        router.connect("strange://it", "Z:", persist=True)
+        with struck(_GeneratorContextManager.__exit__, method), pytest.raises(KeyboardInterrupt) as kept:
+            getattr(router, method)()
+        monkeypatch.setattr(sys, "last_value", kept.value, raising=False)
+        router.disconnect("Z:", forget=True)
+    assert store.entries() == []
+
+
 def test_c8_an_interrupt_while_a_row_is_written_is_no_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     left = [True]
 

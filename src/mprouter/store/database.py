@@ -141,12 +141,8 @@ class Database:
     @contextmanager
     def _transaction(self, begun: Callable[[], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            interrupt = sys.exc_info()[1]
-            if self._is_in_use and isinstance(interrupt, KeyboardInterrupt):
-                # it may have struck where the block is left, so that only its traceback still holds the transaction
-                import traceback
-
-                traceback.clear_frames(interrupt.__traceback__)
+            if self._is_in_use:
+                _let_go(sys.exc_info()[1], getattr(sys, "last_value", None))
             if self._is_in_use:
                 raise places.in_the_middle(self.path)
             self._is_in_use = True
@@ -361,6 +357,18 @@ def fill(path: Path) -> None:
         db.execute("BEGIN IMMEDIATE")
         schema.migrate(db, 0)
         db.execute("COMMIT")
+
+
+def _let_go(*kept: BaseException | None) -> None:
+    """Let go of a transaction that only the traceback of Ctrl-C still holds, which struck where its block was left.
+
+    kept: what is being handled, and what Python's prompt, as Jupyter's, has shown last.
+    """
+    for each in kept:
+        if isinstance(each, KeyboardInterrupt):
+            import traceback
+
+            traceback.clear_frames(each.__traceback__)
 
 
 def _make(path: Path) -> None:
