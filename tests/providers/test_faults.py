@@ -362,11 +362,24 @@ def test_a_server_is_connected_to_at_once_after_it_has_started_again(
     connections.disconnect(connections.connect(share))
 
 
+@pytest.mark.parametrize(
+    ("network", "answer"),
+    [
+        ("smb", "couldn't list files: read tcp 10.0.0.2:4711->10.0.0.1:445: i/o timeout"),
+        ("ftp", '229 "Entering extended passive mode (|||44159|)."'),  # to what was asked before a silence
+        ("ftp", 'short response: "?"'),
+    ],
+)
 def test_a_session_that_rclone_has_was_given_up_meanwhile(
-    smb_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
+    network: str,
+    answer: str,
+    request: pytest.FixtureRequest,
+    connections: Connections,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connections.disconnect(connections.connect(smb_share))
-    answers = ["couldn't list files: read tcp 10.0.0.2:4711->10.0.0.1:445: i/o timeout"]
+    share: Share = request.getfixturevalue(f"{network}_share")
+    connections.disconnect(connections.connect(share))
+    answers = [answer]
     call = daemon.Daemon.call
 
     def late(self: daemon.Daemon, method: str, **parameters: Any) -> dict[str, Any]:
@@ -375,7 +388,7 @@ def test_a_session_that_rclone_has_was_given_up_meanwhile(
         return call(self, method, **parameters)
 
     monkeypatch.setattr(daemon.Daemon, "call", late)
-    connections.disconnect(connections.connect(smb_share))
+    connections.disconnect(connections.connect(share))
     assert not answers
 
 

@@ -19,11 +19,14 @@ from typing import Any
 import pytest
 
 import warm
+from mprouter.names import parse_remote
 from mprouter.providers.rclone import ftp, rc, s3
 from mprouter.providers.rclone import reach as reaching
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import meaning, server_words
-from mprouter.providers.rclone.provider import _MOUNTING
+from mprouter.providers.rclone.ftp import Ftp
+from mprouter.providers.rclone.logons import Logon
+from mprouter.providers.rclone.provider import _MOUNTING, Target
 from mprouter.providers.rclone.reach import reach
 from mprouter.providers.rclone.remote import Remote
 from mprouter.providers.rclone.s3 import S3
@@ -377,6 +380,13 @@ def test_an_address_of_a_kind_that_this_machine_has_not(monkeypatch: pytest.Monk
         with pytest.raises(WNetError) as failed:
             reach("six", 21)
     assert failed.value.status is Status.ERROR_NETWORK_UNREACHABLE
+
+
+@pytest.mark.parametrize("why", ["connect: connection refused", "read: connection reset by peer", "EOF"])
+def test_ftp_whose_connections_for_data_fail_in_any_way(why: str) -> None:
+    target = Target(parse_remote("ftp://ana@10.0.0.1/"), "10.0.0.1", 21, "", "/")
+    error = Ftp().failed(f"dial tcp 10.0.0.1:40000: {why}", target, Logon("ana"))
+    assert str(error.strerror).startswith("10.0.0.1 answers, but no data comes through: ")
 
 
 def test_an_ssh_server_that_falls_silent_is_one_that_does_not_answer() -> None:

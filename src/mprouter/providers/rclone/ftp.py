@@ -52,6 +52,11 @@ class Ftp(RcloneProvider):
             Status.ERROR_PATH_NOT_FOUND,
             "there is no directory {path}",
         ),
+        Failure(
+            r'short response|invalid response code|(?:^|: |\* )[123]\d\d[ "]',
+            Status.ERROR_UNEXP_NET_ERR,
+            "{host} answers something else than what it was asked",
+        ),
         Failure(r"\b550\b", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
     )
 
@@ -117,9 +122,10 @@ class Ftp(RcloneProvider):
         words = server_words(text)
         if words["port"] in {"", str(target.port)}:
             return error
+        why = meaning(text, (), {**self._words(text, target, logon), **words}).strerror
         return WNetError(
             error.status,
-            f"{target.host} answers, but no data comes through: {meaning(text, (), words).strerror}",
+            f"{target.host} answers, but no data comes through: {why}",
             provider_text=text,
             hint=f"FTP has further ports for data: see that firewalls let through those that {target.host} names",
         )
@@ -137,6 +143,8 @@ def _greeted(host: str, port: int, *, speaks_first: bool) -> None:
             raise WNetError(Status.ERROR_TIMEOUT, f"port {port} of {host} does not greet as FTP servers do") from None
         except OSError as error:
             raise WNetError(Status.ERROR_UNEXP_NET_ERR, f"{host} breaks off: {error.strerror}") from error
+    if not greeting:
+        raise WNetError(Status.ERROR_UNEXP_NET_ERR, f"{host} breaks off before it greets")
     if greeting[:3] in {b"421", b"530"}:
         raise WNetError(Status.ERROR_NETWORK_BUSY, f"{host} takes no more connections now")
     if greeting[:3] not in {b"220", b"120"}:
