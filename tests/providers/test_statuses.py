@@ -26,7 +26,7 @@ from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.ftp import Ftp
 from mprouter.providers.rclone.logons import Logon
-from mprouter.providers.rclone.provider import _MOUNTING, Target
+from mprouter.providers.rclone.provider import _MOUNTING, RcloneProvider, Target
 from mprouter.providers.rclone.reach import reach
 from mprouter.providers.rclone.remote import Remote
 from mprouter.providers.rclone.s3 import S3
@@ -311,8 +311,9 @@ def test_the_server_of_a_remote_that_speaks_something_else(
             "no name server answers for the host name files",
         ),
         ('Get "https://ana:geheim@files/x": context deadline exceeded', "files does not answer"),
-        ("unexpected EOF", "the server does not speak SFTP"),
-        ('Get "http://files:80/x": EOF', "what answers on port 80 of files does not speak SFTP"),
+        ("unexpected EOF", "the server breaks off the connection"),
+        ('Get "http://files:80/x": EOF', "what answers on port 80 of files breaks off the connection"),
+        ('Get "http://files:80/x": malformed HTTP response', "what answers on port 80 of files does not speak SFTP"),
         ("first record does not look like a TLS handshake", "the server does not speak TLS"),
     ],
 )
@@ -382,11 +383,64 @@ def test_an_address_of_a_kind_that_this_machine_has_not(monkeypatch: pytest.Monk
     assert failed.value.status is Status.ERROR_NETWORK_UNREACHABLE
 
 
+@pytest.mark.parametrize(
+    ("network", "text", "message"),
+    [
+        (Sftp, "couldn't connect SSH: ssh: handshake failed: EOF", "breaks off the connection"),
+        (Sftp, "couldn't initialise SFTP: EOF", "breaks off the connection"),
+        (
+            Sftp,
+            "couldn't initialise SFTP: ssh: unexpected packet in response to channel open: <nil>",
+            "breaks off the connection",
+        ),
+        (
+            Sftp,
+            "error receiving version packet from server: server unexpectedly closed connection: unexpected EOF",
+            "breaks off as it is asked for SFTP",
+        ),
+        (Sftp, "couldn't initialise SFTP: ssh: subsystem request failed", "offers no SFTP"),
+        (Sftp, "ssh: handshake failed: ssh: invalid packet length, packet too large", "does not speak SSH"),
+        (Sftp, "ssh: handshake failed: ssh: overflow reading version string", "does not speak SSH"),
+        (Smb, "couldn't connect SMB: connection error: EOF", "breaks off the connection, or does not speak SMB"),
+        (Smb, "couldn't initialize SMB: connection error: unexpected EOF", "breaks off the connection$"),
+        (Smb, "readdir : connection error: read tcp 10.0.0.2:4711->10.0.0.1:445: connection reset", "breaks off"),
+        (Ftp, 'short response: "<html>"', "answers something else"),
+        (Ftp, '229 "Entering extended passive mode (|||44159|)."', "answers something else"),
+        (WebDav, "remote error: tls: protocol version not supported", "agree on no TLS session: protocol version"),
+        (WebDav, "tls: received record with version ff67 when expecting version 303", "cannot be understood: received"),
+        (
+            WebDav,
+            "tls: failed to verify certificate: x509: certificate has expired",
+            "is not accepted: certificate has",
+        ),
+    ],
+)
+def test_c8_what_is_broken_off_is_no_other_protocol(network: type[RcloneProvider], text: str, message: str) -> None:
+    """And what breaks off on the way is no certificate."""
+    words = {"network": network.title, "user": "user ana", "path": "/", "share": "", **server_words(text, "files", 1)}
+    assert re.search(message, str(meaning(text, network.failures, words).strerror))
+
+
 @pytest.mark.parametrize("why", ["connect: connection refused", "read: connection reset by peer", "EOF"])
 def test_ftp_whose_connections_for_data_fail_in_any_way(why: str) -> None:
     target = Target(parse_remote("ftp://ana@10.0.0.1/"), "10.0.0.1", 21, "", "/")
     error = Ftp().failed(f"dial tcp 10.0.0.1:40000: {why}", target, Logon("ana"))
     assert str(error.strerror).startswith("10.0.0.1 answers, but no data comes through: ")
+
+
+@pytest.mark.parametrize("end", ["EOF", "read tcp 10.0.0.2:4711->10.0.0.1:445: read: connection reset by peer"])
+@pytest.mark.parametrize(
+    ("when", "status"),
+    [
+        ("couldn't connect SMB", Status.ERROR_BAD_NETPATH),
+        ("couldn't initialize SMB", Status.ERROR_UNEXP_NET_ERR),
+        ("readdir ", Status.ERROR_UNEXP_NET_ERR),
+    ],
+)
+def test_r3_an_smb_server_that_breaks_off_after_the_logon_is_one(when: str, status: Status, end: str) -> None:
+    """Else what is told is that there is no such share."""
+    target = Target(parse_remote(r"\\files\projects"), "files", 445, "projects", "projects")
+    assert Smb().failed(f"{when}: connection error: {end}", target, Logon("ana")).status is status
 
 
 def test_an_ssh_server_that_falls_silent_is_one_that_does_not_answer() -> None:

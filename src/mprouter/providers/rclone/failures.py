@@ -15,6 +15,7 @@ from mprouter.status import Status, WNetError
 
 __all__ = [
     "BLOCKED",
+    "BROKEN_OFF",
     "COMMON",
     "LINK_LOCAL",
     "SCOPELESS",
@@ -68,6 +69,14 @@ BLOCKED = Failure(
 )
 """Where the system itself refuses to connect, as a route of the type prohibit or blackhole has it."""
 
+BROKEN_OFF = Failure(
+    "EOF|connection reset|broken pipe",
+    Status.ERROR_UNEXP_NET_ERR,
+    "{listener} breaks off the connection",
+    "try again; if that does not help, see whether it speaks {network} there",
+)
+"""Where the network or the server fails in the middle of something; but so ends as well what speaks something else."""
+
 COMMON = (
     Failure(
         "too many open files",
@@ -88,10 +97,16 @@ COMMON = (
         Status.ERROR_UNEXP_NET_ERR,
         "{listener} does not speak TLS",
     ),
+    Failure("x509: (.*)", Status.ERROR_WINHTTP_SECURE_FAILURE, "the server's TLS certificate is not accepted: {said}"),
     Failure(
-        "(?:x509|tls): (.*)",
+        "tls: ((?:oversized )?record|received record|bad record|unexpected message).*",
+        Status.ERROR_UNEXP_NET_ERR,
+        "what comes from {host} cannot be understood: {said}",
+    ),
+    Failure(
+        "tls: (.*)",
         Status.ERROR_WINHTTP_SECURE_FAILURE,
-        "the server's TLS certificate is not accepted: {said}",
+        "{host} and this machine agree on no TLS session: {said}",
     ),
     Failure("no such host|server misbehaving", Status.WSAHOST_NOT_FOUND, "{host_name} is not known"),
     # before the lines below: there it is the name server, not the host, that does not answer
@@ -117,11 +132,8 @@ COMMON = (
         "rclone's configuration has been encrypted while it was in use",
         "disconnect everything, so that rclone starts anew",
     ),
-    Failure(
-        "EOF|connection reset|broken pipe|malformed",
-        Status.ERROR_UNEXP_NET_ERR,
-        "{listener} does not speak {network}",
-    ),
+    Failure("malformed", Status.ERROR_UNEXP_NET_ERR, "{listener} does not speak {network}"),
+    BROKEN_OFF,
 )
 
 

@@ -17,7 +17,7 @@ from mprouter.frozen import frozen
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import hostkeys, sshconfig
-from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.failures import BROKEN_OFF, Failure
 from mprouter.providers.rclone.hostkeys import HostKey
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, existing_file
@@ -81,7 +81,22 @@ class Sftp(RcloneProvider):
             Status.ERROR_LOGON_FAILURE,
             "a private key cannot be used: {said}",
         ),
+        Failure(
+            "packet length|overflow reading version|MAC failure",
+            Status.ERROR_UNEXP_NET_ERR,
+            "{listener} does not speak SSH",
+        ),
         Failure("connection lost", Status.ERROR_TIMEOUT, "{host} does not answer any more"),
+        replace(
+            BROKEN_OFF,
+            pattern="couldn't initialise SFTP: (?:EOF|.*(?:channel open: <nil>|connection reset|broken pipe))",
+        ),
+        Failure(
+            "server unexpectedly closed connection",
+            Status.ERROR_UNEXP_NET_ERR,
+            "{listener} speaks SSH, but breaks off as it is asked for SFTP",
+            "try again; if that does not help, it offers none",
+        ),
         Failure(
             "subsystem request failed|couldn't initialise SFTP",
             Status.ERROR_UNEXP_NET_ERR,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from mprouter.credentials import Secret
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
-from mprouter.providers.rclone.failures import Failure
+from mprouter.providers.rclone.failures import BROKEN_OFF, Failure
 from mprouter.providers.rclone.logons import Logon, by_password, local_user
 from mprouter.providers.rclone.options import Option, word
 from mprouter.providers.rclone.provider import IDLE, RcloneProvider, Target
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Smb"]
 
 _NOT_SMB = frozenset({Status.ERROR_CONNECTION_REFUSED, Status.ERROR_UNEXP_NET_ERR})
+
+_BEGINNING = "connect SMB: "
+"""What rclone says first of what fails before one is logged on. Who breaks off later is an SMB server."""
 
 
 class Smb(RcloneProvider):
@@ -66,7 +70,13 @@ class Smb(RcloneProvider):
         Failure("access.*denied", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
         Failure("not a directory|STATUS_NOT_A_DIRECTORY", Status.ERROR_DIRECTORY, "{path} is not a directory"),
         Failure(
-            "invalid transport format|connection error|connect SMB: .*request is not supported",
+            f"{_BEGINNING}connection error",
+            Status.ERROR_UNEXP_NET_ERR,
+            "what answers on port {port} of {host} breaks off the connection, or does not speak SMB 2 or 3",
+        ),
+        replace(BROKEN_OFF, pattern="connection error"),
+        Failure(
+            f"invalid transport format|{_BEGINNING}.*request is not supported",
             Status.ERROR_UNEXP_NET_ERR,
             "what answers on port {port} of {host} does not speak SMB 2 or 3",
         ),
@@ -115,7 +125,7 @@ class Smb(RcloneProvider):
     def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
         """For a UNC name a server that does not speak SMB is none of this network's."""
         error = super().failed(text, target, logon)
-        if target.name.scheme != "unc" or error.status not in _NOT_SMB:
+        if target.name.scheme != "unc" or error.status not in _NOT_SMB or _BEGINNING not in text:
             return error
         return WNetError(
             Status.ERROR_BAD_NETPATH, f"no SMB server is there: {error.strerror}", provider_text=error.provider_text
