@@ -20,6 +20,7 @@ import warm
 from diagnosis import report
 from mprouter.names import parse_remote
 from mprouter.providers.base import Mounted, State
+from mprouter.providers.rclone.failures import meaning, server_words
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.providers.sshfs import Sshfs, attempt
 from mprouter.providers.sshfs.provider import OPTIONS
@@ -225,6 +226,39 @@ def test_a_server_that_never_comes_to_an_end_is_given_up(
     monkeypatch.setattr(attempt, "LIMIT", 0.2)
     with silent_server() as url:
         assert refused(key_share, url=url).status is Status.ERROR_TIMEOUT
+
+
+def test_a_server_that_falls_silent_does_not_answer_any_more(
+    fresh: Fresh, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient = {"ServerAliveInterval=15": "ServerAliveInterval=1", "ServerAliveCountMax=3": "ServerAliveCountMax=1"}
+    monkeypatch.setattr(attempt, "SSH", [impatient.get(each, each) for each in attempt.SSH])
+    server = fresh(sftp.serve)
+    server.stop()
+    settings = server.root.parent / "sshd_config"
+    settings.write_text(settings.read_text().replace("internal-sftp", "kill -STOP $PPID"))
+    server.start()
+    share = Share(Sshfs(), server.url(), server.root, options=access(server))  # type: ignore[arg-type]
+    error = refused(share)
+    assert (error.status, error.strerror) == (Status.ERROR_TIMEOUT, "127.0.0.1 does not answer any more")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("read: Connection reset by peer\n", "breaks off"),
+        ("Connection to 127.0.0.1 closed by remote host.\nremote host has disconnected", "breaks off"),
+        ("remote host has disconnected", "breaks off"),
+        ("kex_exchange_identification: Connection closed by remote host", "breaks off"),
+        ("Input/output error", "breaks off"),
+        ("kex_exchange_identification: banner line contains invalid characters", "does not speak SSH"),
+    ],
+)
+def test_c8_what_is_broken_off_is_no_other_protocol(said: str, message: str) -> None:
+    error = meaning(said, attempt.FAILURES, {"network": "SFTP", **server_words(said, "files", 22)})
+    assert error.status is Status.ERROR_UNEXP_NET_ERR
+    assert message in str(error.strerror)
+    assert "\n" not in str(error.strerror)
 
 
 def test_c8_a_password_is_in_no_variable_of_the_error_of_a_silent_server(

@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mprouter import places, realm
@@ -14,7 +15,7 @@ from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import hostkeys, sshconfig
-from mprouter.providers.rclone.failures import Failure, meaning, server_words
+from mprouter.providers.rclone.failures import BROKEN_OFF, Failure, meaning, server_words
 from mprouter.providers.rclone.logons import Logon, by_password, local_user, other_ways
 from mprouter.providers.rclone.scope import apart
 from mprouter.providers.rclone.sshconfig import SshHost
@@ -60,6 +61,7 @@ SSH = (
     "ServerAliveInterval=15",
     "ServerAliveCountMax=3",
     "LogLevel=ERROR",  # no banner of the server
+    "LogVerbose=clientloop.c:server_alive_check():*",  # but that it does not answer any more
 )
 """Options of every ssh, before what the user's configuration says."""
 
@@ -109,7 +111,16 @@ FAILURES = (
     Failure("no such file or directory", Status.ERROR_PATH_NOT_FOUND, "there is no directory {path}"),
     Failure("not a directory", Status.ERROR_DIRECTORY, "{path} is a file, not a directory"),
     Failure("subsystem request failed", Status.ERROR_UNEXP_NET_ERR, "{host} speaks SSH, but offers no SFTP"),
-    Failure("connection closed by", Status.ERROR_UNEXP_NET_ERR, "the connection to {host} ended: {said}"),
+    Failure("server .* not responding", Status.ERROR_TIMEOUT, "{host} does not answer any more"),
+    replace(
+        BROKEN_OFF,
+        pattern="connection (?:to .* )?closed by|has disconnected|send disconnect|connection reset|input/output error",
+    ),
+    Failure(
+        "banner line|packet length|corrupted mac|message authentication code",
+        Status.ERROR_UNEXP_NET_ERR,
+        "{listener} does not speak SSH",
+    ),
     Failure(
         "bad configuration option|terminating, .* bad",
         Status.ERROR_BAD_CONFIGURATION,
