@@ -315,6 +315,8 @@ def test_c6_the_first_upload_that_fails_is_tried_once_more() -> None:
     begun = []
 
     class Rclone:
+        log = Path(os.devnull)
+
         def call(self, method: str, **parameters: Any) -> None:
             begun.append((method, parameters["id"]))
 

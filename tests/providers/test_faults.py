@@ -457,6 +457,20 @@ def test_c6_the_network_is_cut_while_something_is_appended(
     assert (far.root / "log").read_text() == "first line\nsecond line\n"
 
 
+@pytest.mark.parametrize("kind", ["sftp", "smb", "webdav", "ftp"], indirect=True)
+def test_c6_a_disconnect_gets_over_sessions_that_were_broken_off(
+    far: Share, network: Relay, connections: Connections
+) -> None:
+    far.provider.stall = 60
+    mounted = connections.connect(far)
+    for number in range(4):
+        (mounted.mountpoint / str(number)).write_text("content")
+    network.refuse()
+    network.restore()
+    connections.disconnect(mounted)
+    assert files(far.root) == ["0", "1", "2", "3"]
+
+
 def test_c6_what_rclone_no_longer_tries_to_send_is_sent_by_the_disconnect(
     far: Share, network: Relay, connections: Connections, places: Places
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from mprouter.frozen import frozen
 from mprouter.providers.base import Pending, Progress
 from mprouter.providers.rclone.daemon import Daemon
+from mprouter.providers.rclone.failures import BROKEN_OFF
 from mprouter.providers.rclone.mend import lacks_parts
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import Unsent, queue_of, unsent
@@ -29,6 +30,12 @@ _CLOSE = 1.0
 
 _OTHERS = 5.0
 """Seconds in which another upload must succeed after one has failed, for that to be tried again."""
+
+_QUIET = 6.0
+"""Seconds after which rclone has given up sessions of FTP and SMB that were not used: see ``provider.IDLE``."""
+
+_DEAD = re.compile(f"{BROKEN_OFF.pattern}|i/o timeout|short response", re.IGNORECASE)
+"""Why what is sent by a dead session fails. FTP uses the same one again for as long as it is asked for anything."""
 
 _NOW = -1e9
 """The expiry, in seconds from now, that makes an upload start at once."""
@@ -137,11 +144,13 @@ class _Uploads:
         self._sent = 0
         self._last = monotonic()
         self._is_first = True
+        self._has_rested = False
 
     def failed(self, queue: list[dict[str, Any]]) -> str | None:
         """Have all begin that are in the *queue*; the name of one that the server does not take, if there is any.
 
-        The first that fails is tried once more: its session may have been dead. While others get through, the failed
+        The first that fails is tried once more: its session may have been dead. If all are broken off even so, they are
+        left alone for once until rclone has given up what it has of dead sessions. While others get through, the failed
         ones are tried again, one after the other: rclone sends four at once, and the server may take fewer connections
         of one client.
         """
@@ -154,7 +163,12 @@ class _Uploads:
             self._is_first = False
             self._begin(again[0])
         elif failed and (len(failed) == len(queue) or monotonic() > self._last + _OTHERS):
-            return str(failed[0]["name"])
+            name = str(failed[0]["name"])
+            if self._has_rested or not _DEAD.search(_logged_reason(self._daemon.log, [name]) or ""):
+                return name
+            self._has_rested = True
+            for item in failed:
+                self._begin(item, _QUIET)
         return None
 
     def _count(self, queue: list[dict[str, Any]]) -> None:
@@ -164,11 +178,11 @@ class _Uploads:
             self._last = monotonic()
         self._queued = queued
 
-    def _begin(self, item: dict[str, Any]) -> None:
+    def _begin(self, item: dict[str, Any], expiry: float = _NOW) -> None:
         self._begun[item["id"]] = _Begun(item["tries"], self._sent)
         if not item["uploading"] and item["expiry"] > 0:
             with suppress(Refused):  # it has begun, or is done
-                self._daemon.call("vfs/queue-set-expiry", fs=self._fs, id=item["id"], expiry=_NOW)
+                self._daemon.call("vfs/queue-set-expiry", fs=self._fs, id=item["id"], expiry=expiry)
 
     def _has_failed(self, item: dict[str, Any]) -> bool:
         """Whether an upload was tried since it was begun, and waits for another attempt.
