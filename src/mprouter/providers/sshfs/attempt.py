@@ -61,7 +61,6 @@ SSH = (
     "ServerAliveInterval=15",
     "ServerAliveCountMax=3",
     "LogLevel=ERROR",  # no banner of the server
-    "LogVerbose=clientloop.c:server_alive_check():*",  # but that it does not answer any more
 )
 """Options of every ssh, before what the user's configuration says."""
 
@@ -111,7 +110,6 @@ FAILURES = (
     Failure("no such file or directory", Status.ERROR_PATH_NOT_FOUND, "there is no directory {path}"),
     Failure("not a directory", Status.ERROR_DIRECTORY, "{path} is a file, not a directory"),
     Failure("subsystem request failed", Status.ERROR_UNEXP_NET_ERR, "{host} speaks SSH, but offers no SFTP"),
-    Failure("server .* not responding", Status.ERROR_TIMEOUT, "{host} does not answer any more"),
     replace(
         BROKEN_OFF,
         pattern="connection (?:to .* )?closed by|has disconnected|send disconnect|connection reset|input/output error",
