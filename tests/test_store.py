@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -490,6 +491,23 @@ with store._database.writing() as db:
     in_another_process(tmp_path, code, ends_with=-signal.SIGKILL)
     assert [each.local_name for each in store.remembered()] == ["Z:"]
     assert claim(store, "Y:").phase == "adding"
+
+
+@pytest.mark.parametrize("point", ["schema.migrate", "os.link", "os.unlink"])
+def test_what_a_process_that_was_killed_while_it_made_the_file_has_left_goes_with_the_next(
+    tmp_path: Path, point: str
+) -> None:
+    """Before it has tables, before it has its name, and before it has only that."""
+    code = f"""
+from mprouter.store import schema
+{point} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+claim(store)
+"""
+    in_another_process(tmp_path, code, ends_with=-signal.SIGKILL)
+    assert list(tmp_path.glob(f"{FILE_NAME}.new-*"))
+    with closing(Store(tmp_path)) as store:
+        assert claim(store).phase == "adding"
+        assert list(tmp_path.glob(f"{FILE_NAME}.new-*")) == []
 
 
 def test_a_process_that_holds_the_file_for_long_is_told_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

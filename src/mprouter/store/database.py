@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from mprouter import places, realm, reserve
+from mprouter.processes import started_at
 from mprouter.status import Status, WNetError, shortage
 from mprouter.store import schema, sealed
 
@@ -254,6 +255,7 @@ class Database:
             self._changes = self._synchronous = None
             if not self._as_is:
                 reserve.keep(path.parent)
+                _clear_unfinished(path)
         return self._connection
 
     def _looked_at(self) -> sqlite3.Connection:
@@ -375,6 +377,7 @@ def _make(path: Path) -> None:
     """A new file, which appears whole: one that is found empty has lost what it held. Raises as ``fill``."""
     if not reserve.has_room(path.parent, 0, files=3):  # with the log and what is beside it
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    _clear_unfinished(path)
     new = path.with_name(f"{path.name}.new-{os.getpid()}-{threading.get_ident()}")
     try:
         fill(new)
@@ -388,6 +391,20 @@ def _make(path: Path) -> None:
     finally:
         for suffix in ("", "-wal", "-shm"):  # the log, if there was no room to close it
             new.with_name(new.name + suffix).unlink(missing_ok=True)
+
+
+def _clear_unfinished(path: Path) -> None:
+    """Remove what processes have left that were killed while they made the file *path*.
+
+    It is looked for only if it may be there: the file is missing, or has another name too.
+    """
+    with suppress(OSError):  # it does no harm
+        if path.exists() and path.stat().st_nlink == 1:
+            return
+        for each in path.parent.glob(f"{path.name}.new-*-*"):
+            pid = each.name.removeprefix(f"{path.name}.new-").partition("-")[0]
+            if pid.isdecimal() and started_at(int(pid)) is None:
+                each.unlink()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
