@@ -187,9 +187,12 @@ def test_c6_what_waits_is_told_although_the_state_directory_was_moved(
 
 
 def test_c6_a_reported_file_is_shown_safely_whatever_is_written_down_of_it(mpr: Command, places: Places) -> None:
-    description = places.state / "cache" / "vfsMeta" / "mpr-sftp ana@host 0123456789ab{x}" / "report"
-    description.parent.mkdir(parents=True)
-    description.write_text("")  # cut off
+    content, description = (
+        places.state / "cache" / kind / "mpr-sftp ana@host 0123456789ab{x}" / "report" for kind in ("vfs", "vfsMeta")
+    )
+    for each in (content, description):
+        each.parent.mkdir(parents=True)
+        each.write_text("")  # cut off
     assert mpr("list").stdout.splitlines()[1].startswith("mpr-sftp ana@host 0123456789ab{x}: 1 file (0 bytes)")
     said = places.state / "cache" / "resources" / description.parent.name
     said.parent.mkdir()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,29 @@ def test_what_is_named_goes_and_nothing_else(mpr: Command, places: Places, anas:
     assert all(each.exists() for each in others)
     (left,) = json.loads(mpr("list", "--unsent", "--json").stdout)
     assert (left["user"], left["names"]) == ("bob", ["srv/report"])
+
+
+def test_what_a_discard_that_was_killed_has_removed_is_not_told_any_more(mpr: Command, anas: list[Path]) -> None:
+    code = """
+import os, signal
+from mprouter import Router
+unlink = os.unlink
+
+def kill(*words, **more):
+    unlink(*words, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with Router() as router:
+    (found,) = router.waiting()
+    os.unlink = kill
+    router.discard(found)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert [each.exists() for each in anas] == [False, True, True, True, True]
+    (left,) = json.loads(mpr("list", "--unsent", "--json").stdout)
+    assert left["names"] == ["srv/table"]
+    assert mpr("discard", REMOTE, "--yes").returncode == 0
+    assert mpr("list", "--unsent").stdout == "Nothing waits to be sent.\n"
 
 
 def test_of_two_servers_buckets_of_one_name_only_the_named_one_loses_its_files(router: Router, places: Places) -> None:

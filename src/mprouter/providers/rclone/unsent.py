@@ -191,7 +191,8 @@ def _waiting(cache: Path) -> list[Waiting]:
     pending: dict[str, list[Unsent]] = {}
     for each in unsent(f"{cache}/vfsMeta"):  # one look at them all: there may be a thousand, and hardly any has a file
         name, _, path = each.path.partition("/")
-        pending.setdefault(name, []).append(Unsent(path, each.size))
+        if each.size or Path(f"{cache}/vfs/{each.path}").exists():  # else a discard was killed when it had removed that
+            pending.setdefault(name, []).append(Unsent(path, each.size))
     damaged = _directories(cache / "damaged")
     for name in sorted({*pending, *damaged}):
         files = pending.get(name, [])
