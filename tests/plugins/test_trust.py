@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.util import cache_from_source
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -682,4 +683,36 @@ def test_checks_leave_no_descriptor_behind(stage: Stage) -> None:
             for name in ("hook", "link", "missing", "hook/below", ".."):
                 with suppress(WNetError):
                     trust.opened(path.parent / name, sha256).close()
+    assert os.listdir("/proc/self/fd") == before  # noqa: PTH208
+
+
+def strike(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, nth: int) -> None:
+    """Have Ctrl-C strike when the *nth* call of a function has done its work."""
+    function, left = getattr(owner, name), nth
+
+    def struck(*words: Any) -> Any:
+        nonlocal left
+        left -= 1
+        done = function(*words)
+        if left == 0:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(owner, name, struck)
+
+
+@pytest.mark.parametrize(("owner", "name"), [(os, "close"), (trust._Way, "enter"), (trust._Way, "follow")])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_an_interrupt_on_the_way_is_an_interrupt_and_closes_nothing_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, nth: int
+) -> None:
+    """N19: an error in its place would count as the notifyee's, which is then not told."""
+    path = stage.write("command", "hook")
+    for new, old in (("link", "hook"), ("other", str(path.with_name("link")))):
+        path.with_name(new).symlink_to(old)
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208 - names are all that there is
+    with monkeypatch.context() as context:
+        strike(context, owner, name, nth)
+        with pytest.raises(KeyboardInterrupt):
+            trust.opened(path.with_name("other"))
     assert os.listdir("/proc/self/fd") == before  # noqa: PTH208

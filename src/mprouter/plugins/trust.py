@@ -173,7 +173,6 @@ class _Way:
                     kind = stat.S_IFMT(found.st_mode)
                     if kind == stat.S_IFDIR:
                         self.enter(entry, found, name)
-                        entry = -1
                     elif kind == stat.S_IFLNK:
                         self.follow(entry, found, name)
                     elif any(self.left):
@@ -186,7 +185,7 @@ class _Way:
                         entry = -1
                         return result
                 finally:
-                    if entry >= 0:
+                    if entry not in {-1, self.here}:  # Ctrl-C may have struck when it was entered
                         os.close(entry)
         finally:
             if self.here >= 0:
@@ -201,9 +200,9 @@ class _Way:
 
     def enter(self, entry: int, found: os.stat_result, name: str) -> None:
         """Go into a directory."""
-        if self.here >= 0:
-            os.close(self.here)
-        self.here, self.found = entry, found
+        left, self.here, self.found = self.here, entry, found
+        if left >= 0:  # and not closed again, if Ctrl-C strikes now
+            os.close(left)
         if name == "..":
             del self.names[-1:]
         elif name:
@@ -220,8 +219,6 @@ class _Way:
         self.judge_entry(found, name)
         leads_to = os.readlink("", dir_fd=entry)
         if leads_to.startswith("/"):
-            os.close(self.here)
-            self.here = -1
             self.start()
         self.left += leads_to.split("/")[::-1]
 
