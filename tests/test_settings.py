@@ -118,3 +118,24 @@ def test_a_broken_file_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(WNetError, match="unknown key max_retires") as caught:
         settings.changed(file, {"restore_timeout": 1})
     assert caught.value.status is Status.ERROR_BAD_CONFIGURATION
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_whose_first_text_cannot_be_written_is_not_left_empty(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_link: bool
+) -> None:
+    target = tmp_path / "target.toml"
+    if is_link:
+        settings.path().symlink_to(target)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "fsync", refuse)
+        with pytest.raises(WNetError) as caught:
+            settings.set_net_use_persistent(True)
+    assert caught.value.status is Status.ERROR_DISK_FULL
+    assert (list(places.config.iterdir()), target.exists()) == ([settings.path()] * is_link, False)
+    settings.set_net_use_persistent(True)
+    assert settings.path().read_text() == "net_use_persistent = true\n"

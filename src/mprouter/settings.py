@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,7 @@ def _set(file: Path, key: str, value: object) -> Path:
     try:
         for_all = places.is_for_all(file)
         places.make(file.parent, for_all=for_all)
-        if not file.exists():
-            file.touch(0o644)  # of a link, what it leads to
-            if for_all:
-                file.chmod(0o644)
-        with replacing.alone(file):
+        with replacing.alone(file), _there(file, for_all):
             drop_in.replace(file, changed(file, {key: value() if callable(value) else value}))
     except WNetError:
         raise
@@ -134,6 +131,22 @@ def _set(file: Path, key: str, value: object) -> Path:
         status, hint = unwritten(error, Status.ERROR_WRITE_FAULT)
         raise WNetError(status, f"it cannot be written: {error.strerror}", name=str(file), hint=hint) from error
     return file
+
+
+@contextmanager
+def _there(file: Path, for_all: bool) -> Iterator[None]:
+    """Have an empty *file*, if it is missing, to be replaced; it goes if that fails. for_all: all users may read it."""
+    if file.exists():
+        yield
+        return
+    file.touch(0o644)  # of a link, what it leads to
+    try:
+        if for_all:
+            file.chmod(0o644)
+        yield
+    except BaseException:
+        file.resolve().unlink()
+        raise
 
 
 def changed(file: Path, values: Mapping[str, Any]) -> str:
