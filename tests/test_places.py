@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +28,23 @@ def test_a_lock_keeps_others_out_until_its_block_ends(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with locked(lock):
         assert is_taken(lock)
+    assert not is_taken(lock)
+
+
+@pytest.mark.parametrize("how", [{}, {"wait": False}, {"patience": 1.0}])
+def test_a_file_system_without_locks_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    lock = tmp_path / "lock"
+    with monkeypatch.context() as context:
+        context.setattr(fcntl, "flock", refuse)
+        with pytest.raises(WNetError, match="has no locks: No locks available") as error, locked(lock, **how):
+            pass
+    assert (error.value.status, error.value.name) == (Status.ERROR_BAD_CONFIGURATION, str(lock))
+    assert "MPROUTER_RUNTIME_DIR" in str(error.value.hint)
     assert not is_taken(lock)
 
 

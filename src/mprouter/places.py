@@ -6,6 +6,7 @@ on Linux and platformdirs elsewhere. What is in these directories is the busines
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -182,7 +183,7 @@ def locked(path: Path, *, wait: bool = True, patience: float | None = None, shar
     path: a file for that, which is made, or a directory. wait: for one that is inside; else raises ``BlockingIOError``.
     patience: for so many seconds at most. shared: those who share it are inside together, and keep out the others.
     Raises ``WNetError``: ERROR_POSSIBLE_DEADLOCK if it is this thread that is inside, ERROR_BUSY if the patience was
-    not enough.
+    not enough, ERROR_BAD_CONFIGURATION if its file system has no locks.
     """
     if sys.platform == "win32":  # it has no such locks
         yield
@@ -200,10 +201,15 @@ def locked(path: Path, *, wait: bool = True, patience: float | None = None, shar
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     _locks[descriptor] = inside
     try:
-        if wait and patience is not None:
-            _lock_within(patience, descriptor, path, how)
-        else:
-            fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
+        try:
+            if wait and patience is not None:
+                _lock_within(patience, descriptor, path, how)
+            else:
+                fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS or isinstance(error, WNetError):
+                raise
+            raise _without_locks(path, error) from error
         yield
     finally:
         if descriptor in _locks:  # else this is such a fork
@@ -211,6 +217,16 @@ def locked(path: Path, *, wait: bool = True, patience: float | None = None, shar
             with suppress(OSError):  # of a network file system; who has it open last lets go
                 fcntl.flock(descriptor, fcntl.LOCK_UN)  # for those, too, that have not let go yet
             os.close(descriptor)
+
+
+def _without_locks(path: Path, error: OSError) -> WNetError:
+    return WNetError(
+        Status.ERROR_BAD_CONFIGURATION,
+        f"the file system that it is on has no locks: {error.strerror}",
+        name=str(path),
+        hint=f"see which that is: findmnt -T {path}; have it pass locks on, as NFS does with its lock service, or set"
+        " MPROUTER_STATE_DIR, MPROUTER_RUNTIME_DIR and MPROUTER_CONFIG_DIR to directories on another one",
+    )
 
 
 def _lock_within(patience: float, descriptor: int, path: Path, how: int) -> None:
@@ -230,6 +246,8 @@ def _lock_within(patience: float, descriptor: int, path: Path, how: int) -> None
             hint=f"see which process that is, as root: fuser -v {path}",
         )
 
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 _locks: dict[int, tuple[Path, int, int]] = {}
 """The open files by which this process has locks, or waits for them: what is locked, by which task and which thread.
