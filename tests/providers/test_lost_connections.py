@@ -765,6 +765,31 @@ def test_c6_a_connection_whose_rclone_dies_when_the_mount_is_gone_leaves_no_bare
     assert places.mounts() == []
 
 
+def test_whoever_is_told_that_rclone_has_died_is_told_what_to_do(
+    sftp_share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strike(point: str) -> None:
+        if point in {"logged on", "held"}:
+            connections.kill_rclone()
+
+    with monkeypatch.context() as context:
+        context.setattr("mprouter.faults.hook", strike)
+        with pytest.raises(WNetError) as failed:
+            connections.connect(sftp_share)
+    errors = [failed.value]
+    mounted = connections.connect(sftp_share)
+    with monkeypatch.context() as context:
+        context.setattr("mprouter.faults.hook", strike)
+        with pytest.raises(WNetError) as failed:
+            connections.disconnect(mounted)
+    errors.append(failed.value)
+    for error in errors:
+        assert error.status is Status.ERROR_PROCESS_ABORTED
+        assert error.hint == f"rclone has ended, and another begins: try again; its log is {places.state}/rclone.log"
+    connections.disconnect(mounted)
+    assert places.mounts() == []
+
+
 def test_c6_an_rclone_that_cannot_be_reached_when_the_mount_is_gone_but_lives_is_not_taken_for_dead(
     sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ from mprouter.providers.base import (
     State,
 )
 from mprouter.providers.order import BUILTIN
-from mprouter.providers.rclone import daemon, mounts
+from mprouter.providers.rclone import daemon, mounts, program
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.discard import discard
 from mprouter.providers.rclone.failures import Failure, attributed, meaning, server_words
@@ -576,9 +576,19 @@ class RcloneProvider(ABC):
         with attributed(self.name, name):
             try:
                 yield
+            except WNetError as error:
+                if error.status is Status.ERROR_PROCESS_ABORTED and wait_until(_has_ended, DYING):
+                    error.hint = f"rclone has ended, and another begins: try again; its log is {program.log_file()}"
+                raise
             except Refused as refusal:
                 text = f"rclone reported: {refusal.text}"
                 raise WNetError(Status.ERROR_EXTENDED_ERROR, text, provider_text=refusal.text) from None
+
+
+def _has_ended() -> bool:
+    """Whether the rclone that was written down has."""
+    found = daemon.recorded()
+    return found is None or not daemon.is_running(found.pid, found.started)
 
 
 @frozen
