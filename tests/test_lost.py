@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from mprouter import Router, Status, WNetError
+from mprouter.providers.base import State
 from mprouter.providers.rclone import daemon
 from sandbox import Command, Places
 from servers import sftp
@@ -200,3 +201,28 @@ def test_c6_a_reported_file_is_shown_safely_whatever_is_written_down_of_it(mpr: 
     assert mpr("list").stdout.splitlines()[1].startswith("mpr-sftp ana@host 0123456789ab{x}: 1 file (0 bytes)")
     said.write_text('{"remote_name": "sftp://h\\u001b[2J"}')
     assert mpr("list").stdout.splitlines()[1].startswith(r"sftp://h\x1b[2J: 1 file (0 bytes)")
+
+
+def test_c6_a_disconnect_that_fails_when_the_mount_is_gone_leaves_no_bare_directory_to_write_into(
+    router: Router, places: Places, server: SftpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mprouter.providers.rclone.provider.DYING", 0.0)
+    options = {"known_hosts": str(server.known_hosts), "key_file": str(server.key)}
+    router.connect(server.url(), "Z:", options=options)
+    socket = places.runtime / "rclone.sock"
+
+    def strike(point: str) -> None:  # rclone lives, and cannot be asked
+        if point == "unmounted":
+            socket.rename(socket.with_name("elsewhere"))
+
+    with monkeypatch.context() as context:
+        context.setattr("mprouter.faults.hook", strike)
+        with pytest.raises(WNetError) as failed:
+            router.disconnect("Z:")
+    assert failed.value.status is Status.ERROR_PROCESS_ABORTED
+    assert [each.state for each in router.connections()] == [State.LOST]
+    assert not (places.drives / "Z").exists()
+    socket.with_name("elsewhere").rename(socket)
+    router.connect(server.url(), "Z:", options=options)
+    assert places.mounts() == [str(places.drives / "Z")]
+    router.disconnect("Z:")

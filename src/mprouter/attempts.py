@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mprouter import faults, mountpoints
 from mprouter.inventory import mounted
-from mprouter.providers.mounted import Mounted
+from mprouter.providers.mounted import Mounted, State
 from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
@@ -202,6 +202,7 @@ class Attempts:
                 mounted(entry, later=later), force=force, progress=progress
             )
         except WNetError as error:
+            self._leave_nothing_bare(entry)
             _write_end(partial(self._store.keep, entry.id), history, error)
             raise
         faults.reached("disconnected")
@@ -215,6 +216,12 @@ class Attempts:
             _write_end(partial(self._store.remove, entry.id, forget=forget, operation=ends.id, last=last), history)
             ends.settled(Status.WN_SUCCESS, is_over=last is not None)
         faults.reached("removed")
+
+    def _leave_nothing_bare(self, entry: Entry) -> None:
+        """Remove the directory of *entry* if its mount went before the cancel failed: nobody is to write into that."""
+        with suppress(WNetError):
+            if entry.made_directory and self._participants.maker(entry).state(mounted(entry)) is State.LOST:
+                mountpoints.remove(Path(entry.path))
 
 
 class _Asked:
