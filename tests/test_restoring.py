@@ -355,6 +355,28 @@ def test_ctrl_c_at_the_end_of_an_attempt_ends_it(store: Store, monkeypatch: pyte
     assert not [each for each in store.events() if each.status is Status.WN_CANCEL]
 
 
+@pytest.mark.usefixtures("profile")
+def test_n19_ctrl_c_when_an_attempt_is_being_started_leaves_none_that_nobody_awaits(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[threading.Thread] = []
+
+    def strike(thread: threading.Thread) -> None:
+        begun.append(thread)
+        raise KeyboardInterrupt
+
+    with Router(providers=[Double(lambda _: Added(None, {}))]) as router:
+        with monkeypatch.context() as context:
+            context.setattr(threading.Thread, "start", strike)
+            with pytest.raises(KeyboardInterrupt):
+                router.restore("Z:")
+        for thread in begun:
+            thread.start()
+            thread.join()
+    assert len(begun) == 1
+    assert store.entries() == []
+
+
 def test_c4_a_connection_that_another_process_is_making_is_awaited_and_reported(profile: list[str]) -> None:
     letter = profile[0]
     begun, release = threading.Event(), threading.Event()

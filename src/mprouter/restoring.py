@@ -222,6 +222,8 @@ class _Restoring:
 
     def _attempt_one(self, place: int) -> None:
         outcome: Connection | BaseException | None
+        if self._stopped:  # Ctrl-C struck when this thread was being started, and nobody awaits it
+            return
         try:
             outcome = self._attempt(self._wanted[place], self._asking)
         except BaseException as error:  # noqa: BLE001 - raised in the thread that called
