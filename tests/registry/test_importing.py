@@ -694,6 +694,30 @@ def test_a_store_that_cannot_be_changed_undoes_the_files(places: Places, file: P
             assert everything(places, there) == before
 
 
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_an_interrupt_when_the_store_is_changed_leaves_all_or_nothing(
+    places: Places, store: Store, file: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    before = everything(places, store)
+    changing = Store.changing_profile
+
+    @contextmanager
+    def struck(*words: Any) -> Iterator[None]:
+        with changing(*words):
+            yield
+            if point == "before":
+                raise KeyboardInterrupt
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(Store, "changing_profile", struck)
+        assert run("import", file).exit_code == 130
+    if point == "before":
+        assert everything(places, store) == before
+    else:
+        assert run("import", file).stdout == "Everything is as the file says already.\n"
+
+
 @contextmanager
 def small_disk(path: Path, *, copying: bool = False) -> Iterator[Path]:
     """A file system of its own at *path* with room for 1 MiB, with what was there, if that is wanted."""

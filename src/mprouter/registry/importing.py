@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from mprouter.registry import state as kept
 from mprouter.registry.plan import Plan, plan
 from mprouter.registry.state import Notifyee
 from mprouter.status import Status, WNetError, shortage
-from mprouter.store import Store
+from mprouter.store import Remembered, Store
 
 __all__ = ["carry_out", "prepare"]
 
@@ -70,9 +70,17 @@ def carry_out(planned: Plan, store: Store, *, system: bool = False) -> None:
         for each in files:
             leaving.callback(each.leave)
             each.prepare()
-        with _all_or_none(files), store.changing_profile(remember, forget) if remember or forget else nullcontext():
+        writing = store.changing_profile(remember, forget) if remember or forget else nullcontext()
+        with _all_or_none(files, lambda: _is_written(store, remember, forget)), writing:
             for each in files:
                 each.put()
+
+
+def _is_written(store: Store, remember: Sequence[Remembered], forget: Sequence[str]) -> bool:
+    """Whether the profile has been changed so, which is the last that an import does."""
+    known = {each.local_name: each for each in store.remembered()}
+    as_wanted = known.keys().isdisjoint(forget) and all(known.get(each.local_name) == each for each in remember)
+    return as_wanted and bool(remember or forget)
 
 
 def _texts(planned: Plan, *, system: bool) -> Iterator[tuple[Path, str | None]]:
@@ -123,10 +131,12 @@ def _remove_empty(directory: Path) -> None:
 
 
 @contextmanager
-def _all_or_none(files: Sequence[_File]) -> Iterator[None]:
+def _all_or_none(files: Sequence[_File], is_done: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and is_done():  # it struck when all was written
+            raise
         for each in reversed(files):
             each.undo()
         raise
