@@ -8,9 +8,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -21,7 +23,7 @@ from typing import cast
 import pytest
 
 from mprouter.providers.base import Mounted, State
-from mprouter.providers.rclone import hold, mend, provider, unsent
+from mprouter.providers.rclone import hold, mend, provider, rc, unsent
 from mprouter.providers.rclone.server import Server
 from mprouter.providers.rclone.sftp import Sftp
 from mprouter.status import Status, WNetError
@@ -871,7 +873,11 @@ def test_c6_open_files_keep_a_connection_whose_rclone_cannot_be_asked_any_more(
     connections.disconnect(mounted)
 
 
-def test_an_rclone_that_hangs_is_told_from_a_server_that_does(sftp_share: Share, connections: Connections) -> None:
+@pytest.mark.parametrize(("quiet", "timeout"), [(60.0, 0.2), (0.2, 3600.0)])
+def test_an_rclone_that_hangs_is_told_from_a_server_that_does(
+    sftp_share: Share, connections: Connections, monkeypatch: pytest.MonkeyPatch, quiet: float, timeout: float
+) -> None:
+    monkeypatch.setattr(rc, "_QUIET", quiet)
     mounted = connections.connect(sftp_share)
     rclone = connections.rclone()
     os.kill(rclone.pid, signal.SIGSTOP)
@@ -879,7 +885,30 @@ def test_an_rclone_that_hangs_is_told_from_a_server_that_does(sftp_share: Share,
     wait_for(lambda: all(each.read_text().rpartition(")")[2].split()[0] == "T" for each in threads), "rclone to stop")
     try:
         with pytest.raises(WNetError, match="rclone itself does not answer"):
-            rclone.call("vfs/list", timeout=0.2)
+            rclone.call("vfs/list", timeout=timeout)
     finally:
         os.kill(rclone.pid, signal.SIGCONT)
     connections.disconnect(mounted)
+
+
+def test_an_rclone_that_is_at_work_for_long_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rc, "_QUIET", 0.2)
+    answer = b'HTTP/1.0 200 OK\r\n\r\n{"is": "done"}'
+
+    def serve(listening: socket.socket) -> None:
+        at_work, _ = listening.accept()
+        at_work.recv(1 << 16)
+        for _ in range(2):  # until it was asked twice whether it runs
+            asking, _ = listening.accept()
+            with asking:
+                asking.recv(1 << 16)
+                asking.sendall(answer)
+        with at_work:
+            at_work.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listening, ThreadPoolExecutor() as threads:
+        listening.bind(str(tmp_path / "socket"))
+        listening.listen()
+        served = threads.submit(serve, listening)
+        assert rc.call(tmp_path / "socket", "operations/copyfile", {}, 3600) == {"is": "done"}
+        served.result()

@@ -27,6 +27,10 @@ _NOTHING = "rc/noop"
 """The call that every rclone answers at once."""
 
 
+_QUIET = 60.0
+"""Seconds after which it is looked whether an rclone that has not answered yet runs at all: it may have an hour."""
+
+
 class Refused(Exception):
     """rclone answered with an error; *text* is what it said."""
 
@@ -65,9 +69,9 @@ def _exchange(path: Path, method: str, parameters: Mapping[str, Any], timeout: f
     body = json.dumps(parameters).encode()
     request = f"POST /{method} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
-        with _connected(path, timeout) as connection:
+        with _connected(path, min(timeout, _QUIET)) as connection:
             connection.sendall(request.encode() + body)
-            reply = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+            reply = b"".join(iter(lambda: _more(connection, path, timeout), b""))
     except TimeoutError:
         raise _silence(path, method, timeout) from None
     except OSError as error:
@@ -82,6 +86,23 @@ def _exchange(path: Path, method: str, parameters: Mapping[str, Any], timeout: f
     if code != 200:
         raise Refused(method, str(answer.get("error", "")))
     return head, answer
+
+
+def _more(connection: _socket.socket, path: Path, timeout: float) -> bytes:
+    """What comes next of the answer. Raises ``TimeoutError`` after *timeout*, or soon if rclone answers nobody."""
+    quiet = 0.0
+    while True:
+        try:
+            return connection.recv(1 << 16)
+        except TimeoutError:
+            quiet += _QUIET
+            if quiet >= timeout:
+                raise
+        try:
+            call(path, _NOTHING, {}, _QUIET / 2)
+        except WNetError as error:  # else it runs, or is gone, which is told at once
+            if error.status is Status.ERROR_TIMEOUT:
+                raise TimeoutError from error
 
 
 def answers(path: Path) -> int | None:
