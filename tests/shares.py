@@ -122,9 +122,9 @@ class Connections:
         for each in rclone.call("vfs/queue", fs=fs)["queue"]:
             rclone.call("vfs/queue-set-expiry", fs=fs, id=each["id"], expiry=-1e9)
 
-    def kill_rclone(self) -> None:
+    def kill_rclone(self, number: signal.Signals = signal.SIGKILL) -> None:
         found = self.rclone()
-        os.kill(found.pid, signal.SIGKILL)
+        os.kill(found.pid, number)
         end([found.pid])
 
     def disconnect(

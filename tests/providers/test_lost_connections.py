@@ -40,8 +40,8 @@ def connections(places: Places, monkeypatch: pytest.MonkeyPatch) -> Connections:
     usual = provider.WRITE_BACK
 
     class Unhurried(Connections):
-        def kill_rclone(self) -> None:
-            super().kill_rclone()
+        def kill_rclone(self, number: signal.Signals = signal.SIGKILL) -> None:
+            super().kill_rclone(number)
             monkeypatch.setattr(provider, "WRITE_BACK", usual)
 
     monkeypatch.setattr(provider, "WRITE_BACK", "1h")
@@ -55,17 +55,21 @@ def hurried(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider, "WRITE_BACK", "1s")
 
 
-def test_a_connection_whose_rclone_was_killed_is_lost(
-    sftp_share: Share,
-    connections: Connections,
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_connection_whose_rclone_was_ended_is_lost_and_nobody_writes_into_its_bare_directory(
+    sftp_share: Share, connections: Connections, number: signal.Signals
 ) -> None:
     mounted = connections.connect(sftp_share)
     assert sftp_share.provider.state(mounted) is State.CONNECTED
-    connections.kill_rclone()
+    (mounted.mountpoint / "report").write_text("important")
+    wait_for(lambda: connections.queued(mounted) == {"report"}, "rclone to be told of the close")
+    connections.kill_rclone(number)
     assert sftp_share.provider.state(mounted) is State.LOST
     with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):
-        list(mounted.mountpoint.iterdir())
+        (mounted.mountpoint / "report").write_text("lost")
     connections.disconnect(mounted)  # also checks that the directory is one again
+    connections.disconnect(connections.connect(sftp_share))
+    assert (sftp_share.root / "report").read_text() == "important"
 
 
 @pytest.mark.parametrize("force", [False, True])
