@@ -34,7 +34,7 @@ _OTHERS = 5.0
 _QUIET = 6.0
 """Seconds after which rclone has given up sessions of FTP and SMB that were not used: see ``provider.IDLE``."""
 
-_DEAD = re.compile(f"{BROKEN_OFF.pattern}|i/o timeout|short response", re.IGNORECASE)
+_DEAD = f"(?i){BROKEN_OFF.pattern}|i/o timeout|short response"
 """Why what is sent by a dead session fails. FTP uses the same one again for as long as it is asked for anything."""
 
 _NOW = -1e9
@@ -164,7 +164,7 @@ class _Uploads:
             self._begin(again[0])
         elif failed and (len(failed) == len(queue) or monotonic() > self._last + _OTHERS):
             name = str(failed[0]["name"])
-            if self._has_rested or not _DEAD.search(_logged_reason(self._daemon.log, [name]) or ""):
+            if self._has_rested or not re.search(_DEAD, _logged_reason(self._daemon.log, [name]) or ""):
                 return name
             self._has_rested = True
             for item in failed:
