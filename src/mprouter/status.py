@@ -317,7 +317,7 @@ def in_short(error: BaseException) -> BaseException:
 def check_known(error: OSError) -> None:
     """Raise ``WNetError`` if *error* is a shortage: what was looked for may be there, and is not taken for gone."""
     if shortage(error):
-        raise in_short(error) from error
+        raise in_short(error)
 
 
 def unwritten(error: OSError, otherwise: Status) -> tuple[Status, str | None]:

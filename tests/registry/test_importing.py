@@ -988,6 +988,23 @@ def test_an_export_to_where_one_may_not_write_is_refused(ordinary_user: Ordinary
         assert (ran.returncode, ran.stderr) == (1, f"mpr: {path}: {said}")
 
 
+def test_a_link_goes_whose_target_is_where_one_may_not_look(ordinary_user: OrdinaryUser) -> None:
+    base = ordinary_user.places.base
+    elsewhere = base / "elsewhere" / "link.toml"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text('target = "command:/bin/true"\n')
+    elsewhere.parent.chmod(0o711)  # others may pass, and not look
+    link = ordinary_user.places.config / "notifyees.d" / "link.toml"
+    link.parent.mkdir()
+    link.symlink_to(elsewhere)
+    ordinary_user.account.own(link.parent)
+    file = base / "some.reg"
+    file.write_text(f'REGEDIT4\n[{NETWORK_PROVIDER}\\Notifyees]\n"link"=-\n')
+    ran = ordinary_user.mpr("reg", "import", file)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (link.is_symlink(), elsewhere.exists()) == (False, True)
+
+
 def test_what_is_no_file_is_not_replaced_by_one(places: Places, file: Path) -> None:
     pipe = places.base / "pipe"
     os.mkfifo(pipe)

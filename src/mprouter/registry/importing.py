@@ -65,7 +65,7 @@ def carry_out(planned: Plan, store: Store, *, system: bool = False) -> None:
     remember = [each for name, each in after.items() if before.get(name) != each]
     forget = [name for name in before if name not in after]
     with ExitStack() as leaving:
-        _keep_others_out(leaving, [path for path, _ in _texts(planned, system=system)])
+        _keep_others_out(leaving, list(_texts(planned, system=system)))
         files = [_File(path, text) for path, text in _texts(planned, system=system)]
         for each in files:
             leaving.callback(each.leave)
@@ -113,9 +113,10 @@ def _drop_ins(
             yield directory / f"{name}.toml", comment + drop_in.written(now.values)
 
 
-def _keep_others_out(leaving: ExitStack, paths: Sequence[Path]) -> None:
-    """Have nobody else write in the directories of *paths* until *leaving*, when those that stay empty go again."""
-    directories = {directory: path for path in paths for directory in (path.parent.resolve(), path.resolve().parent)}
+def _keep_others_out(leaving: ExitStack, texts: Sequence[tuple[Path, str | None]]) -> None:
+    """Have nobody else write in the directories of *texts* until *leaving*, when those that stay empty go again."""
+    directories = {path.parent.resolve(): path for path, _ in texts}
+    directories |= {path.resolve().parent: path for path, text in texts if text is not None}  # of a link that stays
     for directory, path in sorted(directories.items()):  # in the order of every other import
         try:
             for made in places.make(directory, for_all=places.is_for_all(path)):
