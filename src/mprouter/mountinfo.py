@@ -11,13 +11,16 @@ from mprouter.status import check_known
 
 __all__ = ["Mount", "at", "kinds", "mounted", "on"]
 
+_SELF = Path("/proc/self")
+
 
 @frozen
 class Mount:
     """A line of ``/proc/self/mountinfo``.
 
     path: where it is. device: the minor number, which FUSE also calls its connection by. kind: the type of the file
-    system. source: what is mounted. user: for whom, where the file system says so (``user_id``, as FUSE does).
+    system. source: what is mounted. user: for whom, where the file system says so (``user_id``, as FUSE does). root:
+    which directory of the file system is there.
     """
 
     path: Path
@@ -25,11 +28,15 @@ class Mount:
     kind: str
     source: str
     user: int | None
+    root: Path
 
 
-def mounted() -> list[Mount]:
-    """All mounts, in the order in which they were made; a later one covers an earlier one of the same path."""
-    return [_read(fields) for fields in _lines()]
+def mounted(process: Path = _SELF) -> list[Mount]:
+    """All mounts, in the order in which they were made; a later one covers an earlier one of the same path.
+
+    process: its directory in /proc; which it sees. Raises ``OSError`` if it has ended.
+    """
+    return [_read(fields) for fields in _lines(process)]
 
 
 def on(path: Path) -> list[Mount]:
@@ -49,9 +56,9 @@ def kinds() -> dict[str, str]:
     return {_named(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines()}
 
 
-def _lines() -> list[list[bytes]]:
+def _lines(process: Path = _SELF) -> list[list[bytes]]:
     try:
-        return [line.split(b" ") for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
+        return [line.split(b" ") for line in (process / "mountinfo").read_bytes().splitlines()]
     except OSError as error:  # no Linux
         check_known(error)
         return []
@@ -66,6 +73,7 @@ def _read(fields: list[bytes]) -> Mount:
         os.fsdecode(fields[dash + 1]),
         os.fsdecode(_unescaped(fields[dash + 2])),
         int(user[1]) if user else None,
+        Path(os.fsdecode(_unescaped(fields[3]))),
     )
 
 

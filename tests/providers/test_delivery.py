@@ -109,6 +109,34 @@ def test_c6_a_working_directory_counts_as_open(sftp_share: Share, connect: Conne
     disconnect(mounted)
 
 
+@pytest.mark.parametrize("way", [["unshare", "--mount"], []], ids=["a container", "a bind mount"])
+def test_c6_what_is_open_in_another_place_where_it_is_mounted_counts_as_open(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, tmp_path: Path, way: list[str]
+) -> None:
+    mounted, other = connect(sftp_share), connect(sftp_share)
+    (mounted.mountpoint / "sub").mkdir()
+    script = """
+        mount --bind "$1" "$2"
+        trap 'exec 3>&-; umount "$2"' EXIT
+        exec 3>"$2/open"; echo first >&3; echo ready; read go
+        echo second >&3
+    """
+    argv = [*way, "sh", "-ec", script, "sh", str(mounted.mountpoint / "sub"), str(tmp_path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        with pytest.raises(WNetError, match=rf"sub/open: open in sh \({program.pid}\)") as refused:
+            disconnect(mounted)
+        assert refused.value.status is Status.ERROR_OPEN_FILES
+        disconnect(mounted, force=True)
+        disconnect(other)
+        program.communicate("go on\n")
+    assert program.returncode == 0
+    disconnect(connect(sftp_share))
+    assert (sftp_share.root / "sub" / "open").read_text() == "first\nsecond\n"
+
+
 def test_c6_a_mapped_file_counts_as_open(sftp_share: Share, connect: Connect, disconnect: Disconnect) -> None:
     sftp_share.put("mapped", "content")
     mounted = connect(sftp_share)

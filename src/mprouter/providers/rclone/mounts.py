@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -191,27 +191,36 @@ def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool
 
 
 def openers(mountpoint: Path, *, mapped: bool = False) -> list[Opener]:
-    """Who has files or directories open on *mountpoint*, as far as this user may know.
+    """Who has files or directories open on what is mounted on *mountpoint*, as far as this user may know.
 
-    mapped: look also for files that are closed but still mapped into memory, which takes longer.
+    Also in a container or a bind mount, where it is in another place. mapped: look also for files that are closed but
+    still mapped into memory, which takes longer.
     """
+    there = mountinfo.at(mountpoint)
+    places_for = _seen(lambda each: there is not None and (each.kind, each.device) == (there.kind, there.device))
     found: list[Opener] = []
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
             try:
-                paths = _mapped_by(process) if mapped else set()
-                found += _within(os.fsdecode(mountpoint), process, paths | _opened_by(process))
+                paths = (_mapped_by(process) if mapped else set()) | _opened_by(process)
+                places = {**places_for(process), os.fsdecode(mountpoint): "/"}
+                found += _within(places, process, paths)
             except OSError as error:  # it has ended, or is not the user's
                 check_known(error)
     return found
 
 
 def opened() -> set[str]:
-    """All that is open anywhere, as far as this user may know. A path on a detached mount begins there."""
+    """All that is open anywhere, as far as this user may know. A path on a detached mount begins there.
+
+    So does one on a mount of rclone's that another container has, or that is bound to another place, among others.
+    """
+    places_for = _seen(lambda each: each.kind == KIND)
     found: set[str] = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            found |= _opened_by(process)
+            paths = _opened_by(process)
+            found |= paths | {f"/{each}" for each in _inner(places_for(process), paths)}
         except OSError as error:  # it has ended, or is not the user's
             check_known(error)
     return found
@@ -219,6 +228,23 @@ def opened() -> set[str]:
 
 def _opened_by(process: Path) -> set[str]:
     return set(links((process / "cwd", process / "root", process / "exe", *(process / "fd").iterdir())))
+
+
+def _seen(is_meant: Callable[[mountinfo.Mount], bool]) -> Callable[[Path], dict[str, str]]:
+    """Tells where a process sees those mounts, and which directory of the file system is there.
+
+    It may have a mount namespace of its own, as in a container, each of which is looked at once.
+    """
+    found: dict[tuple[str, str], dict[str, str]] = {}
+
+    def places_for(process: Path) -> dict[str, str]:
+        namespace = os.readlink(process / "ns" / "mnt"), os.readlink(process / "root")  # noqa: PTH115 - as in links
+        if namespace not in found:
+            there = filter(is_meant, mountinfo.mounted(process))
+            found[namespace] = {os.fsdecode(each.path): os.fsdecode(each.root) for each in there}
+        return found[namespace]
+
+    return places_for
 
 
 def links(paths: Iterable[Path]) -> Iterator[str]:
@@ -233,10 +259,19 @@ def _mapped_by(process: Path) -> set[str]:
     return {line[line.index("/") :] for line in lines if "/" in line}
 
 
-def _within(mountpoint: str, process: Path, paths: set[str]) -> Iterator[Opener]:
-    within = sorted(path for path in paths if path == mountpoint or path.startswith(f"{mountpoint}/"))
+def _within(places: Mapping[str, str], process: Path, paths: set[str]) -> Iterator[Opener]:
+    within = sorted(_inner(places, paths))
     if within:
         command = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
         for path in within:
-            relative = path.removeprefix(mountpoint).lstrip("/").removesuffix(" (deleted)")
-            yield Opener(int(process.name), command, relative)
+            yield Opener(int(process.name), command, path.removesuffix(" (deleted)"))
+
+
+def _inner(places: Mapping[str, str], paths: set[str]) -> set[str]:
+    """Those of *paths* that are in one of *places*, relative to the file system, a directory of which is there."""
+    return {
+        f"{root}{path[len(place) :]}".strip("/")
+        for place, root in ((place.rstrip("/"), root.rstrip("/")) for place, root in places.items())
+        for path in paths
+        if path == place or path.startswith(f"{place}/")
+    }
