@@ -22,6 +22,7 @@ from sandbox import Command, Places
 from servers import sftp
 from servers.daemon import Fresh, end, wait_for
 from servers.sftp import SftpServer
+from warm import MPR
 
 
 @pytest.fixture
@@ -77,6 +78,26 @@ def test_what_a_killed_rclone_served_is_lost_and_restore_leaves_no_dead_mount(
     assert list((places.drives / "Z").iterdir()) == []
     assert not (places.drives / "Y").exists()
     assert [each["local_name"] for each in json.loads(mpr("list", "--json").stdout)] == ["Z:"]
+
+
+def test_what_is_not_seen_in_an_older_mount_namespace_is_not_lost_and_stays(
+    mpr: Command, places: Places, resource: str
+) -> None:
+    script = 'echo ready; read go; "$0" list --json; "$0" restore; "$0" disconnect Z: --force'
+    argv = ["unshare", "--mount", "sh", "-c", script, str(MPR)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == "ready\n"
+        assert mpr("connect", resource, "Z:").returncode == 0
+        assert mpr("connect", resource, "Y:", "--persist").returncode == 0
+        said, _ = shell.communicate("go on\n")
+    assert said.count('"state": "connected"') == 2
+    assert "There is nothing to restore" in said
+    assert "it stands in another mount namespace, and is not seen from here (ERROR_BUSY, 170)" in said
+    assert places.mounts() == [str(places.drives / each) for each in "YZ"]
+    assert mpr("disconnect", "--all").returncode == 0
 
 
 @pytest.mark.parametrize(

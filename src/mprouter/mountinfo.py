@@ -34,7 +34,7 @@ class Mount:
 def mounted(process: Path = _SELF) -> list[Mount]:
     """All mounts, in the order in which they were made; a later one covers an earlier one of the same path.
 
-    process: its directory in /proc; which it sees. Raises ``OSError`` if it has ended.
+    process: its directory in /proc; those that it sees, which may have a mount namespace of its own.
     """
     return [_read(fields) for fields in _lines(process)]
 
@@ -51,9 +51,12 @@ def at(path: Path) -> Mount | None:
     return there[-1] if there else None
 
 
-def kinds() -> dict[str, str]:
-    """Where something is mounted, as text in any locale, and the type of the topmost file system there."""
-    return {_named(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines()}
+def kinds(process: Path = _SELF) -> dict[str, str]:
+    """Where something is mounted, as text in any locale, and the type of the topmost file system there.
+
+    process: as in ``mounted``.
+    """
+    return {_named(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines(process)}
 
 
 def _lines(process: Path = _SELF) -> list[list[bytes]]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mprouter.frozen import frozen
+from mprouter.mountinfo import kinds
 from mprouter.processes import started_at
-from mprouter.providers.rclone.mounts import is_mounted, real_path
+from mprouter.providers.rclone.mounts import KIND, is_mounted, real_path
+from mprouter.status import Status, WNetError
 
 if TYPE_CHECKING:
     from mprouter.providers.mounted import Mounted
@@ -47,7 +49,20 @@ class Handle:
     @property
     def is_connected(self) -> bool:
         """Whether that rclone runs and the mount is there, asked of the kernel alone."""
-        return started_at(self.pid) == self.started and is_mounted(self.mountpoint)
+        return started_at(self.pid) == self.started and (is_mounted(self.mountpoint) or self._is_mounted_for_rclone)
+
+    def check_visible(self) -> None:
+        """Raise ``WNetError`` (ERROR_BUSY) if it stands, but not for this process: it could not be unmounted."""
+        if self.is_connected and not is_mounted(self.mountpoint):
+            raise WNetError(
+                Status.ERROR_BUSY,
+                "it stands in another mount namespace, and is not seen from here",
+                hint=f"do this where it was connected, or as root: nsenter --mount --target {self.pid}",
+            )
+
+    @property
+    def _is_mounted_for_rclone(self) -> bool:
+        return kinds(Path(f"/proc/{self.pid}")).get(str(self.mountpoint)) == KIND
 
     @classmethod
     def read(cls, mounted: Mounted) -> Self:

@@ -297,6 +297,7 @@ class RcloneProvider(ABC):
         handle = Handle.read(mounted)
         with self._reporting(mounted.name.given):
             mounts.check_uncovered(handle.mountpoint)
+            handle.check_visible()
             rclone = daemon.running()
             if rclone is not None and not handle.pid:  # it was being made when its process died
                 _take_back(rclone, handle.mountpoint)

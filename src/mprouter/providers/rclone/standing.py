@@ -6,6 +6,7 @@ Neither rclone nor any network has to be loaded for that, so that connections ar
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mprouter import mountinfo
@@ -26,11 +27,13 @@ def states(handles: Sequence[Mapping[str, Any]]) -> list[State]:
     handles: as ``Handle.written`` made them; one in which anything is missing is a lost one's.
     """
     start, kinds = cache(started_at), mountinfo.kinds()
+    kinds_for = cache(lambda pid: mountinfo.kinds(Path(f"/proc/{pid}")))  # it may have another mount namespace
 
     def is_connected(handle: Mapping[str, Any] | None) -> bool:
         handle = handle or {}
-        return (
-            start(handle.get("pid", 0)) == handle.get("started", -1) and kinds.get(handle.get("mountpoint", "")) == KIND
+        pid, place = handle.get("pid", 0), handle.get("mountpoint", "")
+        return start(pid) == handle.get("started", -1) and (
+            kinds.get(place) == KIND or kinds_for(pid).get(place) == KIND
         )
 
     return [State.CONNECTED if is_connected(each) else State.LOST for each in handles]
