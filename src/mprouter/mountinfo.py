@@ -9,7 +9,7 @@ from pathlib import Path
 from mprouter.frozen import frozen
 from mprouter.status import check_known
 
-__all__ = ["Mount", "at", "kinds", "mounted", "on"]
+__all__ = ["Mount", "at", "kinds", "mounted", "of_kind", "on"]
 
 _SELF = Path("/proc/self")
 
@@ -31,12 +31,19 @@ class Mount:
     root: Path
 
 
-def mounted(process: Path = _SELF) -> list[Mount]:
-    """All mounts, in the order in which they were made; a later one covers an earlier one of the same path.
+def mounted() -> list[Mount]:
+    """All mounts, in the order in which they were made; a later one covers an earlier one of the same path."""
+    return [_read(fields) for fields in _lines()]
+
+
+def of_kind(kind: str, device: int | None = None, *, process: Path = _SELF) -> list[Mount]:
+    """The mounts of the file systems of this *kind*, or of the one on this *device*, wherever they are.
 
     process: its directory in /proc; those that it sees, which may have a mount namespace of its own.
     """
-    return [_read(fields) for fields in _lines(process)]
+    end = b"" if device is None else b":%d" % device
+    lines = [fields for fields in _lines(process) if fields[2].endswith(end)]
+    return [_read(fields) for fields in lines if fields[fields.index(b"-", 6) + 1] == os.fsencode(kind)]
 
 
 def on(path: Path) -> list[Mount]:
@@ -54,7 +61,7 @@ def at(path: Path) -> Mount | None:
 def kinds(process: Path = _SELF) -> dict[str, str]:
     """Where something is mounted, as text in any locale, and the type of the topmost file system there.
 
-    process: as in ``mounted``.
+    process: as in ``of_kind``.
     """
     return {_named(_unescaped(fields[4])): os.fsdecode(fields[fields.index(b"-", 6) + 1]) for fields in _lines(process)}
 

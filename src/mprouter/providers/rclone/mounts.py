@@ -197,7 +197,7 @@ def openers(mountpoint: Path, *, mapped: bool = False) -> list[Opener]:
     still mapped into memory, which takes longer.
     """
     there = mountinfo.at(mountpoint)
-    places_for = _seen(lambda each: there is not None and (each.kind, each.device) == (there.kind, there.device))
+    places_for = _seen(there.kind, there.device) if there else lambda _: {}
     found: list[Opener] = []
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
@@ -215,7 +215,7 @@ def opened() -> set[str]:
 
     So does one on a mount of rclone's that another container has, or that is bound to another place, among others.
     """
-    places_for = _seen(lambda each: each.kind == KIND)
+    places_for = _seen(KIND)
     found: set[str] = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -230,8 +230,8 @@ def _opened_by(process: Path) -> set[str]:
     return set(links((process / "cwd", process / "root", process / "exe", *(process / "fd").iterdir())))
 
 
-def _seen(is_meant: Callable[[mountinfo.Mount], bool]) -> Callable[[Path], dict[str, str]]:
-    """Tells where a process sees those mounts, and which directory of the file system is there.
+def _seen(kind: str, device: int | None = None) -> Callable[[Path], dict[str, str]]:
+    """Tells where a process sees mounts of that *kind* and *device*, and which directory of the file system is there.
 
     It may have a mount namespace of its own, as in a container, each of which is looked at once.
     """
@@ -240,7 +240,7 @@ def _seen(is_meant: Callable[[mountinfo.Mount], bool]) -> Callable[[Path], dict[
     def places_for(process: Path) -> dict[str, str]:
         namespace = os.readlink(process / "ns" / "mnt"), os.readlink(process / "root")  # noqa: PTH115 - as in links
         if namespace not in found:
-            there = filter(is_meant, mountinfo.mounted(process))
+            there = mountinfo.of_kind(kind, device, process=process)
             found[namespace] = {os.fsdecode(each.path): os.fsdecode(each.root) for each in there}
         return found[namespace]
 
