@@ -46,6 +46,12 @@ def server(fresh: Fresh) -> SftpServer:
     return fresh(sftp.serve)
 
 
+@pytest.fixture
+def access(server: SftpServer) -> list[str]:
+    """The options with which ``mpr connect`` is let in."""
+    return ["-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}"]
+
+
 def write_until_full(drive: Path) -> dict[str, bytes]:
     """What was written and closed; the last file was not, since there was no room for all of it."""
     written = {}
@@ -74,9 +80,8 @@ def fill(disk: Path) -> None:
 
 @pytest.mark.parametrize("way", ["disconnect", "restore"])
 def test_c6_what_fills_the_disk_can_be_seen_and_sent(
-    mpr: Command, places: Places, disk: Path, server: SftpServer, way: str
+    mpr: Command, places: Places, disk: Path, server: SftpServer, access: list[str], *, way: str
 ) -> None:
-    access = ["-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}"]
     assert mpr("connect", server.url(), "X:", *access, "--persist").returncode == 0
     assert list((places.drives / "X").iterdir()) == []
     server.stop()
@@ -99,11 +104,10 @@ def test_c6_what_fills_the_disk_can_be_seen_and_sent(
 
 
 def test_c6_a_file_whose_rest_has_no_room_keeps_no_other_from_being_sent(
-    mpr: Command, places: Places, disk: Path, server: SftpServer
+    mpr: Command, places: Places, disk: Path, server: SftpServer, access: list[str]
 ) -> None:
     old = os.urandom(3 << 19)
     (server.root / "log").write_bytes(old)
-    access = ["-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}"]
     assert mpr("connect", server.url(), "X:", *access, "--persist").returncode == 0
     drive = places.drives / "X"
     assert [each.name for each in drive.iterdir()] == ["log"]
@@ -136,11 +140,10 @@ def test_c6_a_file_whose_rest_has_no_room_keeps_no_other_from_being_sent(
 
 
 def test_c6_two_changes_of_one_file_wait_side_by_side_while_there_is_no_room_for_its_rest(
-    mpr: Command, places: Places, disk: Path, server: SftpServer
+    mpr: Command, places: Places, disk: Path, server: SftpServer, access: list[str]
 ) -> None:
     old = os.urandom(3 << 19)
     (server.root / "log").write_bytes(old)
-    access = ["-o", f"known_hosts={server.known_hosts}", "-o", f"key_file={server.key}"]
     for appended in (b"first", b"second"):
         assert mpr("connect", server.url(), "X:", *access).returncode == 0
         assert [each.name for each in (places.drives / "X").iterdir()] == ["log"]

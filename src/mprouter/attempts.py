@@ -94,23 +94,19 @@ class Attempts:
             try:
                 replaced = request.credentials.save_if_asked(request.name)
                 last = history.last(provider.name, entry.local_name)
-                try:
-                    connected = self._store.complete(
-                        entry.id,
-                        provider=provider.name,
-                        user=added.user,
-                        handle=added.handle,
-                        made_directory=made,
-                        remember=request.remember,
-                        overwriting=request.overwrite,
-                        operation=history.id,
-                        last=last,
-                    )
-                except WNetError:
-                    written = self._written(entry.id)
-                    if written is None:
-                        raise
-                    connected = written
+                complete = partial(
+                    self._store.complete,
+                    entry.id,
+                    provider=provider.name,
+                    user=added.user,
+                    handle=added.handle,
+                    made_directory=made,
+                    remember=request.remember,
+                    overwriting=request.overwrite,
+                    operation=history.id,
+                    last=last,
+                )
+                connected = self._written(entry.id, complete)
             except Exception:  # an interrupt may have struck when that was written: who settles it looks
                 provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
                 raise
@@ -125,12 +121,16 @@ class Attempts:
             self._tell_of_new(replaced, request.name.host or "")
         return connected
 
-    def _written(self, entry_id: int) -> Entry | None:
-        """The connection, if the store has it although the disk has reported an error when it was written."""
-        with suppress(WNetError):
-            there = self._store.by_id(entry_id)
-            return there if there is not None and there.phase == "connected" else None
-        return None
+    def _written(self, entry_id: int, complete: Callable[[], Entry]) -> Entry:
+        """The connection; also if the disk reports an error in *complete*, and the store has it all the same."""
+        try:
+            return complete()
+        except WNetError:
+            with suppress(WNetError):
+                there = self._store.by_id(entry_id)
+                if there is not None and there.phase == "connected":
+                    return there
+            raise
 
     def _route(self, request: Request, path: Path, clear: Callable[[], None], asked: _Asked) -> tuple[Provider, Added]:
         from mprouter.providers.base import AddRequest, Capability

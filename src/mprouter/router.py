@@ -27,6 +27,7 @@ from mprouter.providers.mounted import State
 from mprouter.resource import ConnectFlag, NetResource, ResourceScope, ResourceType, ResourceUsage
 from mprouter.status import Status, WNetError, in_short
 from mprouter.store import Entry, Remembered, Store
+from mprouter.store.database import let_go
 
 if TYPE_CHECKING:
     from mprouter import attending, restoring
@@ -639,10 +640,7 @@ class Router:
             try:
                 yield
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
-                    import traceback
-
-                    traceback.clear_frames(error.__traceback__)  # see ``Database``
+                let_go(error)  # before it is settled
                 if history.is_open:
                     self._take_up(history, error)
                 if not isinstance(error, Exception):

@@ -16,7 +16,7 @@ from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.log import Log
 from mprouter.processes import run
-from mprouter.status import Status, WNetError, shortage, unwritten
+from mprouter.status import Status, WNetError, unreadable, unwritten
 
 __all__ = ["MARK", "Kind", "Standing", "Unit", "install", "program", "remove", "standing", "user_id"]
 
@@ -252,8 +252,7 @@ def _text(unit: Unit) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
-        raise WNetError(status, f"it cannot be read: {error.strerror}", name=str(unit.path), hint=hint) from error
+        raise unreadable(error, str(unit.path), Status.ERROR_ACCESS_DENIED) from error
 
 
 def _is_ours(text: str | None) -> bool:

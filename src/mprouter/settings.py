@@ -12,7 +12,7 @@ from typing import Any
 
 from mprouter import places, replacing
 from mprouter.frozen import frozen, names
-from mprouter.status import Status, WNetError, shortage, unwritten
+from mprouter.status import Status, WNetError, unreadable, unwritten
 
 __all__ = [
     "FILE_NAME",
@@ -190,8 +190,7 @@ def _text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        status, hint = shortage(error) or (Status.ERROR_BAD_CONFIGURATION, None)  # it is not the file that is wrong
-        raise WNetError(status, f"it cannot be read: {error.strerror}", name=str(path), hint=hint) from error
+        raise unreadable(error, str(path), Status.ERROR_BAD_CONFIGURATION) from error
     except UnicodeDecodeError as error:
         raise _wrong(path, "it is not UTF-8") from error
 

@@ -18,6 +18,7 @@ __all__ = [
     "shortage",
     "subject_of",
     "text_of",
+    "unreadable",
     "unwritten",
 ]
 
@@ -318,6 +319,12 @@ def check_known(error: OSError) -> None:
     """Raise ``WNetError`` if *error* is a shortage: what was looked for may be there, and is not taken for gone."""
     if shortage(error):
         raise in_short(error)
+
+
+def unreadable(error: OSError, name: str | None, otherwise: Status, words: str = "it cannot be read") -> WNetError:
+    """The error for what cannot be read: that the system has run out of something, with what to do, or *otherwise*."""
+    status, hint = shortage(error) or (otherwise, None)
+    return WNetError(status, f"{words}: {error.strerror}", name=name, hint=hint)
 
 
 def unwritten(error: OSError, otherwise: Status) -> tuple[Status, str | None]:

@@ -110,8 +110,7 @@ def say(text: str | bytes, *, is_line: bool = True) -> None:
     try:
         _print(f"{text}\n" if is_line and isinstance(text, str) else text, stdout())
     except OSError as error:
-        with suppress(OSError, ValueError):  # else Python complains at its end that the rest was not written
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout().fileno())
+        _give_up(stdout())
         words = f"standard output cannot be written: {error.strerror}"
         raise OutputLost(words, reader_gone=isinstance(error, BrokenPipeError)) from error
 
@@ -121,8 +120,13 @@ def say_error(line: str = "") -> None:
     try:
         _print(f"{line}\n", sys.stderr)
     except (OSError, ValueError):  # a log on a full disk, or nobody reads it any longer
-        with suppress(OSError, ValueError):  # as in ``say``
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: Any) -> None:
+    """Write nothing more: else Python complains at its end that the rest was not written."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print(text: str | bytes, stream: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mprouter import replacing
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError, unreadable
 
 __all__ = ["read", "refuse_if_shared", "write"]
 
@@ -27,8 +27,7 @@ def read(path: Path) -> str | None:
     except WNetError:
         raise
     except OSError as error:
-        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
-        raise WNetError(status, f"cannot be read: {error.strerror}", name=str(path), hint=hint) from error
+        raise unreadable(error, str(path), Status.ERROR_ACCESS_DENIED, "cannot be read") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

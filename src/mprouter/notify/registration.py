@@ -453,7 +453,7 @@ def without(name: str, source: str, file: Path | None) -> tuple[str, ...]:
         package = next(found, packages.UNKNOWN)
         return () if package == packages.UNKNOWN else ("pip", "uninstall", package)
     said = drop_in.read(file)
-    if said.problems and said.problems[0].passes:
+    if not said.is_read:
         return ()
     text = said.text
     disabled = drop_in.parse(drop_in.switched(text, enabled=False))

@@ -95,6 +95,16 @@ class DropIn:
     values: Mapping[str, Any]
     problems: tuple[Problem, ...]
 
+    @property
+    def is_read(self) -> bool:
+        """Whether it is the file that is told of, and not that it cannot be read just now."""
+        return not (self.problems and self.problems[0].passes)
+
+    def check_read(self, path: Path) -> None:
+        """Raise ``WNetError`` if the file, *path*, cannot be read just now."""
+        if not self.is_read:
+            raise WNetError(self.problems[0].status, self.problems[0].message, name=str(path))
+
     def line(self, key: str) -> int | None:
         """The line on which *key* is given a value, or a table of that name begins; what is in tables aside."""
         end = _tables(self.text)
@@ -309,9 +319,8 @@ def switch(path: Path, enabled: bool, keys: Mapping[str, Key] = KEYS) -> None:
         after = parse(switched(before.text, enabled), keys)
         if not before.text or (not before.problems and after.values != {**before.values, "enabled": enabled}):
             unclear = "the line enabled = … in it is not what it seems"
+            before.check_read(path)
             problem = before.problems[0].message if before.problems else unclear
-            if before.problems and before.problems[0].passes:
-                raise WNetError(before.problems[0].status, problem, name=str(path))
             raise WNetError(Status.ERROR_INVALID_DATA, problem, name=str(path), hint="edit the file by hand")
         replace(path, after.text)
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from mprouter import log
 from mprouter.plugins import trust
-from mprouter.status import Status, WNetError, in_words, shortage
+from mprouter.status import Status, WNetError, in_words, unreadable
 
 __all__ = ["find", "load_file", "load_module", "load_unchecked"]
 
@@ -122,8 +122,7 @@ def _read(file: trust.Opened) -> bytes:
     try:
         return file.read()
     except OSError as error:
-        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
-        raise WNetError(status, f"{file.path} cannot be read: {error.strerror}", hint=hint) from error
+        raise unreadable(error, None, Status.ERROR_ACCESS_DENIED, f"{file.path} cannot be read") from error
 
 
 def _import(name: str, part: str, spec: ModuleSpec | None, source: bytes | None) -> ModuleType:

@@ -20,7 +20,7 @@ from mprouter.registry import reg_file
 from mprouter.registry import state as kept
 from mprouter.registry.plan import Plan, plan
 from mprouter.registry.state import Notifyee
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError, unreadable
 from mprouter.store import Remembered, Store
 
 __all__ = ["carry_out", "prepare"]
@@ -40,8 +40,7 @@ def prepare(file: Path | None, store: Store, providers: Sequence[Provider], *, s
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         otherwise = Status.ERROR_FILE_NOT_FOUND if missing else Status.ERROR_ACCESS_DENIED
-        status, hint = shortage(error) or (otherwise, None)
-        raise WNetError(status, f"it cannot be read: {error.strerror}", name=name, hint=hint) from error
+        raise unreadable(error, name, otherwise) from error
     before = kept.load(store, system=system)
     try:
         return plan(reg_file.parse(reg_file.read(data)), before, providers)

@@ -27,7 +27,7 @@ from mprouter.plugins import target as targets
 from mprouter.providers.registration import DIRECTORY as PROVIDERS_DIRECTORY
 from mprouter.providers.registration import KEYS
 from mprouter.registry.reg_file import Key, Kind, Value
-from mprouter.status import Status, WNetError, shortage
+from mprouter.status import Status, WNetError, unreadable
 from mprouter.store import Remembered, Store
 
 __all__ = [
@@ -149,15 +149,13 @@ def _drop_ins(place: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        status, hint = shortage(error) or (Status.ERROR_ACCESS_DENIED, None)
-        raise WNetError(status, f"cannot be read: {error.strerror}", name=str(place), hint=hint) from error
+        raise unreadable(error, str(place), Status.ERROR_ACCESS_DENIED, "cannot be read") from error
 
 
 def _said(file: Path, keys: Mapping[str, drop_in.Key] = drop_in.KEYS) -> drop_in.DropIn:
     """What *file* says. Raises ``WNetError`` if that cannot be read just now: it is not broken, to be replaced."""
     said = drop_in.read(file, keys)
-    if said.problems and said.problems[0].passes:
-        raise WNetError(said.problems[0].status, said.problems[0].message, name=str(file))
+    said.check_read(file)
     return said
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     _Error = sqlite3.Error | sealed.Damaged | UnicodeDecodeError | OSError
 
-__all__ = ["BUSY_SECONDS", "Database", "connect", "fill", "may_write"]
+__all__ = ["BUSY_SECONDS", "Database", "connect", "fill", "let_go", "may_write"]
 
 BUSY_SECONDS = 30.0
 """How long an operation waits for other processes. A transaction takes well under a millisecond."""
@@ -143,7 +143,7 @@ class Database:
     def _transaction(self, begun: Callable[[], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
         with self._lock:
             if self._is_in_use:
-                _let_go(sys.exc_info()[1], getattr(sys, "last_value", None))
+                let_go(sys.exc_info()[1], getattr(sys, "last_value", None))
             if self._is_in_use:
                 raise places.in_the_middle(self.path)
             self._is_in_use = True
@@ -361,7 +361,7 @@ def fill(path: Path) -> None:
         db.execute("COMMIT")
 
 
-def _let_go(*kept: BaseException | None) -> None:
+def let_go(*kept: BaseException | None) -> None:
     """Let go of a transaction that only the traceback of Ctrl-C still holds, which struck where its block was left.
 
     kept: what is being handled, and what Python's prompt, as Jupyter's, has shown last.

@@ -53,7 +53,7 @@ class Handle:
 
     def check_visible(self) -> None:
         """Raise ``WNetError`` (ERROR_BUSY) if it stands, but not for this process: it could not be unmounted."""
-        if self.is_connected and not is_mounted(self.mountpoint):
+        if not is_mounted(self.mountpoint) and self.is_connected:
             raise WNetError(
                 Status.ERROR_BUSY,
                 "it stands in another mount namespace, and is not seen from here",
