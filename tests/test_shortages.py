@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mprouter import Router, Status, WNetError, mountinfo, processes
+from mprouter import places as paths
 from mprouter.providers.mounted import State
 from mprouter.providers.rclone import daemon, hold, mounts, program, provider, rc, unsent
-from mprouter.store import Store, owner
-from stores import claim
+from mprouter.store import Remembered, Store, owner
+from stores import REMOTE, claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +160,22 @@ def test_a_disconnect_with_too_few_descriptors_says_so_and_the_connection_stands
             assert (local_root / f"{free}").read_text() == "all of it"
     assert places.mounts() == []
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 64
+
+
+def test_what_one_thread_cannot_open_does_not_end_the_transaction_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+
+    def recover() -> None:
+        with store.recovering():
+            pass
+
+    monkeypatch.setattr(paths, "locked", refuse)
+    remembered = Remembered("Z:", REMOTE, REMOTE, None, None, 1, {}, 0.0)
+    with store.changing_profile([remembered], []), ThreadPoolExecutor(1) as another:
+        with pytest.raises(WNetError) as told:
+            another.submit(recover).result()
+        assert told.value.status is Status.ERROR_TOO_MANY_OPEN_FILES
+    assert store.remembered() == [remembered]
 
 
 def test_a_mount_that_cannot_be_looked_at_once_it_is_made_is_not_left(

@@ -103,7 +103,11 @@ class Database:
                 raise
             if sealed.was_interrupted(error):
                 raise KeyboardInterrupt from error
-            self._leave()  # the next use may find the file mended
+            if self._lock.acquire(blocking=False):  # else another thread is in the middle of a transaction
+                try:
+                    self._leave()  # the next use may find the file mended
+                finally:
+                    self._lock.release()
             if not self._as_is and _code(error, self.path) & 0xFF == sqlite3.SQLITE_FULL:
                 reserve.give_up(self.path.parent)  # for that next use
             raise _in_words(error, self.path) from error
