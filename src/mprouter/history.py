@@ -52,8 +52,8 @@ class History:
         private: Iterable[str | None] = (),
         words: str | None = None,
     ) -> None:
-        names = "|".join(re.escape(each) for each in private if each)
-        self._private = re.compile(rf"(?<!\w)(?:{names})(?!\w)") if names else None
+        self._private: set[str] = set()
+        self.hide(private)
         self._words = words
         self._store = store
         self._events: list[EventRecord] = []
@@ -273,6 +273,10 @@ class History:
 
     # -- events ------------------------------------------------------------------------------------------------
 
+    def hide(self, users: Iterable[str | None]) -> None:
+        """No message from now on repeats the names of *users* either: which they are may show late."""
+        self._private.update(each for each in users if each)
+
     def not_told(self, notifyee: str, status: Status, answer: Status | None, why: str) -> None:
         """The post of *status* that a dead process owed was not made here. answer: what stands in for its answer."""
         self._events.append(
@@ -340,7 +344,10 @@ class History:
         return [*self._events, own]
 
     def _discreet(self, message: str | None) -> str | None:
-        return message if message is None or self._private is None else self._private.sub("***", message)
+        if message is None or not self._private:
+            return message
+        names = "|".join(re.escape(each) for each in sorted(self._private, key=len, reverse=True))
+        return re.sub(rf"(?<!\w)(?:{names})(?!\w)", "***", message)
 
 
 def event_of(operation: Operation) -> Event:

@@ -150,6 +150,7 @@ class Router:
             try:
                 self._operate(event, self._participants.concerned(event, request.name.forms), attempt, history)
             except WNetError as error:
+                history.hide(credentials.users)
                 history.failed(error, claim=entry.id)
                 _concerning(error, request.name.given, "connect")
                 raise
@@ -582,10 +583,11 @@ class Router:
                 return None
             if there.phase == "connected" and not self._inventory.is_gone(there):
                 return self._inventory.held(there)  # another process has made it
+        credentials = Credentials(remembered.user)
         try:
             request = checked(
                 _resource(remembered),
-                Credentials(remembered.user),
+                credentials,
                 ConnectFlag(0),
                 remembered.options,
                 conversation,
@@ -608,6 +610,7 @@ class Router:
         except WNetError as error:
             if error.status is Status.ERROR_LOGON_FAILURE:
                 error.hint = "connect it once with --persist --save-password, and the password will be found"
+            history.hide(credentials.users)  # for the last attempt, which is told
             _concerning(error, remembered.remote_name, "restore")
             raise
         return self._inventory.held(entry)

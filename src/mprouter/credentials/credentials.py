@@ -29,10 +29,11 @@ class Credentials:
 
     user, password: None if the request did not give them. save: keep the password that works (CONNECT_CMD_SAVECRED).
     ask: a stored one is not to be used, the person wants to be asked (CONNECT_PROMPT). handed_out: the passwords that
-    whoever has this may know, which are to be taken out of what they say.
+    whoever has this may know, which are to be taken out of what they say. users: as whom one may have tried to log on,
+    which no event tells (N15).
     """
 
-    __slots__ = ("_worked", "ask", "handed_out", "password", "save", "user")
+    __slots__ = ("_worked", "ask", "handed_out", "password", "save", "user", "users")
 
     def __init__(
         self,
@@ -47,7 +48,14 @@ class Credentials:
         self.save = save
         self.ask = ask
         self.handed_out = [self.password] if self.password is not None else []
+        self.users: set[str] = set()
+        self.tries(user)
         self._worked: tuple[str | None, Secret] | None = None
+
+    def tries(self, user: str | None) -> None:
+        """The server is, or may be, told that this is *user*; None = nobody in particular."""
+        if user:
+            self.users.add(user)
 
     def stored(self, name: RemoteName, user: str | None) -> Iterator[Found]:
         """What is stored for *name*, the likeliest first: from the keyring, the credentials file, ``~/.netrc``.
@@ -67,6 +75,7 @@ class Credentials:
                 if not any((each.user, each.password) == (found.user, found.password) for each in told):
                     told.append(found)
                     self.handed_out.append(found.password)
+                    self.tries(found.user)
                     yield found
 
     def used(self, user: str | None, password: Secret) -> None:

@@ -240,6 +240,7 @@ class Native(Hosting[Host[Answer]]):
         import getpass
 
         user = user or getpass.getuser()
+        credentials.tries(user)
         for _ in range(ASKED):
             typed = request.conversation.ask_password(f"Password of {user} for {request.name.given}")
             if typed is None:

@@ -49,6 +49,7 @@ def by_password(
     credentials = request.credentials
     wanted = credentials.user or request.name.user
     user = wanted or default
+    credentials.tries(user)
     if credentials.password is not None:
         if user:
             yield logon(user, credentials.password)

@@ -425,6 +425,7 @@ class RcloneProvider(ABC):
         )
         logon: Logon | None = None
         for logon in ways:
+            request.credentials.tries(logon.user)
             try:
                 fs = self._open(rclone, target, logon, probe)
                 until = monotonic() + NOTICED

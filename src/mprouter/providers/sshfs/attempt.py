@@ -145,6 +145,7 @@ class Attempt:
         refused = WNetError(Status.ERROR_LOGON_FAILURE)
         logon: Logon | None = None
         for logon in self._logons():
+            self.request.credentials.tries(logon.user)
             try:
                 self._mount(logon)
             except WNetError as error:
