@@ -21,11 +21,12 @@ from typing import Any
 import pytest
 
 from mprouter import ConnectFlag, Router, State, Status, WNetError, mountpoints
+from mprouter.credentials import Secret
 from mprouter.errand import Errand
 from mprouter.names import DRIVE_LETTERS, parse_remote
 from mprouter.notify.model import Registration
 from mprouter.notify.registration import DropIns
-from mprouter.providers.base import Added, AddRequest
+from mprouter.providers.base import Added, AddRequest, Mounted, Progress
 from mprouter.providers.rclone import daemon
 from mprouter.store import Remembered, Store
 from recorder import Recorder
@@ -366,6 +367,41 @@ def test_nothing_is_left_of_a_lost_connection_that_was_cleared_and_could_not_be_
         lost = router.connect("strange://it", "Z:")
         (lost.path / "connected").unlink()
         assert status_of(router.connect, "strange://it", "Z:") is Status.ERROR_ACCESS_DENIED
+        assert router.connections() == []
+    assert store.entries() == []
+    assert not (places.drives / "Z").exists()
+
+
+class Clinging(Stranger):
+    """Does not let go of a connection at once."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__()
+        self.refusals = refusals
+
+    def add_connection(self, request: AddRequest) -> Added:
+        request.credentials.used("ana", Secret("spring"))
+        return super().add_connection(request)
+
+    def cancel_connection(self, mounted: Mounted, *, force: bool, progress: Progress | None = None) -> None:
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise WNetError(Status.ERROR_BUSY)
+        super().cancel_connection(mounted, force=force, progress=progress)
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 2])
+def test_nothing_is_left_of_a_connection_whose_password_cannot_be_saved(
+    places: Places, store: Store, refusals: int
+) -> None:
+    """Also if the provider cannot undo it at once: what it has then is not forgotten."""
+    places.config.mkdir(exist_ok=True)
+    (places.config / "credentials.toml").write_text("no TOML")
+    (places.config / "credentials.toml").chmod(0o600)
+    with Router(providers=[Clinging(refusals)]) as router:
+        with pytest.raises(WNetError) as failure:
+            router.connect("strange://it", "Z:", flags=ConnectFlag.CMD_SAVECRED)
+        assert failure.value.status is Status.ERROR_BAD_CONFIGURATION
         assert router.connections() == []
     assert store.entries() == []
     assert not (places.drives / "Z").exists()

@@ -107,8 +107,11 @@ class Attempts:
                     last=last,
                 )
                 connected = self._written(entry.id, complete)
-            except Exception:  # an interrupt may have struck when that was written: who settles it looks
-                provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
+            except Exception as error:  # an interrupt may have struck when that was written: who settles it looks
+                try:
+                    provider.cancel_connection(Mounted(request.name, path, added.handle), force=True)
+                except WNetError:
+                    history.cut_off = error  # the claim stays, so that recovery clears it
                 raise
         except Exception:  # what an interrupt has left is cleared by who settles it, and then the directory
             if made and not lost:

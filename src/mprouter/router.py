@@ -604,13 +604,14 @@ class Router:
                 try:
                     entry = self._attempts.add(request, entry, history)
                 except WNetError:
-                    history.dropped(claim=entry.id)
+                    history.hide(credentials.users)
+                    if history.cut_off is None:
+                        history.dropped(claim=entry.id)
                     raise
                 history.ended(Status.WN_SUCCESS)
         except WNetError as error:
             if error.status is Status.ERROR_LOGON_FAILURE:
                 error.hint = "connect it once with --persist --save-password, and the password will be found"
-            history.hide(credentials.users)  # for the last attempt, which is told
             _concerning(error, remembered.remote_name, "restore")
             raise
         return self._inventory.held(entry)
