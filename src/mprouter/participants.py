@@ -117,7 +117,7 @@ class Participants:
     def named(self, name: str) -> Provider:
         """The provider of this name. Raises ``WNetError`` (ERROR_BAD_PROVIDER), with what keeps it from being asked."""
         registered = self.registered_providers()
-        for each in registered:
+        for each in sorted(registered, key=lambda each: not each.takes_part):  # a name may be there twice
             if each.name.lower() == name.lower():
                 if each.takes_part:
                     return each.get()
@@ -148,11 +148,11 @@ class Participants:
             why = "whichever began it is no longer there"
             raise WNetError(Status.ERROR_BAD_PROVIDER, why, name=entry.local_name or entry.remote_name)
         why = "is not there"
-        for registered in found:
-            if registered.name == entry.provider:
-                if registered.problem is None:
-                    return registered
-                why = f"cannot be used: {registered.where}"
+        of_name = [each for each in found if each.name == entry.provider]
+        for registered in [each for each in of_name if each.enabled] or of_name:
+            if registered.problem is None:
+                return registered
+            why = f"cannot be used: {registered.where}"
         raise WNetError(
             Status.ERROR_BAD_PROVIDER,
             f"its network provider {entry.provider} {why}",

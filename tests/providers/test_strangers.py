@@ -219,6 +219,18 @@ def test_a_disabled_one_connects_nothing_and_still_disconnects(router: Router, p
     router.disconnect("Z:")
 
 
+def test_c6_a_disabled_one_is_not_asked_for_what_another_of_its_name_has_connected(
+    router: Router, places: Places, local_root: Path
+) -> None:
+    register(places, "file", more="enabled = false\n")
+    connection = router.connect(local_root.as_uri(), "Z:", provider="file")
+    assert [each.state for each in router.connections()] == [State.CONNECTED]
+    (connection.path / "written").write_text("all of it")
+    router.disconnect("Z:")
+    assert (local_root / "written").read_text() == "all of it"
+    assert places.mounts() == []
+
+
 def test_an_entry_point_registers_a_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "odd_network-1.0.dist-info"
     info.mkdir()
