@@ -184,6 +184,19 @@ def test_c4_a_local_name_remembered_for_another_resource(router: Router, local_r
     assert router.connect(resource, "Z:").remembered
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_c5_cancel_by_a_directory_takes_only_what_appears_there(
+    router: Router, resource: str, tmp_path: Path, force: bool
+) -> None:
+    connections = [router.connect(resource, "Z:"), router.connect(resource)]
+    for nothing in (tmp_path, connections[0].path.parent, connections[0].path / "below"):
+        assert status_of(router.disconnect, nothing, force) is Status.ERROR_NOT_CONNECTED
+    assert router.connections() == connections
+    for each in connections:
+        router.disconnect(each.path, force)
+    assert router.connections() == []
+
+
 def test_c5_cancel_by_remote_name_takes_the_deviceless_ones_only(router: Router, resource: str) -> None:
     router.connect(resource, "Z:")
     router.connect(resource)

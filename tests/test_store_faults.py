@@ -547,6 +547,16 @@ def test_salvage_gives_no_number_twice(tmp_path: Path, sound: Sound) -> None:
         assert claim(store, None).id > newest.id
 
 
+def test_salvage_gives_no_number_twice_where_nothing_is_connected(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        last = complete(store, claim(store), remember=True)
+        store.remove(last.id)
+    damaged(tmp_path, (tmp_path / FILE_NAME).read_bytes().replace(b"projects", b"projectz"))
+    with opened(tmp_path) as store:
+        assert store.salvage() is not None
+        assert claim(store).id > last.id
+
+
 def test_salvage_keeps_nothing_of_a_damaged_operation(tmp_path: Path, sound: Sound) -> None:
     damaged(tmp_path, sound.file.replace(b"boot/1", b"boot/2", 1))
     with opened(tmp_path) as store:
