@@ -86,6 +86,36 @@ def test_where_fusermount_may_not_mount_its_own_words_and_the_next_step_are_told
     assert "a container needs --cap-add SYS_ADMIN" in ran.stderr
 
 
+def test_where_there_is_no_etc_mtab_is_disconnected_as_elsewhere(ordinary_user: OrdinaryUser, tmp_path: Path) -> None:
+    """As in a container or chroot, where neither an installer nor systemd has made it, fusermount3 unmounts nothing."""
+    account, home, drive = ordinary_user.account, ordinary_user.places.home, ordinary_user.places.drives / "Z"
+    without = f"cp -a /etc {tmp_path}; rm -f {tmp_path}/etc/mtab; mount --bind {tmp_path}/etc /etc"
+    mpr = f"{ordinary_user.python} -m mprouter"
+    script = f"""
+        mkdir {home}/data
+        for forced in "" --force; do
+            {mpr} connect file://{home}/data Z:
+            echo written >>{drive}/file
+            exec 3<{drive}
+            {mpr} disconnect Z: && exit 3
+            test "$forced" || exec 3<&-
+            {mpr} disconnect Z: $forced
+        done
+        ! grep {ordinary_user.places.base} /proc/mounts
+    """
+    become = f"exec setpriv --reuid={account.uid} --regid={account.gid} --clear-groups sh -euc '{script}'"
+    ran = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-euc", f"{without}; {become}"],
+        env={**os.environ, **ordinary_user.places.environment, **ordinary_user._variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (home / "data" / "file").read_text() == "written\n" * 2
+
+
 def test_c1_a_directory_that_may_not_be_read_is_no_local_name(ordinary_user: OrdinaryUser) -> None:
     closed = ordinary_user.places.home / "closed"
     ordinary_user.run("mkdir", "--mode=000", closed)

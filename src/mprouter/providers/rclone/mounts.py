@@ -17,6 +17,10 @@ from mprouter.frozen import frozen
 from mprouter.processes import run, which
 from mprouter.status import Status, WNetError, check_known
 
+TYPE_CHECKING = False  # as in processes
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
 __all__ = [
     "KIND",
     "Opener",
@@ -167,23 +171,36 @@ def _fusermount() -> str:
     return found
 
 
+def _take_away(mountpoint: Path, lazily: bool) -> CompletedProcess[str]:
+    """Have that program unmount, or where it cannot tell whose mount it is, umount, which asks the kernel.
+
+    It knows that from /etc/mtab alone, which is missing where neither an installer nor systemd has made it.
+    """
+    environment = {**os.environ, "LC_ALL": "C"}
+    ran = run([_fusermount(), "-uz" if lazily else "-u", "--", mountpoint], env=environment)
+    if "mtab" in ran.stderr and (umount := which("umount")):
+        return run([umount, *(["--lazy"] if lazily else []), "--", mountpoint], env=environment)
+    return ran
+
+
 def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool:
     """Take the mount, one of the type *kind*, away; False if it is in use.
 
     lazily: also if it is in use: it vanishes from the tree of files at once, for those who use it when they are done.
     Raises ``WNetError``: ERROR_SERVICE_NOT_FOUND, ERROR_EXTENDED_ERROR if it cannot be taken away for another reason.
     """
-    program, until = _fusermount(), monotonic() + GLANCE
+    until = monotonic() + GLANCE
     while True:
-        ran = run([program, "-uz" if lazily else "-u", "--", mountpoint], env={**os.environ, "LC_ALL": "C"})
+        ran = _take_away(mountpoint, lazily)
         if not is_mounted(mountpoint, kind):
             return True
         if "busy" not in ran.stderr.lower():
+            said = ran.stderr.strip()
             raise WNetError(
                 Status.ERROR_EXTENDED_ERROR,
-                f"{mountpoint} cannot be unmounted",
+                f"{mountpoint} cannot be unmounted: {said}" if said else f"{mountpoint} cannot be unmounted",
                 provider_code=ran.returncode,
-                provider_text=ran.stderr.strip(),
+                provider_text=said,
             )
         if monotonic() > until or openers(mountpoint, mapped=True):
             return False
