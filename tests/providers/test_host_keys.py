@@ -294,6 +294,23 @@ def test_nobody_listens_where_the_unknown_server_should_be(unknown: Share, conne
     assert refused.value.status is Status.ERROR_CONNECTION_REFUSED
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["a known server", "an unknown server"])
+def test_c8_a_server_that_lets_this_address_not_in_for_now_is_told_as_that(
+    is_known: bool, unknown: Share, connections: Connections, sftp_server: SftpServer, tmp_path: Path
+) -> None:
+    """As OpenSSH from 9.8 on after a few failed logons: it breaks off, but speaks SSH, and has to be waited for."""
+    known = tmp_path / "known_hosts"
+    with sftp.barring() as port:
+        recorded = sftp_server.known_hosts.read_text().replace(f"]:{sftp_server.port}", f"]:{port}")
+        known.write_text(recorded if is_known else "")
+        options = {**unknown.options, "known_hosts": str(known)}
+        with pytest.raises(WNetError) as refused:
+            connections.connect(unknown, url=f"sftp://ana@127.0.0.1:{port}/", options=options)
+    assert refused.value.status is Status.ERROR_UNEXP_NET_ERR
+    assert "lets nobody in from this address for now" in str(refused.value.strerror)
+    assert "PerSourcePenalties" in str(refused.value.hint)
+
+
 def test_the_agent_of_the_caller_is_asked(
     sftp_share: Share,
     sftp_server: SftpServer,

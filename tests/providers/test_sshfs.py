@@ -244,6 +244,13 @@ def test_a_server_that_falls_silent_is_given_up(
     assert "breaks off the connection" in str(error.strerror)
 
 
+def test_c8_a_server_that_lets_this_address_not_in_for_now_is_told_as_that(key_share: Share, refused: Refused) -> None:
+    with sftp.barring() as port:
+        error = refused(key_share, url=f"sftp://ana@127.0.0.1:{port}/")
+    assert error.status is Status.ERROR_UNEXP_NET_ERR
+    assert "lets nobody in from this address for now" in str(error.strerror)
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [

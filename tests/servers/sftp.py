@@ -7,6 +7,8 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from servers.daemon import Daemon, Server, free_port
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from servers.account import Account
 
-__all__ = ["SftpServer", "serve"]
+__all__ = ["SftpServer", "barring", "serve"]
 
 SSHD = "/usr/sbin/sshd"  # it insists on an absolute path
 KEY_TYPES = ("ed25519", "ecdsa", "rsa")
@@ -99,6 +101,24 @@ def serve(place: Path, account: Account) -> Iterator[SftpServer]:
         )
     finally:
         daemon.stop()
+
+
+class _Barred(BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.sendall(b"Not allowed at this time\r\n")
+
+
+@contextmanager
+def barring() -> Iterator[int]:
+    """The port of one that lets nobody in, as OpenSSH from 9.8 on does after failed logons from an address."""
+    with ThreadingTCPServer(("127.0.0.1", 0), _Barred) as server:
+        serving = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        serving.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 def _make_keys(place: Path, names: list[str]) -> dict[str, str]:

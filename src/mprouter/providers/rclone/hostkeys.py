@@ -7,18 +7,34 @@ is the user's, shared with ssh, and only appended to, after a person agreed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.processes import run
+from mprouter.providers.rclone.reach import reach
 from mprouter.status import Status, WNetError, unwritten
 
-__all__ = ["HostKey", "accept", "algorithms", "default_files", "offered", "pin", "record", "recorded", "refusal"]
+__all__ = [
+    "HostKey",
+    "accept",
+    "algorithms",
+    "barred",
+    "default_files",
+    "offered",
+    "pin",
+    "record",
+    "recorded",
+    "refusal",
+]
 
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 """What a key of a type signs with, where that is not named like the type."""
+
+_TYPES = "ed25519,ecdsa,rsa"
+"""What to ask a server for: newer ssh-keyscans ask for others too, with a connection each, which count: ``barred``."""
 
 _CERTIFIED = (
     "ssh-ed25519-cert-v01@openssh.com",
@@ -74,7 +90,7 @@ def offered(host: str, port: int) -> list[HostKey]:
     import subprocess
 
     try:
-        ran = run(["ssh-keyscan", "-T", "10", "-p", str(port), "--", host], timeout=60)
+        ran = run(["ssh-keyscan", "-t", _TYPES, "-T", "10", "-p", str(port), "--", host], timeout=60)
     except FileNotFoundError:
         raise WNetError(
             Status.ERROR_SERVICE_NOT_FOUND,
@@ -88,11 +104,29 @@ def offered(host: str, port: int) -> list[HostKey]:
         (HostKey(kind, key) for _, kind, key in lines), key=lambda each: (each.type != "ssh-ed25519", each.type)
     )
     if not keys:
+        if error := barred(host, port):
+            raise error
         status, why = Status.ERROR_UNEXP_NET_ERR, f"what answers on port {port} of {host} does not speak SSH"
         if not ran.stderr or "timed out" in ran.stderr:
             status, why = Status.ERROR_TIMEOUT, f"{host} says nothing on port {port}"
         raise WNetError(status, why, provider_text=ran.stderr.strip()[-500:])
     return keys
+
+
+def barred(host: str, port: int) -> WNetError | None:
+    """The error for a server that breaks off since it lets nobody in from this address for now; None if it is not.
+
+    OpenSSH does so from 9.8 on: each failed logon counts for 5 seconds, each connection without one for 1 second, and
+    from 15 on it says so in place of its version until they are over. Who is there finds out with one connection.
+    """
+    with suppress(WNetError, OSError), reach(host, port, 3) as connection:
+        if connection.recv(64).startswith(b"Not allowed at this time"):
+            return WNetError(
+                Status.ERROR_UNEXP_NET_ERR,
+                f"the SSH server {host} lets nobody in from this address for now, as after failed logons",
+                hint="wait a minute, and try again; its sshd_config says how long that lasts: PerSourcePenalties",
+            )
+    return None
 
 
 def accept(host: str, port: int, fingerprint: str, file: Path | None = None) -> HostKey:

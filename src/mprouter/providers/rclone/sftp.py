@@ -175,8 +175,10 @@ class Sftp(RcloneProvider):
         return [] if ssh.by_ssh else [(ssh.host, ssh.port)]
 
     def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
-        """Add where the recorded keys stand to what is said of a changed one."""
+        """Add where the recorded keys stand to what is said of a changed one, and why a server breaks off at once."""
         error = super().failed(text, target, logon)
+        if error.status is Status.ERROR_UNEXP_NET_ERR and "handshake failed" in text and target.host and target.port:
+            return hostkeys.barred(target.host, target.port) or error
         if error.status is Status.ERROR_MUTUAL_AUTH_FAILED and isinstance(target, SftpTarget):
             return changed(str(error.strerror), target.ssh, target.keys, text)
         return error

@@ -186,6 +186,8 @@ class Attempt:
         if said is None:
             return
         failure = meaning(said, FAILURES, self._words(said, logon))
+        if failure.status is Status.ERROR_UNEXP_NET_ERR and not self.ssh.by_ssh:
+            raise hostkeys.barred(self.ssh.host, self.ssh.port) or failure
         if failure.status is not Status.ERROR_MUTUAL_AUTH_FAILED or self.ssh.by_ssh:
             raise failure
         self._be_introduced(failure)
