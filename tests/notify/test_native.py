@@ -295,7 +295,7 @@ def test_the_constants_have_the_values_of_windows(tmp_path: Path) -> None:
     ours = dict(zip(names, numbers("gcc", source, *cflags()), strict=True))
     theirs = dict(zip(names, numbers("x86_64-w64-mingw32-gcc", source), strict=True))
     unknown = {name for name, value in theirs.items() if value == 2**32 - 1 and name != "RESOURCETYPE_UNKNOWN"}
-    assert unknown == {  # elsewhere, and newer
+    assert unknown <= {  # elsewhere, and newer than some of its versions
         "ERROR_WINHTTP_SECURE_FAILURE",
         "WNNC_CON_ADDCONNECTION4",
         "WNNC_CON_CANCELCONNECTION2",
