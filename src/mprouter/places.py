@@ -30,6 +30,7 @@ __all__ = [
     "path_to",
     "private",
     "runtime_dir",
+    "session_dir",
     "state_dir",
     "system_dir",
     "users_above",
@@ -62,11 +63,20 @@ def runtime_dir() -> Path:
         return moved
     if not _is_xdg():
         return _platform("user_runtime_dir")
+    session = session_dir()
+    return Path(f"/tmp/mprouter-{os.getuid()}") if session is None else session / "mprouter"  # noqa: S108 - see above
+
+
+def session_dir() -> Path | None:
+    """The directory that a session manager made for this user, through which systemd is asked; None without one.
+
+    su and cron do not say where it is, or name that of whoever called them.
+    """
     uid = os.getuid()
     for base in (os.environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{uid}"):
         if base.startswith("/") and _is_private(Path(base), uid):
-            return Path(base, "mprouter")
-    return Path(f"/tmp/mprouter-{uid}")  # noqa: S108 - see above
+            return Path(base)
+    return None
 
 
 def drives_dir() -> Path:

@@ -57,7 +57,10 @@ KillMode=process
 WantedBy={wanted_by}
 """
 
-_AT_LOGIN = "Description=Network connections of mprouter, from login to logout"
+_AT_LOGIN = """\
+Description=Network connections of mprouter, from login to logout
+# Passwords may be in a keyring, and notifyees on the bus: both end after this.
+After=dbus.service gnome-keyring-daemon.service"""
 
 _AT_BOOT = """\
 Description=Network connections of mprouter, for user %i from boot to shutdown
@@ -330,13 +333,13 @@ def _said(*arguments: str) -> str:
     import subprocess
 
     try:
-        return run(["systemctl", *arguments], timeout=30).stdout.strip()
+        return run(["systemctl", *arguments], timeout=30, env=_environment()).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
 
 def _told(unit: Unit, *arguments: str) -> None:
-    ran = run(["systemctl", *unit.options, *arguments])
+    ran = run(["systemctl", *unit.options, *arguments], env=_environment())
     if ran.returncode:
         raise WNetError(
             Status.ERROR_EXTENDED_ERROR,
@@ -344,3 +347,9 @@ def _told(unit: Unit, *arguments: str) -> None:
             name=str(unit.path),
             provider_code=ran.returncode,
         )
+
+
+def _environment() -> dict[str, str] | None:
+    """That of systemctl, which finds the user's systemd by it, also from su and cron; None = ours."""
+    session = places.session_dir()
+    return None if session is None else {**os.environ, "XDG_RUNTIME_DIR": str(session)}

@@ -356,3 +356,57 @@ def test_systemd_is_not_asked_for_a_unit_that_has_no_file(places: Places, system
     del places  # they are in the environment
     daemon.obtain()
     assert not systemctl.exists()
+
+
+def test_what_is_connected_when_the_unit_is_installed_does_not_keep_its_session_open(
+    mpr: Command, places: Places, monkeypatch: pytest.MonkeyPatch, systemctl: Path
+) -> None:
+    rclone = daemon.obtain()
+    log = places.base / "busctl.log"
+    stand_in(places, monkeypatch, "busctl", f'echo "$@" >>{log}')
+    assert mpr("service", "install").returncode == 0
+    assert "--user start --no-block mprouter.service" in systemctl.read_text()
+    said = log.read_text()
+    assert " StartTransientUnit " in said
+    assert f" PIDs au 1 {rclone.pid} Before as 1 mprouter.service " in said
+
+
+FROM_SU = {
+    "the unit": ("systemctl", "from mprouter.service import Kind, Unit, install; install(Unit(Kind.USER))"),
+    "rclone": ("systemd-run", "from mprouter.providers.rclone.scope import apart; assert apart()"),
+    "the dialler": (
+        "systemctl",
+        """
+from pathlib import Path
+from tempfile import mkdtemp
+from mprouter.notifyees.links import SystemdUnit
+SystemdUnit("link.service", user=True).up(Path(mkdtemp()), 10)
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("who", FROM_SU)
+def test_the_users_systemd_is_found_from_su_and_cron(
+    places: Places, monkeypatch: pytest.MonkeyPatch, unit: Path, who: str
+) -> None:
+    program, code = FROM_SU[who]
+    unit.parent.mkdir(parents=True)
+    unit.write_text(f"{MARK}\n")
+    for name, says in (
+        ("systemctl", "case $* in *is-active*) echo active;; *) echo running;; esac"),
+        ("systemd-run", "echo apart"),
+    ):
+        stand_in(places, monkeypatch, name, f'echo "$XDG_RUNTIME_DIR" >>{places.base}/{name}.log\n{says}')
+    mounts = "mount -t tmpfs none /run; mkdir /run/user; mkdir -m 700 /run/user/$(id -u); unset XDG_RUNTIME_DIR"
+    subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f'set -e; {mounts}; exec "$@"', "sh", sys.executable, "-c", code],
+        check=True,
+        timeout=120,
+    )
+    assert set((places.base / f"{program}.log").read_text().split()) == {f"/run/user/{os.getuid()}"}
+
+
+def test_the_keyring_and_the_bus_are_there_until_all_is_disconnected(mpr: Command, unit: Path) -> None:
+    assert mpr("service", "install").returncode == 0
+    assert settings(unit.read_text())["After"] == ["dbus.service gnome-keyring-daemon.service"]

@@ -64,6 +64,8 @@ def install(
         ctx.fail("Say for whom: --system USER." if system else "Only --system takes users.")
     ids = [service.user_id(each) for each in users]
     told = service.install(unit, ids, force=force)
+    if told and unit.kind is service.Kind.USER:
+        _set_apart()
     if as_json:
         say_json({"path": str(unit.path), "names": unit.names(ids), "systemd": told})
         return
@@ -134,6 +136,15 @@ def status(ctx: click.Context, *, everybody: bool, system: bool, as_json: bool) 
         _say(found)
     if not found.is_good:
         ctx.exit(1)
+
+
+def _set_apart() -> None:
+    """Have the unit's end wait for what is connected already, as for what will be."""
+    from mprouter.providers.rclone import program
+    from mprouter.providers.rclone.scope import set_apart
+
+    if (running := program.last(program.socket_path())) is not None:
+        set_apart(running)
 
 
 def _unit(ctx: click.Context, *, everybody: bool, system: bool) -> Unit:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from mprouter import places
 from mprouter.frozen import frozen
 from mprouter.notify.dispatch import nesting_environment
 from mprouter.processes import has_ended, has_something, wait_until
@@ -95,15 +96,22 @@ class SystemdUnit:
 
     def is_up(self, place: Path) -> bool | None:
         """Whether the unit is active."""
-        return run(self._systemctl("is-active", "--quiet"), place, PATIENCE, may_fail=True) == 0
+        argv = self._systemctl("is-active", "--quiet")
+        return run(argv, place, PATIENCE, may_fail=True, variables=self._variables) == 0
 
     def up(self, place: Path, patience: float) -> None:
         """Start the unit; systemctl waits until it has started."""
-        run(self._systemctl("start"), place, patience)
+        run(self._systemctl("start"), place, patience, variables=self._variables)
 
     def down(self, place: Path, patience: float) -> None:
         """Stop the unit."""
-        run(self._systemctl("stop"), place, patience)
+        run(self._systemctl("stop"), place, patience, variables=self._variables)
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        """By which the user's systemd is found, also from su and cron."""
+        session = places.session_dir()
+        return {} if session is None else {"XDG_RUNTIME_DIR": str(session)}
 
     def _systemctl(self, *verb: str) -> list[str]:
         return ["systemctl", *(["--user"] if self.user else []), "--no-ask-password", *verb, "--", self.unit]

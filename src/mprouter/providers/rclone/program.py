@@ -169,8 +169,6 @@ def _spawn(command: list[str], runtime: Path) -> int:
     environment.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     environment["GOGC"] = "off"  # until ``_known``: it has no garbage yet, and looking takes a third of its start
     environment["SSH_AUTH_SOCK"] = str(runtime / AGENT_SOCKET)
-    if own_scope := apart():
-        environment["XDG_RUNTIME_DIR"] = os.environ["XDG_RUNTIME_DIR"]  # where systemd is found
     environment["RCLONE_LOG_FILE_MAX_SIZE"] = f"{LOG_LIMIT >> 20}M"  # no arguments: 1.70 does not know them
     environment["RCLONE_LOG_FILE_MAX_BACKUPS"] = "1"
     log = log_file()
@@ -180,7 +178,7 @@ def _spawn(command: list[str], runtime: Path) -> int:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         started = subprocess.run(
-            [*own_scope, "/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
+            [*apart(), "/bin/sh", "-c", '"$@" >&2 & echo $! >"$0"; echo $!', runtime / "rclone.pid", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=descriptor,
