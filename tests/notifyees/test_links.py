@@ -60,7 +60,7 @@ KINDS = [
         {"unit": "openvpn-client@corp.service"},
         [
             "systemctl --no-ask-password start -- openvpn-client@corp.service",
-            "systemctl --no-ask-password stop -- openvpn-client@corp.service",
+            "systemctl --no-ask-password stop --no-block -- openvpn-client@corp.service",
         ],
         id="unit",
     ),
@@ -68,7 +68,7 @@ KINDS = [
         {"user_unit": "tunnel.service"},
         [
             "systemctl --user --no-ask-password start -- tunnel.service",
-            "systemctl --user --no-ask-password stop -- tunnel.service",
+            "systemctl --user --no-ask-password stop --no-block -- tunnel.service",
         ],
         id="user_unit",
     ),

@@ -54,7 +54,7 @@ class Link(Protocol):
         """Bring it up, and return when it is."""
 
     def down(self, place: Path, patience: float) -> None:
-        """Take it down, and return when it is."""
+        """Take it down, and return when it is, or will be without this process."""
 
 
 @frozen
@@ -104,8 +104,8 @@ class SystemdUnit:
         run(self._systemctl("start"), place, patience, variables=self._variables)
 
     def down(self, place: Path, patience: float) -> None:
-        """Stop the unit."""
-        run(self._systemctl("stop"), place, patience, variables=self._variables)
+        """Have the unit stopped, without waiting for it: at logout it may be that systemd stops it after this."""
+        run(self._systemctl("stop", "--no-block"), place, patience, variables=self._variables)
 
     @property
     def _variables(self) -> dict[str, str]:
