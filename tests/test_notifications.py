@@ -21,12 +21,9 @@ from mprouter import (
     Status,
     WNetError,
 )
-from mprouter.credentials import Secret, save
-from mprouter.names import parse_remote
-from mprouter.store import Remembered, Store
+from mprouter.store import Store
 from recorder import Recorder
 from sandbox import Places
-from servers.webdav import WebdavServer
 from strangers import Wordless
 
 OK = Status.WN_SUCCESS
@@ -229,26 +226,6 @@ def test_n15_a_user_in_the_name_is_not_told_or_recorded(router: Router, recorder
     assert isinstance(recorder.events[0], AddConnect)
     assert recorder.events[0].resource.remote_name == "ftp://127.0.0.1:1/projects"
     assert "annabel" not in repr(recorder.events) + repr(Store().events())
-
-
-@pytest.mark.parametrize("stored", [True, False], ids=["in the store", "who runs this"])
-def test_n15_as_whom_it_was_tried_is_not_recorded(
-    router: Router, webdav_server: WebdavServer, monkeypatch: pytest.MonkeyPatch, stored: bool
-) -> None:
-    remote = f"dav://{webdav_server.host}:{webdav_server.port}/"
-    if stored:
-        save(parse_remote(remote), "annabel", Secret("wrong"))
-    else:
-        monkeypatch.setenv("LOGNAME", "annabel")
-    with pytest.raises(WNetError, match="user annabel is not accepted with this password"):
-        router.connect(remote, "Z:", password=None if stored else "wrong")
-    Store().remember(Remembered("Y:", remote, parse_remote(remote).canonical, None, None, 1, {}, 0.0))
-    [restored] = router.restore("Y:")
-    assert restored.error
-    messages = [each.message for each in Store().events() if each.kind == "operation"]
-    assert messages[0] == "user *** is not accepted with this password"
-    assert len(messages) == 2
-    assert "annabel" not in repr(messages)
 
 
 def test_n15_there_is_no_place_for_a_user_name_or_password() -> None:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mprouter import Router, Secret, WNetError
+from mprouter.credentials import save
+from mprouter.names import parse_remote
 from mprouter.providers.rclone import daemon
+from mprouter.store import Remembered, Store
 from servers.sftp import SftpServer
 
 if TYPE_CHECKING:
@@ -136,3 +139,23 @@ def test_c8_a_password_that_the_server_repeats_is_struck_out(mpr: Command, place
     for form in (secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret)[1:-1])[1:-1]):
         assert form not in "".join(outputs)
         assert found(form, places) == []
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["in the store", "who runs this"])
+def test_n15_as_whom_it_was_tried_is_not_recorded(
+    router: Router, webdav_server: WebdavServer, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    remote = f"dav://{webdav_server.host}:{webdav_server.port}/"
+    if stored:
+        save(parse_remote(remote), "annabel", Secret("wrong"))
+    else:
+        monkeypatch.setenv("LOGNAME", "annabel")
+    with pytest.raises(WNetError, match="user annabel is not accepted with this password"):
+        router.connect(remote, "Z:", password=None if stored else "wrong")
+    Store().remember(Remembered("Y:", remote, parse_remote(remote).canonical, None, None, 1, {}, 0.0))
+    [restored] = router.restore("Y:")
+    assert restored.error
+    messages = [each.message for each in Store().events() if each.kind == "operation"]
+    assert messages[0] == "user *** is not accepted with this password"
+    assert len(messages) == 2
+    assert "annabel" not in repr(messages)
