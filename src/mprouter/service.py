@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -18,7 +19,7 @@ from mprouter.log import Log
 from mprouter.processes import run
 from mprouter.status import Status, WNetError, unreadable, unwritten
 
-__all__ = ["MARK", "Kind", "Standing", "Unit", "install", "program", "remove", "standing", "user_id"]
+__all__ = ["MARK", "Kind", "Standing", "Unit", "await_others", "install", "program", "remove", "standing", "user_id"]
 
 log = Log("mprouter.service")
 
@@ -27,6 +28,9 @@ MARK = "# Written by 'mpr service install'."
 
 TIME_TO_DELIVER = "10min"
 """How long written data may take to reach the servers at logout, as far as systemd lets the user's session wait."""
+
+TIME_TO_SAVE = 30.0
+"""Seconds that the programs which systemd ends at the same time have to save what they have open."""
 
 MOVED = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "RCLONE_CONFIG", "NETRC")
 """What moves a user's files, beside ``MPROUTER_…_DIR``: a login shell may set it, and systemd would not know."""
@@ -47,6 +51,8 @@ RemainAfterExit=yes
 {service}# Failures are in the log. They must not make the unit fail: that would disconnect what could be restored.
 ExecStart=-{mpr} provider logon{station}
 ExecStart=-{mpr} restore --wait auto
+# Programs that end at the same time may be saving to what is connected.
+ExecStopPost=-{mpr} service wait{wait}
 # Not ExecStop, which systemd leaves out where the start was cut short: by then something may be connected.
 ExecStopPost=-{mpr} disconnect --all --force
 TimeoutStopSec={time}
@@ -116,6 +122,7 @@ class Unit:
             service=service,
             mpr=_command(program()),
             station=" --service" if self.kind is Kind.SYSTEM else "",
+            wait=" --system" if self.kind is Kind.SYSTEM else "",
             time=TIME_TO_DELIVER,
             wanted_by="multi-user.target" if self.kind is Kind.SYSTEM else "default.target",
         )
@@ -226,6 +233,17 @@ def remove(unit: Unit, *, force: bool = False) -> None:
         _told(unit, "daemon-reload")
 
 
+def await_others(unit: Unit) -> None:
+    """At logout, or shutdown, return when the programs have ended that systemd ends at the same time as *unit*.
+
+    Terminals and desktop programs are in no order with it: one that saves when it is told to end needs what is
+    connected. None is waited for longer than ``TIME_TO_SAVE``; what systemd ends after *unit* not at all.
+    """
+    deadline = time.monotonic() + TIME_TO_SAVE
+    while _ending(unit) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+
+
 def standing(unit: Unit) -> Standing:
     """How *unit* is, and each instance of it that is enabled. Raises ``WNetError`` if its file cannot be read."""
     text = _text(unit)
@@ -329,13 +347,24 @@ def _runs(unit: Unit) -> bool:
 
 
 def _said(*arguments: str) -> str:
-    """What systemctl answers, one word; "" if it is not there or says nothing."""
+    """What systemctl answers; "" if it is not there or says nothing."""
     import subprocess
 
     try:
         return run(["systemctl", *arguments], timeout=30, env=_environment()).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
+
+
+def _ending(unit: Unit) -> list[str]:
+    """What systemd is ending now, apart from *unit*, and from its instances for other users, which wait as well."""
+    jobs = [line.split() for line in _said(*unit.options, "list-jobs", "--no-legend", "--full").splitlines()]
+    names = [job[1] for job in jobs if job[2:] == ["stop", "running"]]
+    own = unit.path.name.removesuffix(".service")
+    return [each for each in names if each.endswith((".service", ".scope")) and not each.startswith(own)]
+
+
+_PAUSE = 0.2  # seconds between two looks at what systemd is ending
 
 
 def _told(unit: Unit, *arguments: str) -> None:

@@ -100,7 +100,7 @@ def test_a_failure_does_not_fail_the_unit_and_nothing_is_killed_before_all_is_de
     mpr("service", "install")
     found = settings(unit.read_text())
     assert found["ExecStart"] == [f"-{MPR} provider logon", f"-{MPR} restore --wait auto"]
-    assert found["ExecStopPost"] == [f"-{MPR} disconnect --all --force"]
+    assert found["ExecStopPost"] == [f"-{MPR} service wait", f"-{MPR} disconnect --all --force"]
     assert (found["Type"], found["RemainAfterExit"], found["KillMode"]) == (["oneshot"], ["yes"], ["process"])
     assert found["WantedBy"] == ["default.target"]
 
@@ -286,6 +286,7 @@ def test_the_one_for_boot_runs_as_the_user_in_the_same_directories(systemctl: Pa
     assert f"enable mprouter@{uid}.service" in systemctl.read_text().splitlines()
     found = settings(ran.stdout)
     assert found["User"] == ["%i"]
+    assert found["ExecStopPost"][0] == f"-{MPR} service wait --system"
     assert "XDG_RUNTIME_DIR=/run/user/%i" in found["Environment"]
     assert not re.search("STATE|DRIVES|CONFIG_DIR", ran.stdout)  # those are root's
     assert found["After"] == [
@@ -410,3 +411,19 @@ def test_the_users_systemd_is_found_from_su_and_cron(
 def test_the_keyring_and_the_bus_are_there_until_all_is_disconnected(mpr: Command, unit: Path) -> None:
     assert mpr("service", "install").returncode == 0
     assert settings(unit.read_text())["After"] == ["dbus.service gnome-keyring-daemon.service"]
+
+
+@pytest.mark.parametrize("options", ["", "--system"])
+def test_at_logout_programs_that_are_saving_are_waited_for_and_nothing_that_ends_after_the_unit(
+    mpr: Command, places: Places, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    own = ["mprouter@1000.service", "mprouter@1001.service"] if options else ["mprouter.service"]
+    asked = places.base / "asked"
+    lines = [f"{number} {name} stop running" for number, name in enumerate([*own, "app.slice"])]
+    lines += ["80 mprouter-7.scope stop waiting", "81 systemd-exit.service start running"]
+    saving = "1) echo 90 app-editor.scope stop running;; 2) echo 91 term.service stop running;;"
+    says = [f'echo "$@" >>{asked}', f"case $(wc -l <{asked}) in {saving} esac", *(f"echo {line}" for line in lines)]
+    stand_in(places, monkeypatch, "systemctl", "\n".join(says))
+    ran = mpr("service", "wait", *options.split())
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert asked.read_text().splitlines() == [f"{'' if options else '--user '}list-jobs --no-legend --full"] * 3

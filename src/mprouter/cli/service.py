@@ -138,6 +138,16 @@ def status(ctx: click.Context, *, everybody: bool, system: bool, as_json: bool) 
         ctx.exit(1)
 
 
+@command.command("wait", hidden=True, examples=[("mpr service wait", "As the unit does before it disconnects.")])
+@_whose
+@click.pass_context
+def wait(ctx: click.Context, *, everybody: bool, system: bool) -> None:
+    """Wait at logout until the programs have ended that systemd ends too."""
+    from mprouter import service
+
+    service.await_others(_unit(ctx, everybody=everybody, system=system))
+
+
 def _set_apart() -> None:
     """Have the unit's end wait for what is connected already, as for what will be."""
     from mprouter.providers.rclone import program
