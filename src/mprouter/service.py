@@ -49,7 +49,7 @@ _TEXT = """\
 Type=oneshot
 RemainAfterExit=yes
 {service}# Failures are in the log. They must not make the unit fail: that would disconnect what could be restored.
-ExecStart=-{mpr} provider logon{station}
+{keep}ExecStart=-{mpr} provider logon{station}
 ExecStart=-{mpr} restore --wait auto
 # Programs that end at the same time may be saving to what is connected.
 ExecStopPost=-{mpr} service wait{wait}
@@ -115,12 +115,14 @@ class Unit:
         service = "".join(f'Environment="{_escaped(each)}"\n' for each in self._variables())
         if self.kind is Kind.SYSTEM:
             service = f"User=%i\nEnvironment=XDG_RUNTIME_DIR=/run/user/%i\n{service}"
+        mpr = _command(program())
         return _TEXT.format(
             mark=MARK,
             edit=f"edit {self.path.name}" if self.kind is Kind.SYSTEM else f"--user edit {self.path.name}",
             unit=_AT_BOOT if self.kind is Kind.SYSTEM else _AT_LOGIN,
             service=service,
-            mpr=_command(program()),
+            keep="" if self.kind is Kind.SYSTEM else f"ExecStart=-{mpr} service keep\n",
+            mpr=mpr,
             station=" --service" if self.kind is Kind.SYSTEM else "",
             wait=" --system" if self.kind is Kind.SYSTEM else "",
             time=TIME_TO_DELIVER,

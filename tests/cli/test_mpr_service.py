@@ -99,7 +99,7 @@ def test_a_failure_does_not_fail_the_unit_and_nothing_is_killed_before_all_is_de
 ) -> None:
     mpr("service", "install")
     found = settings(unit.read_text())
-    assert found["ExecStart"] == [f"-{MPR} provider logon", f"-{MPR} restore --wait auto"]
+    assert found["ExecStart"] == [f"-{MPR} service keep", f"-{MPR} provider logon", f"-{MPR} restore --wait auto"]
     assert found["ExecStopPost"] == [f"-{MPR} service wait", f"-{MPR} disconnect --all --force"]
     assert (found["Type"], found["RemainAfterExit"], found["KillMode"]) == (["oneshot"], ["yes"], ["process"])
     assert found["WantedBy"] == ["default.target"]
@@ -287,6 +287,7 @@ def test_the_one_for_boot_runs_as_the_user_in_the_same_directories(systemctl: Pa
     found = settings(ran.stdout)
     assert found["User"] == ["%i"]
     assert found["ExecStopPost"][0] == f"-{MPR} service wait --system"
+    assert found["ExecStart"][0] == f"-{MPR} provider logon --service"  # of scopes that user's systemd has the say
     assert "XDG_RUNTIME_DIR=/run/user/%i" in found["Environment"]
     assert not re.search("STATE|DRIVES|CONFIG_DIR", ran.stdout)  # those are root's
     assert found["After"] == [
@@ -359,14 +360,15 @@ def test_systemd_is_not_asked_for_a_unit_that_has_no_file(places: Places, system
     assert not systemctl.exists()
 
 
-def test_what_is_connected_when_the_unit_is_installed_does_not_keep_its_session_open(
-    mpr: Command, places: Places, monkeypatch: pytest.MonkeyPatch, systemctl: Path
+@pytest.mark.parametrize("when", ["install", "keep"])
+@pytest.mark.usefixtures("systemctl")
+def test_what_is_connected_when_the_unit_comes_into_use_does_not_keep_its_session_open(
+    mpr: Command, places: Places, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     rclone = daemon.obtain()
     log = places.base / "busctl.log"
     stand_in(places, monkeypatch, "busctl", f'echo "$@" >>{log}')
-    assert mpr("service", "install").returncode == 0
-    assert "--user start --no-block mprouter.service" in systemctl.read_text()
+    assert mpr("service", when).returncode == 0
     said = log.read_text()
     assert " StartTransientUnit " in said
     assert f" PIDs au 1 {rclone.pid} Before as 1 mprouter.service " in said

@@ -138,6 +138,16 @@ def status(ctx: click.Context, *, everybody: bool, system: bool, as_json: bool) 
         ctx.exit(1)
 
 
+@command.command(
+    "keep",
+    hidden=True,
+    examples=[("mpr service keep", "As the unit does first, where something is connected by then.")],
+)
+def keep() -> None:
+    """Have what is connected live until the unit ends."""
+    _set_apart()
+
+
 @command.command("wait", hidden=True, examples=[("mpr service wait", "As the unit does before it disconnects.")])
 @_whose
 @click.pass_context
