@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from sandbox import OrdinaryUser
 from servers.sftp import SftpServer
 
@@ -83,7 +85,25 @@ def test_where_fusermount_may_not_mount_its_own_words_and_the_next_step_are_told
     ran = ordinary_user.run("setpriv", "--no-new-privs", *mpr, "connect", f"file://{data}", "Z:")
     assert ran.returncode == 1
     assert "mounting is not allowed here: fusermount3: mount failed: Operation not permitted" in ran.stderr
+    assert "a unit of systemd must have neither NoNewPrivileges=yes nor" in ran.stderr
     assert "a container needs --cap-add SYS_ADMIN" in ran.stderr
+
+
+@pytest.mark.parametrize("words", [["connect", "{data}", "Y:"], ["browse", "{data}"]], ids=["connect", "browse"])
+def test_a_service_that_may_not_mount_does_not_keep_others_from_it(
+    ordinary_user: OrdinaryUser, words: list[str]
+) -> None:
+    data = ordinary_user.places.home / "data"
+    ordinary_user.run("mkdir", data)
+    barred = ("setpriv", "--no-new-privs", ordinary_user.python, "-m", "mprouter")
+    ordinary_user.run(*barred, *(each.format(data=f"file://{data}") for each in words))
+    ran = ordinary_user.mpr("connect", f"file://{data}", "Z:")
+    assert ran.returncode == 0, ran.stderr
+
+    refused = ordinary_user.run(*barred, "disconnect", "Z:")
+    assert refused.returncode == 1
+    assert "a unit of systemd must have neither NoNewPrivileges=yes nor" in refused.stderr
+    assert ordinary_user.mpr("disconnect", "Z:").returncode == 0
 
 
 def test_where_there_is_no_etc_mtab_is_disconnected_as_elsewhere(ordinary_user: OrdinaryUser, tmp_path: Path) -> None:

@@ -15,13 +15,33 @@ if TYPE_CHECKING:
     from pathlib import Path
     from subprocess import CompletedProcess, Popen
 
-__all__ = ["fields", "has_ended", "has_something", "parent", "run", "started_at", "wait_until", "which", "words"]
+__all__ = [
+    "fields",
+    "has_ended",
+    "has_something",
+    "is_barred",
+    "parent",
+    "run",
+    "started_at",
+    "wait_until",
+    "which",
+    "words",
+]
 
 
 def fields(pid: int | str = "self") -> list[bytes]:
     """What stands after the program's name, which may hold anything: the first is field 3. Raises ``OSError``."""
     with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib need not be loaded for this
         return file.read().rpartition(b")")[2].split()
+
+
+def is_barred(pid: int | str = "self") -> bool:
+    """Whether what it runs gets no more rights than it has (``no_new_privs``). Setuid fusermount3 needs more."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - as above
+            return b"\nNoNewPrivs:\t1\n" in file.read()
+    except OSError:
+        return False
 
 
 def parent(pid: int) -> int:

@@ -111,6 +111,13 @@ def test_a_fusermount_without_its_rights(
     assert ordinary_doctor().one("fusermount-powerless")["mend"].startswith(f"as root: `chown root {copy} && chmod u+s")
 
 
+def test_a_service_that_gets_no_more_rights(ordinary_user: OrdinaryUser) -> None:
+    ran = ordinary_user.run("setpriv", "--no-new-privs", ordinary_user.python, "-m", "mprouter", "doctor", "--json")
+    assert "fusermount-barred" in ran.stdout
+    assert "NoNewPrivileges=no" in ran.stdout
+    assert "fusermount-barred" not in ordinary_user.mpr("doctor", "--json").stdout
+
+
 def test_as_many_mounts_as_are_allowed(ordinary_doctor: Examine, ordinary_user: OrdinaryUser) -> None:
     places = ordinary_user.places
     ordinary_user.run("mkdir", places.home / "data")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from mprouter import faults, places
 from mprouter.frozen import frozen
-from mprouter.processes import parent, started_at, wait_until, words
+from mprouter.processes import is_barred, parent, started_at, wait_until, words
 from mprouter.providers.rclone import program, rc
 from mprouter.providers.rclone.mounts import served_by
 from mprouter.providers.rclone.obscure import KNOWN, Obscurer
@@ -195,6 +195,16 @@ def stop() -> bool:
         _end(pid)  # asked to quit, it would answer, and mount, for 1.5 seconds more
         program.record().unlink(missing_ok=True)
         return program.last(socket) is None
+
+
+def stop_barred() -> None:
+    """End, as ``stop`` does, the rclone of a service that may not mount anything, where this process may.
+
+    Whoever connected or browsed there in vain has left it to all others of this user.
+    """
+    found = recorded()
+    if found is not None and is_barred(found.pid) and not is_barred() and is_running(found.pid, found.started):
+        stop()
 
 
 def forget_dead() -> None:

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 from mprouter import mountinfo
 from mprouter.frozen import frozen
-from mprouter.processes import run, which
+from mprouter.processes import is_barred, run, which
 from mprouter.status import Status, WNetError, check_known
 
 TYPE_CHECKING = False  # as in processes
@@ -52,6 +52,10 @@ MOST = 1000
 
 GLANCE = 1.0
 """Seconds for which a mount may be in use by nobody who has anything open there: who looks at it, as ``df``."""
+
+
+BARRED = "a unit of systemd must have neither NoNewPrivileges=yes nor a setting that implies it"
+"""What to mend where what fusermount3 is run by gets no more rights; see ``processes.is_barred``."""
 
 
 @frozen
@@ -199,6 +203,7 @@ def unmount(mountpoint: Path, *, lazily: bool = False, kind: str = KIND) -> bool
             raise WNetError(
                 Status.ERROR_EXTENDED_ERROR,
                 f"{mountpoint} cannot be unmounted: {said}" if said else f"{mountpoint} cannot be unmounted",
+                hint=BARRED if is_barred() and os.geteuid() != 0 else None,
                 provider_code=ran.returncode,
                 provider_text=said,
             )

@@ -122,7 +122,7 @@ _MOUNTING = (
         "fusermount.*(?:denied|not permitted)|/dev/fuse",
         Status.ERROR_ACCESS_DENIED,
         "mounting is not allowed here: {said}",
-        "fusermount3 must be setuid root; a container needs --cap-add SYS_ADMIN --device /dev/fuse",
+        f"fusermount3 must be setuid root; {mounts.BARRED}; a container needs --cap-add SYS_ADMIN --device /dev/fuse",
     ),
 )
 
@@ -287,6 +287,7 @@ class RcloneProvider(ABC):
             options = read_options(
                 {**self.options, **COMMON_OPTIONS}, request.options, network=self.name, name=request.name.given
             )
+            daemon.stop_barred()
             with daemon.kept():
                 return self._connected(request, options)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mprouter.finding import Finding, Kind, Severity
+from mprouter.processes import is_barred
 from mprouter.providers.rclone.mounts import exhausted, fusermount
 
 __all__ = ["look"]
@@ -46,6 +47,14 @@ NOT_SETUID = Kind(
     "The program that mounts for users has not the right to, since it does not run as root. Nothing can be connected.",
     "as root: `chown root {path} && chmod u+s {path}`; on a file system mounted `nosuid` that does not help",
 )
+BARRED = Kind(
+    "fusermount-barred",
+    Severity.ERROR,
+    "No program that is started from here gets more rights, which mounting for users takes. "
+    "Nothing can be connected or disconnected from here.",
+    "in a unit of systemd: `NoNewPrivileges=no`, without the settings that imply it (systemd.exec(5)); "
+    "start a container without `--security-opt no-new-privileges`",
+)
 TOO_MANY = Kind(
     "fuse-mounts-exhausted",
     Severity.ERROR,
@@ -71,6 +80,8 @@ def look() -> Iterator[Finding]:
     elif os.geteuid() != 0:
         if not _mounts_as_root(Path(program)):
             yield NOT_SETUID.found(f"{program} does not run as root", path=program)
+        elif is_barred():
+            yield BARRED.found(f"{program} gets no more rights than this program has (no_new_privs)")
         if found := exhausted():
             yield TOO_MANY.found("there are {} of {} FUSE mounts".format(*found))
 
