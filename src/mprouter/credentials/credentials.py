@@ -30,10 +30,10 @@ class Credentials:
     user, password: None if the request did not give them. save: keep the password that works (CONNECT_CMD_SAVECRED).
     ask: a stored one is not to be used, the person wants to be asked (CONNECT_PROMPT). handed_out: the passwords that
     whoever has this may know, which are to be taken out of what they say. users: as whom one may have tried to log on,
-    which no event tells (N15).
+    which no event tells (N15). passed_by: why the keyring, which may have one, has told nothing.
     """
 
-    __slots__ = ("_worked", "ask", "handed_out", "password", "save", "user", "users")
+    __slots__ = ("_worked", "ask", "handed_out", "passed_by", "password", "save", "user", "users")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Credentials:
         self.ask = ask
         self.handed_out = [self.password] if self.password is not None else []
         self.users: set[str] = set()
+        self.passed_by: str | None = None
         self.tries(user)
         self._worked: tuple[str | None, Secret] | None = None
 
@@ -70,13 +71,16 @@ class Credentials:
             return
         user = user or name.user
         told: list[Found] = []
-        for place in (system_keyring, toml_file, netrc_file):
-            for found in place.find(name, user):
+        for find in (self._in_keyring, toml_file.find, netrc_file.find):
+            for found in find(name, user):
                 if not any((each.user, each.password) == (found.user, found.password) for each in told):
                     told.append(found)
                     self.handed_out.append(found.password)
                     self.tries(found.user)
                     yield found
+
+    def _in_keyring(self, name: RemoteName, user: str | None) -> Iterator[Found]:
+        self.passed_by = yield from system_keyring.find(name, user)
 
     def used(self, user: str | None, password: Secret) -> None:
         """The server has accepted these: they are what ``save_if_asked`` keeps."""

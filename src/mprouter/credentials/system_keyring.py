@@ -14,7 +14,7 @@ from mprouter.log import Log
 from mprouter.plugins import packages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from types import ModuleType
 
     from mprouter.names import RemoteName
@@ -47,8 +47,11 @@ def default_user() -> str:
     return getpass.getuser()
 
 
-def find(name: RemoteName, user: str | None) -> Iterator[Found]:
-    """The password for the server of *name* and *user*, or without *user* the first that is there."""
+def find(name: RemoteName, user: str | None) -> Generator[Found, None, str | None]:
+    """The password for the server of *name* and *user*, or without *user* the first that is there.
+
+    Returns why a keyring that is there, or may be, was passed by.
+    """
 
     def look(keyring: ModuleType) -> tuple[str | None, str] | None:
         # not every keyring can look without a user name
@@ -62,9 +65,10 @@ def find(name: RemoteName, user: str | None) -> Iterator[Found]:
         found = _ask(look)
     except _Unusable as reason:
         log.debug("the keyring was passed by: %s", reason)
-        return
+        return None if str(reason) == _REASONS["NoKeyringError"] else str(reason)
     if found is not None:
         yield Found(found[0], Secret(found[1]), "keyring")
+    return None
 
 
 def save(name: RemoteName, user: str, password: Secret) -> str | None:
