@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +21,7 @@ from mprouter.names import parse_remote
 from mprouter.processes import words
 from mprouter.providers.rclone import hostkeys, sshconfig
 from mprouter.providers.rclone import sftp as network
+from mprouter.providers.rclone.accepted import of_keys
 from mprouter.providers.rclone.sftp import Sftp, accept_host_key
 from mprouter.status import Status, WNetError
 from sandbox import Places
@@ -312,6 +317,21 @@ def test_c8_a_server_that_lets_this_address_not_in_for_now_is_told_as_that(
     assert "PerSourcePenalties" in str(refused.value.hint)
 
 
+@contextmanager
+def agent(place: Path, *keys: Path) -> Iterator[Path]:
+    """The socket of an agent in *place* that has *keys*."""
+    socket_ = place / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket_], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            variables = {**os.environ, "SSH_AUTH_SOCK": str(socket_)}
+            subprocess.run(["ssh-add", "-q", *keys], env=variables, check=True)
+            yield socket_
+        finally:
+            process.kill()
+
+
 def test_the_agent_of_the_caller_is_asked(
     sftp_share: Share,
     sftp_server: SftpServer,
@@ -319,14 +339,9 @@ def test_the_agent_of_the_caller_is_asked(
     places: Places,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    agent = places.base / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
-        subprocess.run(["ssh-add", "-q", sftp_server.key], check=True)
+    with agent(places.base, sftp_server.key) as socket_:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
         connections.disconnect(connections.connect(replace(sftp_share, password=None)))
-        process.kill()
 
 
 def test_keys_in_the_usual_place_are_tried(
@@ -337,6 +352,128 @@ def test_keys_in_the_usual_place_are_tried(
     subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", directory / "id_ecdsa"], check=True)
     (directory / "id_rsa").write_bytes(sftp_server.key.read_bytes())  # the second one is the right one
     connections.disconnect(connections.connect(replace(sftp_share, password=None)))
+
+
+def unknown_keys(places: Places, *kinds: str) -> list[Path]:
+    """Keys in the usual place that no server accepts."""
+    directory = places.home / ".ssh"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    made = [directory / f"id_{kind}" for kind in kinds]
+    for kind, key in zip(kinds, made, strict=True):
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key], check=True)
+    return made
+
+
+def store(places: Places, server: SftpServer, password: str) -> None:
+    """Keep *password* for the user of *server*."""
+    file = places.config / "credentials.toml"
+    remote, user, quoted = (json.dumps(each) for each in (f"sftp://127.0.0.1:{server.port}/*", server.user, password))
+    file.write_text(f"[[credential]]\nremote = {remote}\nuser = {user}\npassword = {quoted}\n")
+    file.chmod(0o600)
+
+
+def connects(connections: Connections, share: Share, server: SftpServer) -> int:
+    """How many connections *server* sees until *share* is connected; it is disconnected again, and rclone ends."""
+    before = server.connections()
+    mounted = connections.connect(share)
+    made = server.connections() - before
+    connections.disconnect(mounted)
+    connections.kill_rclone()
+    return made
+
+
+def test_c8_keys_that_the_server_does_not_accept_do_not_lock_out_who_has_a_stored_password(
+    *,
+    sftp_share: Share,
+    sftp_server: SftpServer,
+    connections: Connections,
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """OpenSSH from 9.8 on lets nobody in for a while after three refusals: one is enough to know better."""
+    unknown_keys(places, "ed25519", "ecdsa", "rsa")
+    subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", tmp_path / "key"], check=True)
+    store(places, sftp_server, sftp_server.password)
+    share = replace(sftp_share, password=None)
+    with agent(places.base, tmp_path / "key") as socket_:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
+        assert [connects(connections, share, sftp_server) for _ in range(2)] == [2, 1]
+
+
+def test_c8_of_several_keys_the_server_is_asked_at_once_and_the_right_one_is_remembered(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    *_, last = unknown_keys(places, "ed25519", "ecdsa", "rsa")
+    last.write_bytes(sftp_server.key.read_bytes())
+    last.with_suffix(".pub").unlink()
+    share = replace(sftp_share, password=None)
+    assert [connects(connections, share, sftp_server) for _ in range(2)] == [3, 1]  # one of ssh, for the other two
+    last.unlink()  # what is remembered is no promise
+    store(places, sftp_server, sftp_server.password)
+    assert [connects(connections, share, sftp_server) for _ in range(2)] == [2, 1]
+
+
+def test_c8_a_key_that_the_agent_has_offered_is_not_tried_again(
+    sftp_share: Share,
+    sftp_server: SftpServer,
+    connections: Connections,
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (key,) = unknown_keys(places, "ed25519")
+    before = sftp_server.connections()
+    with agent(places.base, key) as socket_:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
+        with pytest.raises(WNetError) as refused:
+            connections.connect(replace(sftp_share, password=None))
+    assert refused.value.status is Status.ERROR_LOGON_FAILURE
+    assert sftp_server.connections() - before == 1
+
+
+def test_c8_a_stored_passphrase_of_a_key_is_not_taken_for_a_password_again(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    (key,) = unknown_keys(places, "ed25519")
+    key.write_bytes(sftp_server.key.read_bytes())
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "a passphrase", "-f", key], capture_output=True, check=True)
+    store(places, sftp_server, "a passphrase")
+    assert [connects(connections, replace(sftp_share, password=None), sftp_server) for _ in range(2)] == [2, 1]
+
+
+def test_c8_of_connections_side_by_side_one_finds_out_what_the_server_accepts(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    """As at a login after which nothing is known yet: each would be refused the same key."""
+    unknown_keys(places, "ed25519")
+    store(places, sftp_server, sftp_server.password)
+    share, before = replace(sftp_share, password=None), sftp_server.connections()
+    urls = [sftp_server.url(sftp_server.directory(f"side by side {number}")) for number in range(4)]
+    with ThreadPoolExecutor() as threads:
+        made = [*threads.map(lambda url: connections.connect(share, url=url.replace(" ", "%20")), urls)]
+    assert sftp_server.connections() - before == len(urls) + 1
+    for mounted in made:
+        connections.disconnect(mounted)
+
+
+def test_what_a_server_accepts_is_found_out_also_where_it_cannot_be_remembered(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    places.state.mkdir(mode=0o700, exist_ok=True)
+    (places.state / "logons").touch()  # no directory
+    unknown_keys(places, "ed25519")
+    store(places, sftp_server, sftp_server.password)
+    assert [connects(connections, replace(sftp_share, password=None), sftp_server) for _ in range(2)] == [2, 2]
+
+
+def test_where_ssh_cannot_tell_which_key_a_server_accepts_each_may_be_the_right_one(
+    places: Places, sftp_server: SftpServer
+) -> None:
+    keys = unknown_keys(places, "ed25519", "rsa")
+    settings = {"known_hosts_file": str(sftp_server.wrong_hosts)}
+    assert of_keys("127.0.0.1", sftp_server.port, sftp_server.user, keys, settings) == keys
+    settings["known_hosts_file"] = "${A_VARIABLE}"
+    assert of_keys("127.0.0.1", sftp_server.port, sftp_server.user, keys, settings) == keys
 
 
 def test_a_password_opens_an_encrypted_key(
@@ -405,20 +542,12 @@ def test_a_key_that_only_the_agent_has_is_chosen_by_its_public_one(
     places: Places,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    agent = places.base / "agent"
     settings = "IdentitiesOnly yes", f"IdentityFile ~/.ssh/key{suffix}", f"IdentityAgent {agents}"
     share = at_work(places, sftp_share, sftp_server, *settings)
     (places.home / ".ssh" / "key.pub").write_bytes(sftp_server.key.with_suffix(".pub").read_bytes())
-    with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            process.stdout.readline()
-            monkeypatch.setenv("THE_AGENT", str(agent))
-            variables = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
-            subprocess.run(["ssh-add", "-q", sftp_server.key], env=variables, check=True)
-            connections.disconnect(connections.connect(share))
-        finally:
-            process.kill()
+    with agent(places.base, sftp_server.key) as socket_:
+        monkeypatch.setenv("THE_AGENT", str(socket_))
+        connections.disconnect(connections.connect(share))
 
 
 @pytest.mark.parametrize("config", ["", "Host *\n  IdentityAgent none\n"], ids=["none", "said"])

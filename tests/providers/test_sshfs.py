@@ -492,7 +492,9 @@ def test_a_password_that_the_server_has_accepted_is_kept_and_found(
     assert mpr(*connect, "--password-stdin", "--save-password", stdin=sftp_server.password).returncode == 0
     assert sftp_server.password in file.read_text()
     mpr("disconnect", "Z:")
+    before = sftp_server.connections()
     assert mpr(*connect).returncode == 0
+    assert sftp_server.connections() == before + 1  # no key is tried: the server may count that as failed
     assert provider_of_z(mpr) == "sshfs"
     mpr("disconnect", "Z:")
 

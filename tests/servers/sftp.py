@@ -42,6 +42,10 @@ class SftpServer(Server):
         """The remote name of a directory on it, ``root`` if none is given."""
         return f"sftp://{self.user}@{self.host}:{self.port}{path or self.root}"
 
+    def connections(self) -> int:
+        """How many there have been: from OpenSSH 9.8 on, each that ends without a logon counts against an address."""
+        return self.daemon.log().count("Connection from ")
+
 
 @contextmanager
 def serve(place: Path, account: Account) -> Iterator[SftpServer]:

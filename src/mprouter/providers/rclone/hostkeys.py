@@ -28,6 +28,7 @@ __all__ = [
     "record",
     "recorded",
     "refusal",
+    "said_by_ssh",
 ]
 
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
@@ -209,25 +210,32 @@ def refusal(host: str, port: int, user: str, file: Path) -> str | None:
 
     No way to log on is tried. None also if ssh cannot tell, or has no way to be told of the file.
     """
+    if "${" in str(file):
+        return None
+    options = [("LogLevel", "ERROR"), ("PreferredAuthentications", "none")]
+    said = said_by_ssh(host, port, user, file, options) or ""
+    return said if "Host key verification failed" in said or "no matching host key type" in said else None
+
+
+def said_by_ssh(host: str, port: int, user: str, file: Path, options: Iterable[tuple[str, str]]) -> str | None:
+    """What ssh says as it logs on with *options* and asks for SFTP; None if it is not there, or takes too long.
+
+    file: with the server's keys, without a variable in its name.
+    """
     import subprocess
 
     from mprouter.providers.rclone.sshconfig import quoted
 
-    if "${" in str(file):
-        return None
-
-    options = {
+    always = {
         "BatchMode": "yes",
         "CheckHostIP": "no",
         "ConnectTimeout": "10",
         "GlobalKnownHostsFile": "/dev/null",
-        "LogLevel": "ERROR",
         "NoHostAuthenticationForLocalhost": "no",
-        "PreferredAuthentications": "none",
         "StrictHostKeyChecking": "yes",
         "UserKnownHostsFile": quoted(file),
     }
-    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    words = [word for key, value in (*always.items(), *options) for word in ("-o", f"{key}={value}")]
     try:
         ran = subprocess.run(
             ["ssh", "-F", "none", *words, "-p", str(port), "-l", user, "-s", "--", host, "sftp"],
@@ -241,8 +249,7 @@ def refusal(host: str, port: int, user: str, file: Path) -> str | None:
         )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    said = ran.stderr.strip()
-    return said if "Host key verification failed" in said or "no matching host key type" in said else None
+    return ran.stderr.strip()
 
 
 def algorithms(keys: Iterable[HostKey]) -> list[str]:

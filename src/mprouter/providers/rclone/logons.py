@@ -9,7 +9,7 @@ from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
 
-__all__ = ["Logon", "by_password", "local_user", "other_ways"]
+__all__ = ["Logon", "by_password", "by_stored", "by_typed", "local_user", "other_ways"]
 
 ASKED = 3
 """How often the person at the terminal may type a password."""
@@ -21,7 +21,7 @@ class Logon:
 
     user: the name on the server, None if anonymous. settings: of rclone's backend. obscured, plain: settings that are
     secret, in the form that rclone wants. password: what to remember if it works. is_guest: nobody in particular, so
-    that a refusal means that a name and password are wanted.
+    that a refusal means that a name and password are wanted. way: what to remember of it if it works, "" = nothing.
     """
 
     user: str | None = None
@@ -30,6 +30,7 @@ class Logon:
     plain: Mapping[str, Secret] = field(default_factory=dict)
     password: Secret | None = None
     is_guest: bool = False
+    way: str = ""
 
 
 def by_password(
@@ -46,22 +47,36 @@ def by_password(
     where neither request nor store names one; None = there has to be a name. guest: None = there is none.
     before_asking: raises ``WNetError`` if nobody is to type a password.
     """
-    credentials = request.credentials
-    wanted = credentials.user or request.name.user
+    wanted = request.credentials.user or request.name.user
     user = wanted or default
-    credentials.tries(user)
-    if credentials.password is not None:
+    request.credentials.tries(user)
+    if request.credentials.password is not None:
         if user:
-            yield logon(user, credentials.password)
+            yield logon(user, request.credentials.password)
         return
     stored = False
-    for found in credentials.stored(request.name, wanted):
-        if found.user or user:
-            stored = True
-            yield logon(str(found.user or user), found.password)
-    if guest is not None and not stored and not (credentials.ask and user):
+    for each in by_stored(request, logon, default):
+        stored = True
+        yield each
+    if guest is not None and not stored and not (request.credentials.ask and user):
         yield guest
-    if request.conversation is None or not user:
+    if user:
+        yield from by_typed(request, logon, user, before_asking)
+
+
+def by_stored(request: AddRequest, logon: Callable[[str, Secret], Logon], default: str | None) -> Iterator[Logon]:
+    """Log on with the passwords that are stored; see ``by_password``."""
+    wanted = request.credentials.user or request.name.user
+    for found in request.credentials.stored(request.name, wanted):
+        if user := found.user or wanted or default:
+            yield logon(user, found.password)
+
+
+def by_typed(
+    request: AddRequest, logon: Callable[[str, Secret], Logon], user: str, before_asking: Callable[[], None]
+) -> Iterator[Logon]:
+    """Log on with what a person types, if there is one; see ``by_password``."""
+    if request.conversation is None:
         return
     before_asking()
     question = f"Password of {user} for {request.name.given}"

@@ -64,7 +64,7 @@ from mprouter.status import Status, WNetError
 if TYPE_CHECKING:
     from mprouter.providers.rclone.browsing.look import Seen
 
-__all__ = ["BROWSABLE", "IDLE", "RcloneProvider", "Target", "quoted"]
+__all__ = ["BROWSABLE", "IDLE", "Probe", "RcloneProvider", "Target", "quoted"]
 
 BROWSABLE = Capability.ENUMERATE_GLOBAL | Capability.RESOURCE_INFORMATION | Capability.RESOURCE_PARENT
 """What every network on rclone can tell of itself."""
@@ -203,6 +203,10 @@ class RcloneProvider(ABC):
     @abstractmethod
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """The ways to log on, the likeliest first; the next is asked for when one was refused."""
+
+    def accepted(self, target: Target, logon: Logon) -> None:
+        """Keep which *logon* has worked, where it helps the next time."""
+        del target, logon
 
     def probe(self, rclone: Daemon, target: Target, logon: Logon, fs: str) -> None:
         """Raise ``Refused`` or ``WNetError`` if the directory, the root of *fs*, cannot be used."""
@@ -443,6 +447,7 @@ class RcloneProvider(ABC):
                 continue
             if logon.password is not None:
                 request.credentials.used(logon.user, logon.password)
+            self.accepted(target, logon)
             return fs, logon
         refused = refused or _unknown(request)
         refused.hint = refused.hint or other_ways(logon, has_keys="key_file" in self.options)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from mprouter import places
 from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
-from mprouter.providers.rclone import hostkeys, sshconfig
+from mprouter.providers.rclone import accepted, hostkeys, sshconfig
+from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import BROKEN_OFF, Failure
 from mprouter.providers.rclone.hostkeys import HostKey
-from mprouter.providers.rclone.logons import Logon, by_password, local_user
+from mprouter.providers.rclone.logons import Logon, by_password, by_stored, by_typed, local_user
 from mprouter.providers.rclone.options import Option, existing_file
 from mprouter.providers.rclone.program import AGENT_SOCKET
-from mprouter.providers.rclone.provider import RcloneProvider, Target
+from mprouter.providers.rclone.provider import Probe, RcloneProvider, Target
 from mprouter.providers.rclone.reach import reach, resolve
 from mprouter.providers.rclone.sshconfig import SshHost
 from mprouter.resource import NetResource, ResourceScope
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Sftp", "accept_host_key", "ask", "changed"]
 
+TRIED = 3
+"""How many of an agent's keys each server tries before it breaks off, as one does that is set up to be strict."""
+
 
 @frozen
 class SftpTarget(Target):
-    """A directory on an SSH server. keys: those recorded for it."""
+    """A directory on an SSH server. user: who is to log on, unless another's password is stored. keys: as recorded."""
 
     ssh: SshHost = field(kw_only=True)
+    user: str = field(kw_only=True)
     keys: tuple[HostKey, ...] = ()
 
 
@@ -135,19 +140,51 @@ class Sftp(RcloneProvider):
             settings=settings,
             read_only=bool(options.get("read_only")),
             ssh=ssh,
+            user=request.credentials.user or name.user or ssh.user or local_user(),
             keys=keys,
         )
 
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
-        """With a password given: that, to the server or to open a key. Else the agent, keys, stored passwords."""
-        ssh = target.ssh if isinstance(target, SftpTarget) else sshconfig.look_up(str(target.host), target.port, None)
-        user = request.credentials.user or request.name.user or ssh.user or local_user()
+        """With a password given: that, to the server or to open a key. Else the agent, passwords, and all other keys.
+
+        The way that worked last goes before all others, since the server may count those that it refuses.
+        """
+        known = cast("SftpTarget", target)
+        ssh, user = known.ssh, known.user
         if ssh.by_ssh:
             yield Logon(user)
             return
-        if request.credentials.password is None:
-            yield from _by_key(ssh, user)
-        yield from _by_secret(request, ssh, user, partial(self._check_host_key, target, user))
+        locked = [key for key in ssh.keys if sshconfig.needs_passphrase(key)]
+        last = accepted.last_way(ssh.host, ssh.port, user)
+        locked.sort(key=lambda key: str(key) != last)
+        secrets = _Secrets(request, user, locked, last)
+        if request.credentials.password is not None:
+            yield from secrets.given()
+            return
+        keys = sorted(_by_key(ssh, user), key=lambda logon: logon.way != last)
+        is_secret = last in {accepted.PASSWORD, *map(str, locked)}
+        first, others = ([], keys) if is_secret else (keys[:1], keys[1:])
+        yield from first
+        yield from secrets.stored()
+        yield from _likely(others, known)
+        yield from secrets.typed(partial(self._check_host_key, target, user))
+
+    def log_on(
+        self, rclone: Daemon, request: AddRequest, target: Target, ways: Iterable[Logon], probe: Probe | None = None
+    ) -> tuple[str, Logon]:
+        """Of several at once, let one find out which way the server accepts."""
+        known = cast("SftpTarget", target)
+        ssh = known.ssh
+        if ssh.by_ssh or request.credentials.password is not None:
+            return super().log_on(rclone, request, target, ways, probe)
+        with accepted.finding_out(ssh.host, ssh.port, known.user) as is_found:
+            likelier = self.logons(request, target) if is_found else ways
+            return super().log_on(rclone, request, target, likelier, probe)
+
+    def accepted(self, target: Target, logon: Logon) -> None:
+        """Remember the way."""
+        if logon.way and isinstance(target, SftpTarget):
+            accepted.remember(target.ssh.host, target.ssh.port, target.user, logon.way)
 
     def _check_host_key(self, target: Target, user: str) -> None:
         """Raise ``WNetError`` if the server is not there or has other keys: no password is to be typed for that one.
@@ -232,42 +269,81 @@ def accept_host_key(name: RemoteName, fingerprint: str, known_hosts: Path | None
 
 def _by_key(ssh: SshHost, user: str) -> Iterator[Logon]:
     """With the agent's keys, and with those that are in files for everybody to read who may read the file."""
-    if sshconfig.agent_keys(ssh.agent):
+    held = sshconfig.agent_keys(ssh.agent)
+    if held:
         _lead_to(ssh.agent)
         if not ssh.only_keys:
-            yield _logon(user, key_use_agent="true")
+            yield _logon(user, "the agent", key_use_agent="true")
         for key in ssh.keys if ssh.only_keys else ():
-            yield _logon(user, key_use_agent="true", key_file=str(key))
+            yield _logon(user, f"the agent, {key}", key_use_agent="true", key_file=str(key))
     for key in ssh.keys:
         is_agents = ssh.agent is not None and key.suffix == ".pub"
-        if not is_agents and not sshconfig.needs_passphrase(key):
-            yield _logon(user, key_file=str(key))
+        is_tried = sshconfig.public_half(key) in (held if ssh.only_keys else held[:TRIED])
+        if not is_agents and not is_tried and not sshconfig.needs_passphrase(key):
+            yield _logon(user, str(key), key_file=str(key))
 
 
-def _by_secret(request: AddRequest, ssh: SshHost, user: str, before_asking: Callable[[], None]) -> Iterator[Logon]:
-    """With passwords, each of which may also be the passphrase of a key."""
-    locked = [key for key in ssh.keys if sshconfig.needs_passphrase(key)]
-    known = False
-    for logon in by_password(request, _password_logon, default=user, guest=None, before_asking=before_asking):
-        known = True
-        yield logon
-        for key in locked:
+def _likely(logons: Sequence[Logon], target: SftpTarget) -> Iterator[Logon]:
+    """Those of *logons* by a key that the server may accept: of two files and more it is asked with one connection."""
+    files = [Path(each.way) for each in logons if each.settings.keys() == {"user", "key_file"}]
+    likely = files
+    if len(files) > 1:
+        likely = accepted.of_keys(target.ssh.host, target.ssh.port, target.user, files, target.settings)
+    yield from (each for each in logons if Path(each.way) not in files or Path(each.way) in likely)
+
+
+@frozen
+class _Secrets:
+    """Logging on with passwords, each of which may also be the passphrase of a key. last: the way that worked last."""
+
+    request: AddRequest
+    user: str
+    locked: Sequence[Path]
+    last: str
+
+    def given(self) -> Iterator[Logon]:
+        """With the password of the call."""
+        return self._each(by_password(self.request, self._new, default=self.user, guest=None))
+
+    def stored(self) -> Iterator[Logon]:
+        """With those that are stored."""
+        return self._each(by_stored(self.request, partial(_password_logon, accepted.PASSWORD), self.user))
+
+    def typed(self, before_asking: Callable[[], None]) -> Iterator[Logon]:
+        """With what a person types. Raises ``WNetError`` if there is nobody, and a key needs a passphrase."""
+        known = bool(self.request.credentials.handed_out)
+        for logon in self._each(by_typed(self.request, self._new, self.user, before_asking)):
+            known = True
+            yield logon
+        if self.locked and not known:
+            raise WNetError(
+                Status.ERROR_LOGON_FAILURE,
+                f"no password is known for {self.user}, and the key {self.locked[0]} needs its passphrase",
+                hint=f"ssh-add {self.locked[0]}, or give password or passphrase with --password-stdin",
+            )
+
+    def _new(self, user: str, password: Secret) -> Logon:
+        return _password_logon(accepted.PASSWORD if self.request.credentials.save else "", user, password)
+
+    def _each(self, logons: Iterator[Logon]) -> Iterator[Logon]:
+        for logon in logons:
             passphrase = {"key_file_pass": logon.obscured["pass"]}
-            yield replace(logon, settings={**logon.settings, "key_file": str(key)}, obscured=passphrase)
-    if locked and not known:
-        raise WNetError(
-            Status.ERROR_LOGON_FAILURE,
-            f"no password is known for {user}, and the key {locked[0]} needs its passphrase",
-            hint=f"ssh-add {locked[0]}, or give password or passphrase with --password-stdin",
-        )
+            keys = [
+                replace(logon, settings={**logon.settings, "key_file": str(key)}, obscured=passphrase, way=str(key))
+                for key in self.locked
+            ]
+            is_keys = bool(keys) and keys[0].way == self.last
+            yield from keys[:is_keys]
+            yield logon
+            yield from keys[is_keys:]
 
 
-def _logon(user: str, **settings: str) -> Logon:
-    return Logon(user, {"user": user, **settings})
+def _logon(user: str, way: str, **settings: str) -> Logon:
+    return Logon(user, {"user": user, **settings}, way=way)
 
 
-def _password_logon(user: str, password: Secret) -> Logon:
-    return Logon(user, {"user": user}, obscured={"pass": password}, password=password)
+def _password_logon(way: str, user: str, password: Secret) -> Logon:
+    return Logon(user, {"user": user}, obscured={"pass": password}, password=password, way=way)
 
 
 def _lead_to(agent: Path | None) -> None:

@@ -12,7 +12,7 @@ from mprouter.frozen import frozen
 from mprouter.processes import run
 from mprouter.status import Status, WNetError
 
-__all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase", "quoted"]
+__all__ = ["SshHost", "agent_keys", "config_file", "look_up", "needs_passphrase", "public_half", "quoted"]
 
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -72,24 +72,44 @@ def look_up(host: str, port: int | None, user: str | None) -> SshHost:
     )
 
 
-def agent_keys(agent: Path | None) -> int:
-    """How many keys the agent behind the socket *agent* has; 0 if there is none."""
+def agent_keys(agent: Path | None) -> list[bytes]:
+    """The public halves of the keys that the agent behind the socket *agent* has; none if there is none."""
     if agent is None:
-        return 0
+        return []
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(agent))
             connection.sendall(b"\x00\x00\x00\x01\x0b")  # SSH_AGENTC_REQUEST_IDENTITIES
-            answer = b""
-            while len(answer) < 9:
-                part = connection.recv(9 - len(answer))
-                if not part:
-                    return 0
-                answer += part
-            return int.from_bytes(answer[5:9]) if answer[4] == 12 else 0  # SSH_AGENT_IDENTITIES_ANSWER
+            with connection.makefile("rb") as answer:
+                said = answer.read(int.from_bytes(answer.read(4)))
     except OSError:
-        return 0
+        return []
+    if said[:1] != b"\x0c":  # SSH_AGENT_IDENTITIES_ANSWER
+        return []
+    keys, rest = [], said[5:]  # after how many they are
+    while rest:
+        key, rest = _string(rest)
+        _, rest = _string(rest)  # a comment
+        keys.append(key)
+    return keys
+
+
+def _string(said: bytes) -> tuple[bytes, bytes]:
+    """The string, as SSH writes it, that *said* begins with, and what follows."""
+    end = 4 + int.from_bytes(said[:4])
+    return said[4:end], said[end:]
+
+
+def public_half(key: Path) -> bytes | None:
+    """The public key beside the private one in the file *key*, None if there is none to be read."""
+    import base64
+
+    try:
+        words = key.with_name(f"{key.name}.pub").read_text(encoding="utf-8", errors="replace").split()
+        return base64.b64decode(words[1])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def needs_passphrase(key: Path) -> bool:

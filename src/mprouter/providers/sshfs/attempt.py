@@ -8,15 +8,16 @@ import pwd
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mprouter import places, realm
 from mprouter.credentials import Secret
 from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
-from mprouter.providers.rclone import hostkeys, sshconfig
+from mprouter.providers.rclone import accepted, hostkeys, sshconfig
 from mprouter.providers.rclone.failures import BROKEN_OFF, Failure, meaning, server_words
-from mprouter.providers.rclone.logons import Logon, by_password, local_user, other_ways
+from mprouter.providers.rclone.logons import Logon, by_password, by_stored, by_typed, local_user, other_ways
 from mprouter.providers.rclone.scope import apart
 from mprouter.providers.rclone.sshconfig import SshHost
 from mprouter.providers.sshfs.served import clear
@@ -71,6 +72,9 @@ BY_PASSWORD = (
     "ProxyJump=none",  # of the system's configuration: it could be the proxy that asks
     "ProxyCommand=none",
 )
+BY_SSH = "the keys that ssh has"
+"""The way to log on that leaves it to ssh."""
+
 ONLY_KEY_FILE = ("IdentitiesOnly=yes", "IdentityAgent=none")
 
 FAILURES = (
@@ -142,6 +146,12 @@ class Attempt:
 
     def log_on(self) -> str:
         """Try each way to log on; the user of the one with which it is mounted. Raises ``WNetError``."""
+        if self.ssh.by_ssh or self.request.credentials.password is not None:
+            return self._logged_on()
+        with accepted.finding_out(self.ssh.host, self.ssh.port, self._user()):
+            return self._logged_on()
+
+    def _logged_on(self) -> str:
         refused = WNetError(Status.ERROR_LOGON_FAILURE)
         logon: Logon | None = None
         for logon in self._logons():
@@ -155,6 +165,8 @@ class Attempt:
                 continue
             if logon.password is not None:
                 self.request.credentials.used(logon.user, logon.password)
+            if logon.way:
+                accepted.remember(self.ssh.host, self.ssh.port, self._user(), logon.way)
             return str(logon.user)
         locked = [key for key in self.ssh.keys if sshconfig.needs_passphrase(key)]
         if locked:
@@ -170,13 +182,27 @@ class Attempt:
     def _logons(self) -> Iterator[Logon]:
         """With a password given: that. Else whatever ssh has by itself, stored passwords, what a person types.
 
-        Behind a proxy there is no password: it could be the proxy that asks for it.
+        Stored ones go first where one has worked last, since the server may count what it refuses. Behind a proxy there
+        is no password: it could be the proxy that asks for it.
         """
-        credentials, default = self.request.credentials, self.ssh.user or local_user()
-        if credentials.password is None or self.ssh.by_ssh:
-            yield Logon(credentials.user or self.request.name.user or default)
-        if not self.ssh.by_ssh:
-            yield from by_password(self.request, _password_logon, default=default, guest=None)
+        request, user, ssh = self.request, self._user(), self.ssh
+        new = partial(_password_logon, accepted.PASSWORD if request.credentials.save else "")
+        keys = Logon(user, way=BY_SSH)
+        if ssh.by_ssh:
+            yield Logon(user)
+            return
+        if request.credentials.password is not None:
+            yield from by_password(request, new, default=user, guest=None)
+            return
+        is_secret = accepted.last_way(ssh.host, ssh.port, user) == accepted.PASSWORD
+        yield from () if is_secret else (keys,)
+        yield from by_stored(request, partial(_password_logon, accepted.PASSWORD), user)
+        yield from (keys,) if is_secret else ()
+        yield from by_typed(request, new, user, lambda: None)
+
+    def _user(self) -> str:
+        """Who is to log on, unless another's password is stored."""
+        return self.request.credentials.user or self.request.name.user or self.ssh.user or local_user()
 
     def _mount(self, logon: Logon) -> None:
         """Have sshfs mount. Raises ``WNetError``: ERROR_LOGON_FAILURE if another way may do; else it may be mounted."""
@@ -267,12 +293,12 @@ class Attempt:
         }
 
 
-def _password_logon(user: str, password: Secret) -> Logon:
+def _password_logon(way: str, user: str, password: Secret) -> Logon:
     if not password.reveal().isprintable() or not password.reveal():
         raise WNetError(
             Status.ERROR_NOT_SUPPORTED, "sshfs types passwords on a terminal, which cannot be done with this one"
         )
-    return Logon(user, password=password)
+    return Logon(user, password=password, way=way)
 
 
 def _typed(logon: Logon) -> bytes | None:
