@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from errno import ENOSPC
 from itertools import count
 from pathlib import Path
@@ -167,6 +167,86 @@ def test_c6_force_takes_the_mount_away_and_delivers_what_was_closed(
         disconnect(mounted, force=True)
         assert (share.root / "closed").read_text() == "finished"
         assert share.provider.state(mounted) is State.LOST
+
+
+@dataclass
+class Saving:
+    """A program that saves *file*, in the directory *held* if that is given, whenever a cancel tells its progress."""
+
+    file: Path
+    held: int | None = None
+    saved: str = ""
+
+    def __call__(self, _: Pending) -> None:
+        assert self.saved.count("\n") < 100, "the cancel does not end"
+        with suppress(FileNotFoundError):  # the connection is gone
+            self.save()
+
+    def save(self) -> None:
+        file = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666, dir_fd=self.held)
+        os.write(file, b"a line\n")
+        os.close(file)
+        self.saved += "a line\n"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_c6_a_program_that_goes_on_saving_does_not_hold_up_a_cancel(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, *, force: bool
+) -> None:
+    mounted = connect(sftp_share)
+    (mounted.mountpoint / "sub").mkdir()
+    saving = Saving(mounted.mountpoint / "sub" / "log")
+    saving.save()
+    disconnect(mounted, force=force, progress=saving)
+    assert saving.saved > "a line\n"
+    assert (sftp_share.root / "sub" / "log").read_text() == saving.saved
+
+
+def test_c6_a_program_that_goes_on_saving_by_another_connection_does_not_hold_up_a_cancel(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect
+) -> None:
+    mounted, other = connect(sftp_share), connect(sftp_share)
+    saving = Saving(other.mountpoint / "log")
+    saving.save()
+    disconnect(mounted, progress=saving)
+    disconnect(other)
+    assert (sftp_share.root / "log").read_text() == saving.saved
+
+
+def test_c6_a_program_that_goes_on_saving_in_its_working_directory_does_not_hold_up_a_forced_cancel(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it has saved last is sent by the next connection, which that says."""
+    mounted = connect(sftp_share)
+    held = os.open(mounted.mountpoint, os.O_RDONLY)
+    try:
+        saving = Saving(Path("log"), held)
+        saving.save()
+        disconnect(mounted, force=True, progress=saving)
+    finally:
+        os.close(held)
+    assert "1 open file was not sent; the next connection sends what was written" in caplog.text
+    disconnect(connect(sftp_share))
+    assert (sftp_share.root / "log").read_text() == saving.saved
+
+
+def test_c6_a_forced_cancel_ends_while_a_program_saves_one_file_after_another(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, tmp_path: Path
+) -> None:
+    mounted = connect(sftp_share)
+    (mounted.mountpoint / "sub").mkdir()
+    saved = tmp_path / "saved"
+    script = 'while :; do for n in 1 2 3; do (echo line >>"$0/$n") 2>&- && echo $n >>"$1"; sleep 0.03; done; done'
+    with subprocess.Popen(["sh", "-c", script, mounted.mountpoint / "sub", saved], cwd="/") as program:
+        try:
+            wait_for(lambda: saved.exists() and len(saved.read_text()) > 10, "the program to save")
+            disconnect(mounted, force=True)
+        finally:
+            program.kill()
+    disconnect(connect(sftp_share))
+    for number in "123":
+        on_server = (sftp_share.root / "sub" / number).read_text().count("line\n")
+        assert on_server >= saved.read_text().count(number)
 
 
 def test_c6_what_was_open_when_forced_is_sent_by_the_next_connection(

@@ -58,7 +58,9 @@ def deliver(
     progress: Progress | None = None,
     stall: float,
 ) -> None:
-    """Wait until everything closed on the file system *fs* has reached the server.
+    """Wait until everything that is closed now on the file system *fs* has reached the server.
+
+    What is closed later, or written again, is not waited for: a program may go on saving for ever.
 
     meta: where its cache describes files. is_open: tells the paths of files that are open, which are not waited for.
     progress: is told what is still on its way. stall: seconds without any progress after which it is given up.
@@ -66,18 +68,19 @@ def deliver(
     Raises ``WNetError`` ERROR_WRITE_FAULT if an upload fails or nothing has moved for *stall* seconds; what is not sent
     stays in the cache, and rclone goes on trying, except where it is ``NotQueued``.
     """
-    uploads = _Uploads(daemon, fs)
+    uploads, closed = _Uploads(daemon, fs), _Closed(_data_of(meta))
     moved: object = None
     deadline = monotonic() + stall
     folds = _folding(daemon, fs)
     pause = 0.005
     has_heard = False  # rclone, of all that was closed
     while True:
-        queue = queue_of(daemon, fs)
+        all_queued = queue_of(daemon, fs)
+        queue = closed.queued(all_queued)
         failed = uploads.failed(queue)
         queued = [Unsent(item["name"], item["size"]) for item in queue]
-        names = {each.path for each in queued}
-        unheard = [] if queued and has_heard else _not_queued(meta, names, is_open, folds)
+        names = {item["name"] for item in all_queued}
+        unheard = [] if queued and has_heard else closed.not_queued(_not_queued(meta, names, is_open, folds))
         has_heard = not unheard
         pending = queued + unheard
         if not pending:
@@ -131,6 +134,45 @@ def _not_queued(
 
 def _patience(meta: Path, not_queued: list[Unsent]) -> float:
     return _FETCH if any(lacks_parts(meta / each.path) for each in not_queued) else _CLOSE
+
+
+class _Closed:
+    """What was closed when a delivery began, and was not written again since it was queued.
+
+    data: where the cache has the files.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._queued: dict[str, int | None] = {}
+        """When each file was last written to, as it came into the queue."""
+        self._not_queued: set[str] | None = None
+
+    def queued(self, queue: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of the *queue*, where what is written again has the same number as before."""
+        names = {str(item["name"]) for item in queue}
+        written = {name: self._written(name) for name in names}
+        for name in names if self._not_queued is None else names & self._not_queued:
+            self._queued[name] = written[name]
+        if self._not_queued is not None:
+            self._not_queued -= names
+        again = {name for name in names & self._queued.keys() if self._queued[name] != written[name]}
+        for name in again:
+            del self._queued[name]
+        return [item for item in queue if item["name"] in self._queued]
+
+    def not_queued(self, files: list[Unsent]) -> list[Unsent]:
+        """Those of the *files*, which are on their way into the queue; to be asked after the first ``queued``."""
+        if self._not_queued is None:
+            self._not_queued = {each.path for each in files}
+        return [each for each in files if each.path in self._not_queued]
+
+    def _written(self, name: str) -> int | None:
+        """When the file was last written to; rclone sets that itself, to the nanosecond, just before it queues it."""
+        try:
+            return (self._data / name).stat().st_mtime_ns
+        except OSError:  # it is removed
+            return None
 
 
 class _Uploads:
@@ -206,9 +248,13 @@ def _state(daemon: Daemon, queue: list[dict[str, Any]], pending: list[Unsent], m
     transfers = daemon.call("core/stats").get("transferring") or []
     sent = sorted((each.get("name", ""), each.get("bytes", 0)) for each in transfers if each.get("name") in names)
     queued = [(item["id"], item["tries"], item["uploading"]) for item in queue]
-    data = Path(str(meta).replace("/vfsMeta/", "/vfs/", 1))
+    data = _data_of(meta)
     fetched = [(data / each.path).stat().st_blocks for each in pending if (data / each.path).exists()]
     return sent, queued, sorted(names), fetched
+
+
+def _data_of(meta: Path) -> Path:
+    return Path(str(meta).replace("/vfsMeta/", "/vfs/", 1))
 
 
 def first_of(names: Sequence[str], most: int = 5) -> str:
