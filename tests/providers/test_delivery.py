@@ -249,6 +249,36 @@ def test_c6_a_forced_cancel_ends_while_a_program_saves_one_file_after_another(
         assert on_server >= saved.read_text().count(number)
 
 
+def test_c6_a_forced_cancel_begins_anew_though_a_program_saves_as_that_takes_the_mount_away(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unmount, saved = mounts.unmount, {"0": 0}
+
+    def as_a_program_saves(mountpoint: Path, *, lazily: bool = False) -> bool:
+        """Also when all is begun anew, but not the next time."""
+        if mountpoint != mounted.mountpoint or saved[number] > 1:
+            return unmount(mountpoint, lazily=lazily)
+        with (mountpoint / f"{number} {saved[number]}").open("w") as file:
+            file.write("saved")
+            file.flush()
+            saved[number] += 1
+            return unmount(mountpoint, lazily=lazily)
+
+    monkeypatch.setattr(mounts, "unmount", as_a_program_saves)
+    for number in map(str, range(200)):  # in one of three the kernel ends the mount before it has told rclone
+        saved[number] = 0
+        mounted = connect(sftp_share)
+        disconnect(mounted, force=True)
+        if saved[number] > 1:
+            break
+    assert saved[number] > 1
+    disconnect(connect(sftp_share))
+    assert sorted(each.name for each in sftp_share.root.iterdir()) == [
+        f"{number} {which}" for number in sorted(saved) for which in range(saved[number])
+    ]
+    assert {each.read_text() for each in sftp_share.root.iterdir()} == {"saved"}
+
+
 def test_c6_what_was_open_when_forced_is_sent_by_the_next_connection(
     sftp_share: Share, connect: Connect, disconnect: Disconnect, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -393,7 +423,7 @@ def test_c6_a_cancel_fails_while_rclone_does_not_try_to_send_what_is_closed(
         assert mounts.unmount(mounted.mountpoint)
     begun = count()
     with monkeypatch.context() as patched:
-        patched.setattr(disconnecting, "_begin_anew", lambda *_: next(begun) >= 0)
+        patched.setattr(disconnecting, "_begin_anew", lambda *_, lazily: next(begun) >= 0)  # noqa: ARG005
         with pytest.raises(WNetError) as failed:
             connections.disconnect(mounted)
     assert next(begun) == (2 if is_mounted else 0)  # twice

@@ -60,7 +60,7 @@ def disconnect(
                 _tell_left(name, error)
                 return
             before = held_back(rclone.cache, handle.fs)
-            if is_last or not _begin_anew(rclone, handle, name):
+            if is_last or not _begin_anew(rclone, handle, name, lazily=force and not opened):
                 raise
             if kept := held_back(rclone.cache, handle.fs) - before:
                 raise _not_sent(kept) from None
@@ -143,16 +143,17 @@ def _not_sent(kept: set[Path]) -> WNetError:
     )
 
 
-def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName) -> bool:
+def _begin_anew(rclone: Daemon, handle: Handle, name: RemoteName, *, lazily: bool) -> bool:
     """Have rclone take up again what it no longer tries to send, by ending the file system and mounting it again.
 
-    False if that cannot be done now: something uses it, or the server does not answer.
+    lazily: also while a program that keeps nothing open there saves a file. False if that cannot be done now: something
+    uses it, or the server does not answer.
     """
     with suppress(Refused, OSError):  # WNetError is one
         Server(rclone, handle.fs).has("")
         check_room(rclone.cache)
         options = rclone.call("vfs/stats", fs=handle.fs)["opt"]
-        if not mounts.unmount(handle.mountpoint):
+        if not mounts.unmount(handle.mountpoint, lazily=lazily):
             return False
         _end(rclone, handle)
         with mounting():
