@@ -19,7 +19,7 @@ from mprouter import Router, Status, WNetError
 from mprouter.providers.base import State
 from mprouter.providers.rclone import daemon
 from sandbox import Command, Places
-from servers import sftp
+from servers import sftp, webdav
 from servers.daemon import Fresh, end, wait_for
 from servers.sftp import SftpServer
 from warm import MPR
@@ -152,6 +152,35 @@ def test_c6_a_connection_is_closed_without_what_waits_and_no_other_to_the_same_r
     assert [each.remote_name for each in router.waiting()] == [server.url()]
     server.start()
     others.close()
+    assert (server.root / "report").read_text() == "important"
+
+
+def test_c6_what_is_left_beside_another_connection_is_not_told_as_what_that_one_waits_for(
+    mpr: Command, places: Places, fresh: Fresh
+) -> None:
+    """As after a new password: the one with the old password goes, and the one with the new one does not send that."""
+    server = fresh(webdav.serve)
+
+    def connect(local_name: str, password: str) -> None:
+        ran = mpr("connect", server.url(), local_name, "--password-stdin", stdin=f"{password}\n")
+        assert ran.returncode == 0, ran.stderr
+
+    connect("Z:", server.password)
+    assert list((places.drives / "Z").iterdir())  # so that it is known without the server
+    server.stop()
+    (places.drives / "Z" / "report").write_text("important")
+    server.change_password("changed")
+    server.start()
+    connect("Y:", "changed")
+    assert "disconnecting waits for that" in mpr("list").stdout
+    assert mpr("disconnect", "Z:", "--later").returncode == 0
+    told = mpr("list").stdout
+    assert "Y:" in told
+    assert "disconnecting waits for that" not in told
+    command = shlex.split(told.partition("to send that: mpr ")[2])
+    assert mpr(*command, "X:", "--password-stdin", stdin="changed\n").returncode == 0
+    assert "to send that" not in mpr("list").stdout
+    assert mpr("disconnect", "X:").returncode == 0
     assert (server.root / "report").read_text() == "important"
 
 

@@ -43,7 +43,8 @@ def show(*, remembered: bool = False, unsent: bool = False, as_json: bool = Fals
         (each.remote_name, each.user) for each in found if each.state is not None and each.state.value != "lost"
     }
     for unsent_there in waiting:
-        _say_waiting(unsent_there, is_connected=(unsent_there.remote_name, unsent_there.user) in connected)
+        has_it = not unsent_there.is_left and (unsent_there.remote_name, unsent_there.user) in connected
+        _say_waiting(unsent_there, is_connected=has_it)
 
 
 def _row(connection: Connection, *, mark: bool) -> list[str]:

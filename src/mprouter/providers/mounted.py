@@ -61,7 +61,8 @@ class Waiting:
     remote_name: as it was connected last. user: the user name on the server. pending: what the connection sends, or
     the next one to that resource as that user. aside: files that cannot be sent, since a part of them is missing.
     names: of the pending files, for a person. provider, options: as it was connected last, so that it can be connected
-    again; None and none where not known.
+    again; None and none where not known. is_left: whether it is known that no connection sends it but the next one,
+    although there may be others to that resource as that user.
     """
 
     remote_name: str
@@ -71,3 +72,4 @@ class Waiting:
     provider: str | None = None
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
     names: tuple[str, ...] = ()
+    is_left: bool = False

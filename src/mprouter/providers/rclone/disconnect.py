@@ -29,7 +29,17 @@ from mprouter.providers.rclone.hold import (
 )
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.server import Server
-from mprouter.providers.rclone.unsent import adopt, check_room, clear, family_of, held_back, put_off, take_up, unsent
+from mprouter.providers.rclone.unsent import (
+    adopt,
+    check_room,
+    clear,
+    family_of,
+    held_back,
+    leave_to_next,
+    put_off,
+    take_up,
+    unsent,
+)
 from mprouter.status import Status, WNetError
 
 __all__ = ["check_forgotten", "clean_up", "disconnect", "finish", "in_use", "leave", "settle"]
@@ -66,6 +76,8 @@ def disconnect(
                 raise _not_sent(kept) from None
     if not opened:
         _end(rclone, handle)
+    else:
+        _leave_to_next(rclone, handle)
 
 
 def leave(rclone: Daemon, handle: Handle, name: RemoteName, *, force: bool) -> None:
@@ -84,6 +96,8 @@ def leave(rclone: Daemon, handle: Handle, name: RemoteName, *, force: bool) -> N
     faults.reached("unmounted")
     if not opened:
         _end(rclone, handle)
+    if handle.meta is not None:
+        _leave_to_next(rclone, handle)
     _tell_kept(handle, name)
 
 
@@ -224,6 +238,13 @@ def clean_up(handle: Handle, name: RemoteName) -> None:
         mounts.unmount(handle.mountpoint, lazily=True)
     release_abandoned(daemon.running())
     _tell_kept(handle, name)
+
+
+def _leave_to_next(rclone: Daemon, handle: Handle) -> None:
+    """Have it known that what waits is for the next connection, unless another one has the file system."""
+    with suppress(Refused, OSError), mounting():
+        if not places_of(rclone, handle.fs):
+            leave_to_next(rclone.cache, handle.fs)
 
 
 def _tell_kept(handle: Handle, name: RemoteName) -> None:

@@ -42,6 +42,7 @@ __all__ = [
     "is_member",
     "is_of",
     "is_unsent",
+    "leave_to_next",
     "note",
     "options_of",
     "put_off",
@@ -119,11 +120,27 @@ def note(
     has it.
     """
     with suppress(OSError):  # what cannot be read later is told by the name of the file system
-        file = places.private(cache / "resources") / fs.partition(":")[0]
+        name = fs.partition(":")[0]
         what = {"remote_name": remote_name, "user": user, "provider": provider, "options": dict(options or {})}
-        said = json.dumps({**what, "family": family, "rclone": rclone and (rclone.pid, rclone.started)})
-        if not file.exists() or file.read_text(encoding="utf-8") != said:  # on a full disk it would be gone
-            file.write_text(said, encoding="utf-8")
+        _write_down(cache, name, {**what, "family": family, "rclone": rclone and (rclone.pid, rclone.started)})
+
+
+def leave_to_next(cache: Path, fs: str) -> None:
+    """Write down that no connection has the file system *fs* any more, until ``note`` does otherwise.
+
+    Its last mount has gone, whether rclone has ended it yet or not: what waits of it is for the next connection.
+    """
+    name = fs.partition(":")[0]
+    with suppress(OSError):  # then `mpr list` takes it for what another connection sends
+        if any(_dirty(cache / "vfsMeta" / name)) and (said := _said_of(name, cache)):
+            _write_down(cache, name, {**said, "left": True})
+
+
+def _write_down(cache: Path, name: str, said: Mapping[str, Any]) -> None:
+    file, new, text = places.private(cache / "resources") / name, cache / "resource.new", json.dumps(said)
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        new.write_text(text, encoding="utf-8")
+        new.replace(file)  # on a full disk what was written down stays
 
 
 def is_elsewhere(cache: Path, fs: str, rclone: Daemon | None) -> bool:
@@ -200,7 +217,8 @@ def _waiting(cache: Path) -> list[Waiting]:
         if files or aside:
             names = tuple(sorted(each.path for each in files))
             sent_later = Pending(len(files), sum(each.size for each in files))
-            found.append(Waiting(pending=sent_later, aside=aside, names=names, **_noted(name)))
+            left = _said_of(name, cache).get("left") is True
+            found.append(Waiting(pending=sent_later, aside=aside, names=names, is_left=left, **_noted(name)))
     return found
 
 
@@ -377,6 +395,7 @@ def _put_off(cache: Path, name: str, family: str, descriptions: Collection[Path]
         shutil.copy2(file, meta)  # in this order, since data without a description would be dropped
         (cache / "vfs" / name / inner).replace(data)
         file.unlink()
+        leave_to_next(cache, later)
 
 
 def _move(cache: Path, old: str, new: str, *, but: Collection[Path]) -> int:
