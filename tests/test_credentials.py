@@ -22,7 +22,7 @@ from keyring.backend import KeyringBackend
 from keyring.credentials import SimpleCredential
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from mprouter import replacing
+from mprouter import Router, replacing
 from mprouter.credentials import Credentials, Found, Secret, forget, save, system_keyring, toml_file
 from mprouter.credentials.server import glob_of, server_of
 from mprouter.names import match_pattern, parse_remote
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox import Places
+    from servers.sftp import SftpServer
+    from servers.smb import SmbServer
+    from servers.webdav import WebdavServer
 
 pytestmark = pytest.mark.usefixtures("places")
 PLANTED = "hunter2-planted"
@@ -250,6 +253,35 @@ def test_a_keyring_that_fails_is_passed_by(
     write(file, '[[credential]]\nremote = "*"\npassword = "two"\n')
     assert found(user="ana") == [("ana", "two", "file")]
     assert f"the keyring was passed by: {reason}" in caplog.text
+
+
+@pytest.fixture(params=["SMB", "WebDAV", "SFTP", "SFTP with a key", "SFTP with an encrypted key"])
+def wanting(
+    request: pytest.FixtureRequest,
+    places: Places,
+    sftp_server: SftpServer,
+    smb_server: SmbServer,
+    webdav_server: WebdavServer,
+) -> tuple[str, dict[str, str]]:
+    """The name, and the options, of a resource for which a password is wanted, whatever else is tried before."""
+    if not request.param.startswith("SFTP"):
+        return (smb_server.url() if request.param == "SMB" else webdav_server.url()), {}
+    if "key" in request.param:
+        (places.home / ".ssh").mkdir(mode=0o700)
+        passphrase = "a passphrase" if "encrypted" in request.param else ""
+        key = places.home / ".ssh" / "id_ed25519"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", key], check=True)
+    return sftp_server.url(), {"known_hosts": str(sftp_server.known_hosts)}
+
+
+def test_c8_a_keyring_that_is_locked_is_told_where_it_may_have_the_password(
+    keyrings: Keyrings, router: Router, wanting: tuple[str, dict[str, str]]
+) -> None:
+    keyrings.use(LockedKeyring())
+    remote, options = wanting
+    with pytest.raises(WNetError, match=r"[a-z], and the keyring is locked \(ERROR_LOGON_FAILURE") as refused:
+        router.connect(remote, "Z:", options=options)
+    assert refused.value.hint
 
 
 @pytest.mark.parametrize("bus", [None, "unix:path=/nowhere"], ids=["no D-Bus", "D-Bus"])

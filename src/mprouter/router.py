@@ -151,6 +151,7 @@ class Router:
                 self._operate(event, self._participants.concerned(event, request.name.forms), attempt, history)
             except WNetError as error:
                 history.hide(credentials.users)
+                credentials.explain(error)
                 history.failed(error, claim=entry.id)
                 _concerning(error, request.name.given, "connect")
                 raise
@@ -603,8 +604,9 @@ class Router:
                     raise
                 try:
                     entry = self._attempts.add(request, entry, history)
-                except WNetError:
+                except WNetError as error:
                     history.hide(credentials.users)
+                    credentials.explain(error)
                     if history.cut_off is None:
                         history.dropped(claim=entry.id)
                     raise

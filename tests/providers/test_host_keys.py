@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from keyring.errors import KeyringLocked
 
 from mprouter.names import parse_remote
 from mprouter.processes import words
@@ -562,20 +561,6 @@ def test_c8_a_public_key_without_an_agent_is_not_tried_as_a_private_one(
     with pytest.raises(WNetError, match="no password is known") as refused:
         connections.connect(replace(sftp_share, password=None))
     assert refused.value.status is Status.ERROR_LOGON_FAILURE
-
-
-def test_a_keyring_that_is_locked_is_told_where_it_may_have_the_password(
-    sftp_share: Share, connections: Connections, places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del places  # they are in the environment: there are neither keys nor passwords
-
-    class Locked:
-        def get_credential(self, service: str, username: str | None) -> None:
-            raise KeyringLocked(service, username)
-
-    monkeypatch.setattr("keyring.core._keyring_backend", Locked())
-    with pytest.raises(WNetError, match=r"no password is known for .*, and the keyring is locked"):
-        connections.connect(replace(sftp_share, password=None))
 
 
 def test_a_host_behind_a_proxy_is_reached_by_ssh_itself(

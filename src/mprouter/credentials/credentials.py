@@ -82,6 +82,11 @@ class Credentials:
     def _in_keyring(self, name: RemoteName, user: str | None) -> Iterator[Found]:
         self.passed_by = yield from system_keyring.find(name, user)
 
+    def explain(self, refusal: WNetError) -> None:
+        """Have the *refusal* of a logon tell as well why the keyring, which may have the password, told nothing."""
+        if self.passed_by and refusal.status in {Status.ERROR_LOGON_FAILURE, Status.ERROR_INVALID_PASSWORD}:
+            refusal.strerror = f"{refusal.strerror}, and {self.passed_by}"
+
     def used(self, user: str | None, password: Secret) -> None:
         """The server has accepted these: they are what ``save_if_asked`` keeps."""
         self._worked = user, password

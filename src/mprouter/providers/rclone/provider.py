@@ -424,7 +424,10 @@ class RcloneProvider(ABC):
 
         probe: what must succeed, in place of the method ``probe``. Raises ``WNetError``.
         """
-        refused: WNetError | None = None
+        refused = WNetError(
+            Status.ERROR_LOGON_FAILURE,
+            f"no password is known for {request.credentials.user or request.name.user or 'this user'}",
+        )
         logon: Logon | None = None
         for logon in ways:
             request.credentials.tries(logon.user)
@@ -449,7 +452,6 @@ class RcloneProvider(ABC):
                 request.credentials.used(logon.user, logon.password)
             self.accepted(target, logon)
             return fs, logon
-        refused = refused or _unknown(request)
         refused.hint = refused.hint or other_ways(logon, has_keys="key_file" in self.options)
         raise refused
 
@@ -615,14 +617,6 @@ class _After:
 
 def _after(known: Callable[[], object], conversation: Conversation | None) -> Conversation | None:
     return None if conversation is None else _After(known, conversation)
-
-
-def _unknown(request: AddRequest) -> WNetError:
-    """No way to log on was there to be tried."""
-    credentials = request.credentials
-    said = f"no password is known for {credentials.user or request.name.user or 'this user'}"
-    passed_by = f", and {credentials.passed_by}" if credentials.passed_by else ""
-    return WNetError(Status.ERROR_LOGON_FAILURE, said + passed_by)
 
 
 def _is_known(target: Target, error: WNetError) -> bool:

@@ -188,6 +188,7 @@ def _logged_on(
     try:
         _, logon = provider.log_on(rclone, request, apart, provider.logons(request, apart), probe)
     except WNetError as error:
+        request.credentials.explain(error)
         if error.status is Status.ERROR_LOGON_FAILURE:
             error.hint = (
                 "a stored password would be used: mpr connect ... --save-password keeps one for the whole server"
