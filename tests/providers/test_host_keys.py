@@ -317,15 +317,21 @@ def test_c8_a_server_that_lets_this_address_not_in_for_now_is_told_as_that(
 
 
 @contextmanager
-def agent(place: Path, *keys: Path) -> Iterator[Path]:
-    """The socket of an agent in *place* that has *keys*."""
+def agent(place: Path, *keys: Path, confirm: bool = False) -> Iterator[Path]:
+    """The socket of an agent in *place* that has *keys*. confirm: it asks before it uses one, and is told no."""
     socket_ = place / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", socket_], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        ["ssh-agent", "-D", "-a", socket_],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "SSH_ASKPASS": "/bin/false", "DISPLAY": ":0"},
+    ) as process:
         try:
             assert process.stdout is not None
             process.stdout.readline()
             variables = {**os.environ, "SSH_AUTH_SOCK": str(socket_)}
-            subprocess.run(["ssh-add", "-q", *keys], env=variables, check=True)
+            subprocess.run(["ssh-add", "-q", *(["-c"] if confirm else []), *keys], env=variables, check=True)
             yield socket_
         finally:
             process.kill()
@@ -341,6 +347,25 @@ def test_the_agent_of_the_caller_is_asked(
     with agent(places.base, sftp_server.key) as socket_:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
         connections.disconnect(connections.connect(replace(sftp_share, password=None)))
+
+
+def test_c8_where_the_agent_does_not_use_its_key_there_are_other_ways(
+    *,
+    sftp_share: Share,
+    sftp_server: SftpServer,
+    connections: Connections,
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where its card is not there, or whoever it asks says no."""
+    share = replace(sftp_share, password=None)
+    with agent(places.base, sftp_server.key, confirm=True) as socket_:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
+        with pytest.raises(WNetError, match="the SSH agent does not log on with a key") as refused:
+            connections.connect(share)
+        assert refused.value.status is Status.ERROR_LOGON_FAILURE
+        store(places, sftp_server, sftp_server.password)
+        connections.disconnect(connections.connect(share))
 
 
 def test_keys_in_the_usual_place_are_tried(

@@ -82,6 +82,12 @@ class Sftp(RcloneProvider):
             "the password does not open the private key",
         ),
         Failure(
+            "agent: (?:failed to sign|client error|generic server failure)",
+            Status.ERROR_LOGON_FAILURE,
+            "the SSH agent does not log on with a key that {host} accepts",
+            "unlock the agent, insert its card or confirm what it asks, or give a password with --password-stdin",
+        ),
+        Failure(
             "private key not found in the ssh-agent|ssh-agent|ssh agent|private key file|public key file|cert file",
             Status.ERROR_LOGON_FAILURE,
             "a private key cannot be used: {said}",
