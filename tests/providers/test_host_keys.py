@@ -438,6 +438,17 @@ def test_c8_of_several_keys_the_server_is_asked_at_once_and_the_right_one_is_rem
     assert [connects(connections, share, sftp_server) for _ in range(2)] == [2, 1]
 
 
+def test_c8_a_key_that_is_named_goes_before_the_password_that_worked_last(
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places
+) -> None:
+    share = replace(sftp_share, password=None)
+    store(places, sftp_server, sftp_server.password)
+    assert connects(connections, share, sftp_server) == 1
+    store(places, sftp_server, "another one by now")
+    named = replace(share, options={**share.options, "key_file": str(sftp_server.key)})
+    assert connects(connections, named, sftp_server) == 1
+
+
 def test_c8_a_key_that_the_agent_has_offered_is_not_tried_again(
     sftp_share: Share,
     sftp_server: SftpServer,

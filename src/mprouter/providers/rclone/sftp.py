@@ -153,7 +153,8 @@ class Sftp(RcloneProvider):
     def logons(self, request: AddRequest, target: Target) -> Iterator[Logon]:
         """With a password given: that, to the server or to open a key. Else the agent, passwords, and all other keys.
 
-        The way that worked last goes before all others, since the server may count those that it refuses.
+        The way that worked last goes before all others, since the server may count those that it refuses; but for a
+        key that the request names.
         """
         known = cast("SftpTarget", target)
         ssh, user = known.ssh, known.user
@@ -168,7 +169,7 @@ class Sftp(RcloneProvider):
             yield from secrets.given()
             return
         keys = sorted(_by_key(ssh, user), key=lambda logon: logon.way != last)
-        is_secret = last in {accepted.PASSWORD, *map(str, locked)}
+        is_secret = "key_file" not in request.options and last in {accepted.PASSWORD, *map(str, locked)}
         first, others = ([], keys) if is_secret else (keys[:1], keys[1:])
         yield from first
         yield from secrets.stored()
