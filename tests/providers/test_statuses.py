@@ -647,13 +647,20 @@ def test_an_smb_server_that_is_too_new_or_too_old(
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
+        ("401 Not Authorized", Status.ERROR_LOGON_FAILURE),  # as WsgiDAV says it
+        ("401", Status.ERROR_LOGON_FAILURE),
+        ("403 ", Status.ERROR_ACCESS_DENIED),
+        ("<?xml version='1.0'?>\r\n<html>\n<h1>401 Denied</h1>\n</html>\n: 401 Denied", Status.ERROR_LOGON_FAILURE),
+        ("405 Not so", Status.ERROR_UNEXP_NET_ERR),
         ("407 Proxy Authentication Required", Status.ERROR_UNEXP_NET_ERR),
         ("423 Locked", Status.ERROR_BUSY),
         ("429 Too Many Requests", Status.ERROR_NETWORK_BUSY),
+        ("503", Status.ERROR_NETWORK_BUSY),
         ("511 Network Authentication Required", Status.ERROR_UNEXP_NET_ERR),
     ],
 )
-def test_what_a_web_server_or_who_is_in_between_refuses_for_now(answer: str, status: Status) -> None:
+def test_what_a_web_server_or_who_is_in_between_refuses(answer: str, status: Status) -> None:
+    """Whatever words it has for it, or none."""
     text = f"read metadata failed: {answer}"
     words = {"network": "WebDAV", "user": "user ana", "path": "/dav", "share": "dav", **server_words(text, "host", 80)}
     assert meaning(text, WebDav.failures, words).status is status

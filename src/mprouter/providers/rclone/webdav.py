@@ -26,10 +26,14 @@ _PAUSE = "1ms"
 """Between two requests, at least; after a failure it is doubled each time. rclone's own 10 ms would let a hundred files
 a second through at most."""
 
-
 _NAMES = {"noModTime": True, "noMimeType": True}
 
 _NO_WEBDAV = "the web server {host} offers no WebDAV at {path}"
+
+
+def _answer(codes: str) -> str:
+    """The pattern of an answer with one of the *codes*. Each server has words of its own after it, or none."""
+    return rf"(?:^|: )(?:{codes})(?: |$)"
 
 
 class WebDav(RcloneProvider):
@@ -56,20 +60,18 @@ class WebDav(RcloneProvider):
     }
     failures = (
         UNTRUSTED,
-        Failure("401 Unauthorized", Status.ERROR_LOGON_FAILURE, "{user} is not accepted with this password"),
-        Failure("403 Forbidden", Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
+        Failure(_answer("401"), Status.ERROR_LOGON_FAILURE, "{user} is not accepted with this password"),
+        Failure(_answer("403"), Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
+        Failure(f"{_answer('405|501|400|30[1278]')}|XML syntax error", Status.ERROR_UNEXP_NET_ERR, _NO_WEBDAV),
         Failure(
-            "405 Method Not Allowed|501 Not Implemented|400 Bad Request|30[1278] |XML syntax error",
-            Status.ERROR_UNEXP_NET_ERR,
-            _NO_WEBDAV,
-        ),
-        Failure(
-            "407 Proxy Authentication|511 Network Authentication",
+            _answer("407|511"),
             Status.ERROR_UNEXP_NET_ERR,
             "a proxy or a network on the way to {host} wants one to log on to it first",
         ),
-        Failure("423 Locked", Status.ERROR_BUSY, "the web server {host} says that {path} is locked"),
-        Failure("(?:429|50[0234]) (.*)", Status.ERROR_NETWORK_BUSY, "the web server {host} has trouble: {said}"),
+        Failure(_answer("423"), Status.ERROR_BUSY, "the web server {host} says that {path} is locked"),
+        Failure(
+            rf"{_answer('429|50[0234]')}(.*)", Status.ERROR_NETWORK_BUSY, "the web server {host} has trouble: {said}"
+        ),
     )
 
     def target(self, request: AddRequest, options: Mapping[str, str]) -> Target:
