@@ -473,7 +473,10 @@ def test_c6_the_first_upload_that_fails_is_tried_once_more() -> None:
 
 
 def test_c6_all_reasons_of_an_upload_that_failed_are_told(tmp_path: Path) -> None:
-    """An FTP server that breaks off what it receives, for want of room say, gives one or two; so rclone logs them."""
+    """An FTP server that breaks off what it receives, for want of room say, gives one or two; so rclone logs them.
+
+    A web server gives its own after a page of many lines.
+    """
     log = tmp_path / "rclone.log"
     failed = "vfs cache: failed to upload try #1, will retry in 2s"
     failed += ": vfs cache: failed to transfer file from cache to remote"
@@ -482,10 +485,13 @@ def test_c6_all_reasons_of_an_upload_that_failed_are_told(tmp_path: Path) -> Non
         '\t* 552 "Quota exceeded."\n\n'
         f"2026/01/01 00:00:00 ERROR : sound: {failed}: update stor: 2 errors occurred:\n"
         '\t* write: broken pipe\n\t* 426 "Aborted."\n\n'
+        f"2026/01/01 00:00:00 ERROR : page: {failed}: unchunked simple update failed: <html>\r\n"
+        "<h1>507 Insufficient Storage</h1>\r\n</html>\r\n: 507 Insufficient Storage\n"
         "2026/01/01 00:00:00 ERROR : text: Failed to copy: EOF\n"
     )
     assert flush._logged_reason(log, ["film"]) == 'update stor: 552 "Quota exceeded."'
     assert flush._logged_reason(log, ["sound"]) == 'update stor: write: broken pipe; 426 "Aborted."'
+    assert flush._logged_reason(log, ["page"]) == "unchunked simple update failed: 507 Insufficient Storage"
     assert flush._logged_reason(log, ["text"]) is None
 
 

@@ -666,6 +666,12 @@ def test_what_a_web_server_or_who_is_in_between_refuses(answer: str, status: Sta
     assert meaning(text, WebDav.failures, words).status is status
 
 
+def test_what_a_web_server_adds_for_people_is_not_told() -> None:
+    page = '<?xml version="1.0"?>\n<!DOCTYPE html>\n<html>\n<h1>418 I am a teapot</h1>\n</html>\n'
+    error = meaning(f"couldn't list files: {page}: 418 I am a teapot", WebDav.failures, {})
+    assert error.strerror == "the network reported: couldn't list files: 418 I am a teapot"
+
+
 @pytest.mark.parametrize(
     ("code", "said", "told"),
     [

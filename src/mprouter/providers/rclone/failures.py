@@ -24,6 +24,7 @@ __all__ = [
     "attributed",
     "meaning",
     "server_words",
+    "without_page",
 ]
 
 
@@ -163,6 +164,12 @@ def server_words(text: str, host: str | None = None, port: int | None = None) ->
     }
 
 
+def without_page(text: str) -> str:
+    """*text* in one line, without the web page that a server adds to its answer for people."""
+    page = r"<(?:!doctype|html|\?xml)\b.*>(?:\s*:)?"
+    return " ".join(re.sub(page, "", text, flags=re.DOTALL | re.IGNORECASE).split())
+
+
 def meaning(text: str, own: Sequence[Failure], words: Mapping[str, str]) -> WNetError:
     """The error that *text* stands for; the first line that fits, of *own* and then ``COMMON``, says which."""
     for failure in (*own, *COMMON):
@@ -174,7 +181,7 @@ def meaning(text: str, own: Sequence[Failure], words: Mapping[str, str]) -> WNet
                 provider_text=text,
                 hint=failure.hint and failure.hint.format_map(words),
             )
-    return WNetError(Status.ERROR_EXTENDED_ERROR, f"the network reported: {text}", provider_text=text)
+    return WNetError(Status.ERROR_EXTENDED_ERROR, f"the network reported: {without_page(text)}", provider_text=text)
 
 
 @contextmanager

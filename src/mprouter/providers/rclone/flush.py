@@ -14,7 +14,7 @@ from typing import Any
 from mprouter.frozen import frozen
 from mprouter.providers.base import Pending, Progress
 from mprouter.providers.rclone.daemon import Daemon
-from mprouter.providers.rclone.failures import BROKEN_OFF
+from mprouter.providers.rclone.failures import BROKEN_OFF, without_page
 from mprouter.providers.rclone.mend import lacks_parts
 from mprouter.providers.rclone.rc import Refused
 from mprouter.providers.rclone.unsent import Unsent, queue_of, unsent
@@ -285,8 +285,10 @@ def _logged_reason(log: Path, names: Collection[str]) -> str | None:
         return None
     line = re.compile(
         r"ERROR : (.*): vfs cache: failed to upload try #\d+, will retry in \S+:"
-        r" (?:vfs cache: failed to transfer file from cache to remote: )?(.*(?:\n\t\* .*)*)"
+        r" (?:vfs cache: failed to transfer file from cache to remote: )?(.*(?:\n(?!\d{4}/\d\d/\d\d ).*)*)"
     )
     reasons = [reason for name, reason in line.findall(last) if name in names]
     # of several, each stands in a line of its own, as where an FTP server breaks off what it receives
-    return re.sub(r"\n\t\* ", "; ", re.sub(r"\d+ errors? occurred:\n\t\* ", "", reasons[-1])) if reasons else None
+    if not reasons:
+        return None
+    return without_page(re.sub(r"\n\t\* ", "; ", re.sub(r"\d+ errors? occurred:\n\t\* ", "", reasons[-1])))
