@@ -553,6 +553,24 @@ def test_ftp_whose_ports_for_data_are_closed(ftp_share: Share, ftp_server: FtpSe
     assert "firewalls" in str(error.hint)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "SSL/TLS required on the control channel",
+        "Non-anonymous sessions must use encryption.",
+        "Sorry, cleartext sessions and weak ciphers are not accepted on this server.",
+        "Use AUTH first.",
+        '534 "Policy requires SSL."',
+    ],
+)
+def test_an_ftp_server_that_lets_nobody_log_on_without_tls(said: str) -> None:
+    """In the words of ProFTPD, vsftpd, Pure-FTPd, FileZilla and IIS, mostly without their code."""
+    target = Target(parse_remote("ftp://ana@files/"), "files", 21, "", "/")
+    error = Ftp().failed(f'NewFs: failed to make FTP connection to "files:21": {said}', target, Logon("ana"))
+    assert error.status is Status.ERROR_WINHTTP_SECURE_FAILURE
+    assert "-o tls=explicit" in str(error.hint)
+
+
 def test_ftp_with_tls_on_request(ftp_tls_share: Share, ftp_server: FtpServer, connections: Connections) -> None:
     url = ftp_server.url(f"/{ftp_tls_share.root.name}".replace(" ", "%20"))
     mounted = connections.connect(ftp_tls_share, url=url, options={"tls": "explicit"})

@@ -40,6 +40,13 @@ class Ftp(RcloneProvider):
         "tls": Option("explicit: on request; implicit: from the start", choice("explicit", "implicit"))
     }
     failures = (
+        Failure(
+            "(?:SSL|TLS) (?:is )?required|requires? (?:SSL|TLS|encryption)|must use (?:SSL|TLS|encryption)|use AUTH"
+            "|cleartext sessions",
+            Status.ERROR_WINHTTP_SECURE_FAILURE,
+            "{host} lets nobody log on without TLS",
+            "have it encrypt: -o tls=explicit",
+        ),
         Failure(r"\b530\b", Status.ERROR_LOGON_FAILURE, "{user} is not accepted with this password"),
         Failure(r"\b421\b", Status.ERROR_NETWORK_BUSY, "{host} takes no more connections now"),
         Failure(
