@@ -526,6 +526,20 @@ def test_a_password_opens_an_encrypted_key(
     connections.disconnect(connections.connect(share, password="a passphrase"))
 
 
+def test_a_server_that_wants_a_key_and_a_password_gets_both(fresh: Fresh, connections: Connections) -> None:
+    server = fresh(sftp.serve)
+    server.stop()
+    settings = server.root.parent / "sshd_config"
+    settings.write_text(settings.read_text() + "\nAuthenticationMethods publickey,password\n")
+    server.start()
+    options = {"known_hosts": str(server.known_hosts), "key_file": str(server.key)}
+    share = Share(Sftp(stall=5), server.url(), server.root, server.user, server.password, options)
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "file").write_text("by both")
+    connections.disconnect(mounted)
+    assert (server.root / "file").read_text() == "by both"
+
+
 def at_work(places: Places, share: Share, server: SftpServer, *settings: str) -> Share:
     """*share* by the name ``work``, for which the user's configuration of ssh has *settings*; and no password."""
     directory = places.home / ".ssh"

@@ -333,6 +333,8 @@ class _Secrets:
         return _password_logon(accepted.PASSWORD if self.request.credentials.save else "", user, password)
 
     def _each(self, logons: Iterator[Logon]) -> Iterator[Logon]:
+        named = self.request.options.get("key_file")
+        both = {} if named is None or self.locked else {"key_file": named}  # a server may want key and password
         for logon in logons:
             passphrase = {"key_file_pass": logon.obscured["pass"]}
             keys = [
@@ -341,7 +343,7 @@ class _Secrets:
             ]
             is_keys = bool(keys) and keys[0].way == self.last
             yield from keys[:is_keys]
-            yield logon
+            yield replace(logon, settings={**logon.settings, **both})
             yield from keys[is_keys:]
 
 
