@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -498,6 +499,40 @@ def test_a_web_server_that_redirects_to_a_web_page(page: bytes, webdav_share: Sh
         server.shutdown()
     assert error.status is Status.ERROR_UNEXP_NET_ERR
     assert "offers no WebDAV" in str(error)
+
+
+def test_a_web_server_that_wants_the_type_of_questions(
+    webdav_share: Share, webdav_server: WebdavServer, connections: Connections, refused: Refused
+) -> None:
+    """As lighttpd does."""
+
+    class Strict(BaseHTTPRequestHandler):
+        def do_PROPFIND(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            if self.headers["Content-Type"] != "application/xml":
+                self.send_error(415)
+                return
+            passed_on = HTTPConnection("127.0.0.1", webdav_server.port)
+            passed_on.request("PROPFIND", self.path, body, dict(self.headers))
+            answer = passed_on.getresponse()
+            said = answer.read()
+            passed_on.close()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Strict) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = webdav_share.url.replace(str(webdav_server.port), str(server.server_port))
+        error = refused(webdav_share, url=url)
+        assert error.status is Status.ERROR_UNEXP_NET_ERR
+        assert "-o vendor=lighttpd" in str(error.hint)
+        (webdav_share.root / "file").touch()
+        mounted = connections.connect(webdav_share, url=url, options={"vendor": "lighttpd"})
+        assert [each.name for each in mounted.mountpoint.iterdir()] == ["file"]
+        connections.disconnect(mounted)
+        server.shutdown()
 
 
 @pytest.mark.parametrize("path", ["", "/directory"])

@@ -30,6 +30,12 @@ _NAMES = {"noModTime": True, "noMimeType": True}
 
 _NO_WEBDAV = "the web server {host} offers no WebDAV at {path}"
 
+_VENDORS = ("nextcloud", "owncloud", "infinitescale", "sharepoint", "sharepoint-ntlm", "fastmail")
+"""Those that rclone knows."""
+
+_HEADERS = {"lighttpd": "Content-Type,application/xml"}
+"""For servers that rclone does not know, what it is to send with each request: lighttpd wants the type of questions."""
+
 
 def _answer(codes: str) -> str:
     """The pattern of an answer with one of the *codes*. Each server has words of its own after it, or none."""
@@ -55,7 +61,7 @@ class WebDav(RcloneProvider):
         "ca_cert": Option("the file with the certificates to trust, in place of the system's", certificate_file),
         "vendor": Option(
             "the software of the server, where it has habits of its own",
-            choice("other", "nextcloud", "owncloud", "infinitescale", "sharepoint", "sharepoint-ntlm", "fastmail"),
+            choice("other", *_VENDORS, *_HEADERS),
         ),
     }
     failures = (
@@ -63,6 +69,12 @@ class WebDav(RcloneProvider):
         Failure(_answer("401"), Status.ERROR_LOGON_FAILURE, "{user} is not accepted with this password"),
         Failure(_answer("403"), Status.ERROR_ACCESS_DENIED, "{user} may not read {path}"),
         Failure(f"{_answer('405|501|400|30[1278]')}|XML syntax error", Status.ERROR_UNEXP_NET_ERR, _NO_WEBDAV),
+        Failure(
+            _answer("415"),
+            Status.ERROR_UNEXP_NET_ERR,
+            "the web server {host} does not take questions without their type",
+            "if it is lighttpd: -o vendor=lighttpd",
+        ),
         Failure(
             _answer("407|511"),
             Status.ERROR_UNEXP_NET_ERR,
@@ -85,6 +97,8 @@ class WebDav(RcloneProvider):
             reach(str(name.host), port).close()
         host = f"[{quote(str(name.host), safe=':')}]" if ":" in str(name.host) else str(name.host)  # %25 before a zone
         base, root = self.place(name)
+        vendor = options.get("vendor", "other")
+        headers = {"headers": _HEADERS[vendor]} if vendor in _HEADERS else {}
         config: dict[str, Any] = {"CaCert": [ca]} if ca and scheme == "https" else {}
         return Target(
             name,
@@ -94,8 +108,9 @@ class WebDav(RcloneProvider):
             f"/{name.path.lstrip('/')}",
             {
                 "url": f"{scheme}://{host}:{port}{quote(base)}",
-                "vendor": options.get("vendor", "other"),
+                "vendor": "other" if headers else vendor,
                 "pacer_min_sleep": _PAUSE,
+                **headers,
             },
             config,
             variant=f"-{fingerprint_of(ca)}" if ca else "",
