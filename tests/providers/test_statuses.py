@@ -501,6 +501,30 @@ def test_a_web_server_that_redirects_to_a_web_page(page: bytes, webdav_share: Sh
     assert "offers no WebDAV" in str(error)
 
 
+def test_a_web_server_that_has_moved_says_where_to(
+    webdav_share: Share, webdav_server: WebdavServer, refused: Refused
+) -> None:
+    """As most do that answer over http only to refer to https; rclone then asks for the directory as a web page."""
+
+    class Moved(BaseHTTPRequestHandler):
+        def do_PROPFIND(self) -> None:
+            self.send_response(301)
+            self.send_header("Location", f"http://127.0.0.1:{webdav_server.port}{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_OPTIONS(self) -> None:
+            self.do_PROPFIND()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Moved) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        error = refused(webdav_share, url=webdav_server.url().replace(str(webdav_server.port), str(server.server_port)))
+        server.shutdown()
+    assert error.status is Status.ERROR_UNEXP_NET_ERR
+    assert f"refers to http://127.0.0.1:{webdav_server.port}" in str(error)
+    assert error.hint == f"connect {webdav_server.url()}"
+
+
 def test_a_web_server_that_wants_the_type_of_questions(
     webdav_share: Share, webdav_server: WebdavServer, connections: Connections, refused: Refused
 ) -> None:

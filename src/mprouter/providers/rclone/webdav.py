@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, unquote, urlsplit
 
 from mprouter.names import RemoteName
 from mprouter.providers.base import AddRequest
@@ -16,6 +16,9 @@ from mprouter.providers.rclone.options import Option, certificate_file, choice, 
 from mprouter.providers.rclone.provider import RcloneProvider, Target
 from mprouter.providers.rclone.reach import reach
 from mprouter.status import Status, WNetError
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 __all__ = ["WebDav"]
 
@@ -29,6 +32,11 @@ a second through at most."""
 _NAMES = {"noModTime": True, "noMimeType": True}
 
 _NO_WEBDAV = "the web server {host} offers no WebDAV at {path}"
+
+_SCHEMES = {"http": "dav", "https": "davs"}
+
+_PAGE = frozenset({Status.ERROR_ACCESS_DENIED, Status.ERROR_PATH_NOT_FOUND, Status.ERROR_UNEXP_NET_ERR})
+"""What is told of a directory that a server was asked for as a web page."""
 
 _VENDORS = ("nextcloud", "owncloud", "infinitescale", "sharepoint", "sharepoint-ntlm", "fastmail")
 """Those that rclone knows."""
@@ -131,6 +139,27 @@ class WebDav(RcloneProvider):
             text = _NO_WEBDAV.format(host=target.host, path=target.shown)
             raise WNetError(Status.ERROR_UNEXP_NET_ERR, text)
 
+    def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
+        """Tell a server that has all of this elsewhere, as over https: rclone asks there for a web page."""
+        error = super().failed(text, target, logon)
+        if error.status not in _PAGE:
+            return error
+        url, ca = urlsplit(target.settings["url"]), target.config.get("CaCert", [None])[0]
+        try:
+            answer = _asked(url.scheme, str(target.host), int(target.port or 80), target.shown, ca)
+            there = urlsplit(answer.getheader("Location") or "")
+        except (OSError, ValueError):
+            return error
+        if there.scheme not in _SCHEMES or unquote(there.path).strip("/") != target.shown.strip("/"):
+            return error
+        user = f"{quote(target.name.user)}@" if target.name.user else ""
+        return WNetError(
+            Status.ERROR_UNEXP_NET_ERR,
+            f"the web server {target.host} refers to {there.scheme}://{there.netloc}",
+            provider_text=text,
+            hint=f"connect {_SCHEMES[there.scheme]}://{user}{there.netloc}{there.path}",
+        )
+
     def place(self, name: RemoteName) -> tuple[str, str]:
         """What Nextcloud and its kin have before a user's files is for rclone part of the server's address."""
         if found := re.fullmatch(r"(.*/dav/files/[^/]+)(?:/(.*))?", name.path):
@@ -179,6 +208,13 @@ def _find(host: str, path: str, ca: str | None) -> tuple[str, int]:
 
 
 def _speaks_webdav(scheme: str, host: str, port: int, path: str, ca: str | None) -> bool:
+    answer = _asked(scheme, host, port, path, ca)
+    # a server may want to know who asks before it says what it can
+    return bool(answer.getheader("DAV") or answer.getheader("MS-Author-Via") or answer.status == 401)
+
+
+def _asked(scheme: str, host: str, port: int, path: str, ca: str | None) -> HTTPResponse:
+    """What the server answers to nobody in particular who asks what it can. Raises ``OSError``, ``ValueError``."""
     from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
     if scheme == "https":
@@ -191,11 +227,8 @@ def _speaks_webdav(scheme: str, host: str, port: int, path: str, ca: str | None)
     try:
         directory = f"/{path.strip('/')}/".replace("//", "/")  # without its last "/" Apache tells only of that
         connection.request("OPTIONS", quote(directory))
-        answer = connection.getresponse()
+        return connection.getresponse()
     except HTTPException as error:
         raise ValueError(f"no answer in HTTP ({type(error).__name__})") from error
-    else:
-        # a server may want to know who asks before it says what it can
-        return bool(answer.getheader("DAV") or answer.getheader("MS-Author-Via") or answer.status == 401)
     finally:
         connection.close()
