@@ -525,6 +525,28 @@ def test_a_web_server_that_has_moved_says_where_to(
     assert error.hint == f"connect {webdav_server.url()}"
 
 
+@pytest.mark.parametrize(("way", "hint"), [("Digest", "Basic"), ("Negotiate", "vendor=sharepoint-ntlm")])
+def test_c8_a_web_server_that_may_take_no_password_as_rclone_gives_it(way: str, hint: str, refused: Refused) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_PROPFIND(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", f'{way} realm="files"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_OPTIONS(self) -> None:
+            self.do_PROPFIND()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"dav://ana@127.0.0.1:{server.server_port}/"
+        error = refused(Share(WebDav(), url, Path("/"), None, "a password"))
+        server.shutdown()
+    assert error.status is Status.ERROR_LOGON_FAILURE
+    assert "or the server takes it by" in str(error)
+    assert hint in str(error.hint)
+
+
 def test_a_web_server_that_wants_the_type_of_questions(
     webdav_share: Share, webdav_server: WebdavServer, connections: Connections, refused: Refused
 ) -> None:

@@ -38,7 +38,9 @@ _SCHEMES = {"http": "dav", "https": "davs"}
 _PAGE = frozenset({Status.ERROR_ACCESS_DENIED, Status.ERROR_PATH_NOT_FOUND, Status.ERROR_UNEXP_NET_ERR})
 """What is told of a directory that a server was asked for as a web page."""
 
-_VENDORS = ("nextcloud", "owncloud", "infinitescale", "sharepoint", "sharepoint-ntlm", "fastmail")
+_NTLM = "sharepoint-ntlm"
+
+_VENDORS = ("nextcloud", "owncloud", "infinitescale", "sharepoint", _NTLM, "fastmail")
 """Those that rclone knows."""
 
 _HEADERS = {"lighttpd": "Content-Type,application/xml"}
@@ -140,9 +142,12 @@ class WebDav(RcloneProvider):
             raise WNetError(Status.ERROR_UNEXP_NET_ERR, text)
 
     def failed(self, text: str, target: Target, logon: Logon) -> WNetError:
-        """Tell a server that has all of this elsewhere, as over https: rclone asks there for a web page."""
+        """Tell a server that may take no password as rclone gives it, and one that has all of this elsewhere.
+
+        That is mostly over https; rclone asks there for a web page.
+        """
         error = super().failed(text, target, logon)
-        if error.status not in _PAGE:
+        if error.status not in {*_PAGE, Status.ERROR_LOGON_FAILURE} or (logon.is_guest and error.status not in _PAGE):
             return error
         url, ca = urlsplit(target.settings["url"]), target.config.get("CaCert", [None])[0]
         try:
@@ -150,6 +155,10 @@ class WebDav(RcloneProvider):
             there = urlsplit(answer.getheader("Location") or "")
         except (OSError, ValueError):
             return error
+        if error.status is Status.ERROR_LOGON_FAILURE:
+            if target.settings["vendor"] == _NTLM:
+                return error
+            return _other_ways(error, ", ".join(answer.headers.get_all("WWW-Authenticate", [])))
         if there.scheme not in _SCHEMES or unquote(there.path).strip("/") != target.shown.strip("/"):
             return error
         user = f"{quote(target.name.user)}@" if target.name.user else ""
@@ -187,6 +196,21 @@ class WebDav(RcloneProvider):
             default=named or local_user(),
             guest=guest,
         )
+
+
+def _other_ways(error: WNetError, ways: str) -> WNetError:
+    """*error*, that a password is not accepted, for a server that names *ways* to log on which rclone may not have.
+
+    It may be wrong all the same: WsgiDAV takes more than it names.
+    """
+    if re.search(r"\b(?:Basic|Bearer)\b", ways, re.IGNORECASE):
+        return error
+    windows = re.search(r"\b(?:NTLM|Negotiate)\b", ways, re.IGNORECASE)
+    if not windows and re.search(r"\bDigest\b", ways, re.IGNORECASE) is None:
+        return error
+    why = f"{error.strerror}; or the server takes it by {'NTLM or Kerberos' if windows else 'Digest'} only"
+    hint = f"for NTLM: -o vendor={_NTLM}" if windows else "rclone has no Digest: have the server offer Basic as well"
+    return WNetError(error.status, why, provider_text=error.provider_text, hint=hint)
 
 
 def _find(host: str, path: str, ca: str | None) -> tuple[str, int]:
