@@ -333,6 +333,90 @@ def far(kind: str, network: Relay, request: pytest.FixtureRequest, tmp_path: Pat
     return replace(share, provider=Sftp(stall=2), options={"known_hosts": str(tmp_path / "known_hosts")})
 
 
+def hold_renaming(network: Relay, share: Share, connections: Connections, word: bytes) -> Mounted:
+    """A connection with an upload that lacks but its renaming, which is on its way to the server."""
+    is_held = network.hold(word)
+    mounted = connections.connect(share)
+    (mounted.mountpoint / "report").write_text("ours")
+    wait_for(is_held.is_set, "rclone to ask for its name")
+    return mounted
+
+
+def put_later(share: Share, name: str, text: str) -> None:
+    """Somebody else makes a file on the server after all that was written until now."""
+    file = share.put(name, text)
+    os.utime(file, (file.stat().st_mtime + 60,) * 2)
+
+
+def texts(share: Share) -> dict[str, str]:
+    return {each.name: each.read_text() for each in share.root.iterdir()}
+
+
+def arrived(connections: Connections) -> bool:
+    """Whether rclone has nothing under way any more."""
+    return not connections.rclone().call("core/stats").get("transferring")
+
+
+RENAMING = {"ftp": b"RNTO ", "smb": b"\0\0\1\0\x80\0\0\0\4\0\0\0\1"}
+"""By what a client's wish to rename a file is known; of SMB it is how the file is opened for that."""
+
+late_renaming = pytest.mark.parametrize(
+    ("kind", "is_killed"), [("ftp", False), ("ftp", True), ("smb", False)], indirect=["kind"]
+)
+
+
+@pytest.fixture
+def late(far: Share, network: Relay, connections: Connections, file_share: Share, is_killed: bool) -> Iterator[None]:
+    """An upload whose connection has ended lacks but its renaming, which is on its way to the server."""
+    mounted = hold_renaming(network, far, connections, RENAMING[far.provider.name])
+    other = connections.connect(file_share)  # else a disconnect that does not wait ends that rclone
+    if is_killed:
+        connections.kill_rclone()
+    connections.disconnect(mounted, later=not is_killed)
+    yield
+    connections.disconnect(other)
+
+
+@late_renaming
+@pytest.mark.usefixtures("late")
+def test_c6_an_upload_whose_renaming_arrives_late_does_not_replace_what_others_have_made_meanwhile(
+    far: Share, network: Relay, connections: Connections
+) -> None:
+    put_later(far, "report", "theirs")
+    mounted = connections.connect(far)
+    network.release()
+    wait_for(lambda: arrived(connections), "what was held to arrive")
+    connections.disconnect(mounted)
+    assert texts(far) == {"report": "theirs", "report (conflict)": "ours"}
+
+
+@late_renaming
+@pytest.mark.usefixtures("late")
+def test_c6_an_upload_whose_renaming_arrives_late_does_not_replace_what_was_written_here_since(
+    far: Share, network: Relay, connections: Connections
+) -> None:
+    mounted = connections.connect(far)
+    (mounted.mountpoint / "report").write_text("newer")
+    wait_for(lambda: texts(far).get("report") == "newer", "it to be sent")
+    network.release()
+    wait_for(lambda: arrived(connections), "what was held to arrive")
+    connections.disconnect(mounted)
+    assert texts(far) == {"report": "newer"}
+
+
+@pytest.mark.parametrize("kind", ["ftp"], indirect=True)
+def test_c6_a_disconnect_that_does_not_wait_ends_what_is_under_way(
+    far: Share, network: Relay, connections: Connections
+) -> None:
+    connections.disconnect(hold_renaming(network, far, connections, b"RNFR "), later=True)
+    put_later(far, "report", "theirs")
+    network.release()
+    wait_for(lambda: daemon.running() is None or arrived(connections), "what was held to arrive")
+    assert texts(far)["report"] == "theirs"
+    connections.disconnect(connections.connect(far))
+    assert texts(far) == {"report": "theirs", "report (conflict)": "ours"}
+
+
 @pytest.mark.parametrize("kind", ["sftp", "smb", "webdav", "ftp"], indirect=True)
 def test_this_machine_gets_another_address_while_rclone_has_sessions(
     far: Share, network: Relay, connections: Connections, monkeypatch: pytest.MonkeyPatch

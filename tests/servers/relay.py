@@ -28,6 +28,8 @@ class Relay:
         self._forgotten: list[Event] = []
         self._connections: set[socket.socket] = set()
         self._listener: socket.socket | None = None
+        self._word = b""
+        self._held, self._released = Event(), Event()
         self.restore()
 
     def refuse(self) -> None:
@@ -38,7 +40,7 @@ class Relay:
         for connection in list(self._connections):
             _close(connection)
         self._connections.clear()
-        for each in (self._flowing, *self._forgotten):
+        for each in (self._flowing, self._released, *self._forgotten):
             each.set()  # so that those who wait see the end
 
     def hang(self) -> None:
@@ -54,6 +56,15 @@ class Relay:
         self._forgotten.append(self._flowing)
         self._flowing = Event()
         self.restore()
+
+    def hold(self, word: bytes) -> Event:
+        """Let nothing through any more of the next connection whose client says *word*; set when one has said it."""
+        self._word = word
+        return self._held
+
+    def release(self) -> None:
+        """Let through what was held back in ``hold``."""
+        self._released.set()
 
     def restore(self) -> None:
         """Let everything through again; what was held back in ``hang`` goes on."""
@@ -85,6 +96,10 @@ class Relay:
         with suppress(OSError):
             while data := source.recv(1 << 18):
                 flowing.wait()
+                if self._word and self._word in data:
+                    self._word = b""
+                    self._held.set()
+                    self._released.wait()
                 sink.sendall(data)
         for each in (source, sink):
             _close(each)

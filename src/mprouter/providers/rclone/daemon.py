@@ -170,10 +170,10 @@ def kept() -> Iterator[None]:
         yield
 
 
-def stop() -> bool:
+def stop(number: signal.Signals = signal.SIGTERM) -> bool:
     """End the rclone of this user, begun or written down, if it has no mounts and is not ``kept``.
 
-    Returns whether none runs any more.
+    number: SIGKILL if it is not to finish anything. Returns whether none runs any more.
     """
     runtime = places.runtime_dir()
     if not runtime.is_dir():
@@ -192,7 +192,7 @@ def stop() -> bool:
             return program.last(socket) is None
         if served_by(pid):  # asked of the kernel: rclone may list what is gone
             return False
-        _end(pid)  # asked to quit, it would answer, and mount, for 1.5 seconds more
+        _end(pid, number)  # asked to quit, it would answer, and mount, for 1.5 seconds more
         program.record().unlink(missing_ok=True)
         return program.last(socket) is None
 
@@ -311,10 +311,10 @@ def _is_up(socket: Path, pid: int) -> bool:
     return rc.answers(socket) == pid
 
 
-def _end(pid: int) -> None:
+def _end(pid: int, number: signal.Signals = signal.SIGTERM) -> None:
     """End it. The next command would take it for running until it has ended."""
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, number)
         wait_until(lambda: started_at(pid) is None, 10)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -12,6 +13,7 @@ from time import monotonic
 from mprouter import faults, places
 from mprouter.log import Log
 from mprouter.names import RemoteName
+from mprouter.processes import wait_until
 from mprouter.providers.base import Progress, State
 from mprouter.providers.rclone import daemon, mounts
 from mprouter.providers.rclone.daemon import Daemon
@@ -34,6 +36,7 @@ from mprouter.providers.rclone.unsent import (
     check_room,
     clear,
     family_of,
+    has_uploads,
     held_back,
     leave_to_next,
     put_off,
@@ -97,6 +100,7 @@ def leave(rclone: Daemon, handle: Handle, name: RemoteName, *, force: bool) -> N
     if not opened:
         _end(rclone, handle)
     if handle.meta is not None:
+        _end_uploads(rclone, handle)
         _leave_to_next(rclone, handle)
     _tell_kept(handle, name)
 
@@ -287,6 +291,17 @@ def _end(rclone: Daemon, handle: Handle) -> None:
         end_idle(rclone, lambda fs: fs == handle.fs)
         if handle.fs not in rclone.call("vfs/list")["vfses"]:
             clear(rclone.cache, handle.fs)
+
+
+def _end_uploads(rclone: Daemon, handle: Handle) -> None:
+    """Have rclone send nothing any more for the file system, if that has ended; if need be by its own end.
+
+    What it has sent it would rename as soon as the server answers, and replace what others have made there meanwhile.
+    """
+    with suppress(Refused, OSError):
+        has_ended = handle.fs not in rclone.call("vfs/list")["vfses"]
+        if has_ended and not wait_until(lambda: not has_uploads(rclone, handle.fs), NOTICED):
+            daemon.stop(signal.SIGKILL)
 
 
 def in_use(opened: Sequence[mounts.Opener]) -> WNetError:

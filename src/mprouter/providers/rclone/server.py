@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,9 @@ _SLACK = 2.0
 
 _LONG = 3600
 """Seconds for what has to read a whole file."""
+
+_LONG_NAME = 100
+"""Bytes from which on a file's name loses its end where rclone puts something behind it."""
 
 
 class Server:
@@ -82,6 +87,20 @@ class Server:
             return False
         return not (item.get("Hashes") and item["Hashes"] == self._hashes(data, name, [*item["Hashes"]]))
 
+    def withdraw(self, name: str, data: Path) -> None:
+        """Let no upload of the file *name* of the directory *data*, which nobody waits for any more, get that name.
+
+        All of it may be on the server, and the request to rename it still on its way there: it would replace what
+        somebody else makes of the file *name*, at any time. Raises ``WNetError``, and ``Refused`` of many files.
+        """
+        features, directory = self._can["Features"], name.rpartition("/")[0]
+        if not (features["Move"] and features["PartialUploads"]):
+            return
+        partial = _uploaded_as(name, (data / name).stat())
+        if self._waiting[directory] <= _FEW or self._folded(partial) in self._within(directory):
+            with suppress(Refused):  # as nearly always: it is not there
+                self.rclone.call("operations/deletefile", timeout=60, fs=self.fs, remote=partial)
+
     def fetch(self, name: str, file: Path) -> bool:
         """Copy the file *name* to *file*; False if it may not be read. Raises ``Refused`` and ``WNetError``."""
         there = {"dstFs": str(file.parent), "dstRemote": file.name}
@@ -110,9 +129,13 @@ class Server:
             item: dict[str, Any] | None = self._ask("stat", name, filesOnly=True).get("item")
             if item is not None or not self._can["Features"]["CanHaveEmptyDirectories"]:
                 return item
+        return self._within(directory).get(self._folded(name))
+
+    def _within(self, directory: str) -> dict[str, dict[str, Any]]:
+        """What there is in the *directory*, or was when it was listed."""
         if directory not in self._listed:
             self._listed[directory] = self._list(directory)
-        return self._listed[directory].get(self._folded(name))
+        return self._listed[directory]
 
     def _list(self, directory: str) -> dict[str, dict[str, Any]]:
         """What is there, with hashes in place of times where those take a request for each and hashes do not.
@@ -177,6 +200,20 @@ class _Known:
         return not self.hashes.isdisjoint((item.get("Hashes") or {}).values()) or any(
             told and abs(told - each) < _SLACK for each in self.times
         )
+
+
+def _uploaded_as(name: str, data: os.stat_result) -> str:
+    """What rclone calls *data* on the server until all of it is there, and is renamed to *name*."""
+    from datetime import UTC, datetime
+    from zlib import crc32
+
+    moment, nano = divmod(data.st_mtime_ns, 10**9)
+    fraction = f".{nano:09}".rstrip("0.")
+    time = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+    end = f".{crc32(os.fsencode(f'{name}{data.st_size},{time}')):08x}.partial"
+    if len(os.fsencode(name.rpartition("/")[2])) > _LONG_NAME:
+        name = os.fsencode(name)[: -len(end)].decode(errors="ignore")
+    return name + end
 
 
 def seconds(time: str) -> float:

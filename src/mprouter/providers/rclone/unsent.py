@@ -28,6 +28,7 @@ from mprouter.status import Status, WNetError, shortage
 
 if TYPE_CHECKING:
     from mprouter.providers.rclone.daemon import Daemon
+    from mprouter.providers.rclone.server import Server
 
 __all__ = [
     "Unsent",
@@ -36,6 +37,7 @@ __all__ = [
     "clear",
     "close",
     "family_of",
+    "has_uploads",
     "held_back",
     "is_elsewhere",
     "is_left_behind",
@@ -66,6 +68,9 @@ _PATIENCE = 5.0
 _LATER = 60
 """Seconds for which an upload does not begin while its file is taken up; from then on it has the usual ones."""
 
+_ENDING = 3.0
+"""Seconds in which an upload of a file system that has ended ends too, unless the server does not answer it."""
+
 _NO_ROOM = "(?i)no space left|remaining disk space|quota exceeded"
 
 
@@ -85,6 +90,15 @@ def unsent(meta: str | Path) -> list[Unsent]:
 def queue_of(rclone: Daemon, fs: str) -> list[dict[str, Any]]:
     """What rclone is sending, or is about to, of the file system *fs*. Raises ``Refused`` and ``WNetError``."""
     return rclone.call("vfs/queue", fs=fs).get("queue") or []
+
+
+def has_uploads(rclone: Daemon, fs: str) -> bool:
+    """Whether anything is being sent for the file system *fs*, also if that has ended. Raises as ``queue_of``.
+
+    What rclone has sent, but not yet renamed, it does not call off then.
+    """
+    own, under_way = fs.partition(":")[0], rclone.call("core/stats").get("transferring") or ()
+    return any(each.get("dstFs", "").partition(":")[0] == own for each in under_way)
 
 
 def is_member(name: str, family: str) -> bool:
@@ -457,7 +471,10 @@ def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent], family: st
     others = [_directories_of(rclone.cache, fs, each) for each in sorted(members)]
     aside = rclone.cache / "damaged" / fs.partition(":")[0]
     server, stuck = Server(rclone, fs, [each.path for each in left]), []
+    _end_uploads(rclone, name, server, data, left)
     for each in left:
+        if not is_unsent(meta / each.path):  # it was just sent
+            continue
         try:
             mend(meta, data, server, each.path, others=others, aside=aside)
         except (Refused, OSError) as error:
@@ -468,6 +485,17 @@ def _mend(rclone: Daemon, name: str, fs: str, left: Sequence[Unsent], family: st
                 "%s: no room to fetch the rest of it: it is sent by a later connection, when there is", each.path
             )
     return stuck
+
+
+def _end_uploads(rclone: Daemon, name: str, server: Server, data: Path, left: Sequence[Unsent]) -> None:
+    """Let no upload of what is *left* in *data* arrive later than what is done about it now; see ``Server.withdraw``.
+
+    What was begun for the file system *name*, which has ended, would also take note of its success where *data* are.
+    """
+    for each in left:
+        if (data / each.path).exists():
+            server.withdraw(each.path, data)
+    wait_until(lambda: not has_uploads(rclone, name), _ENDING)
 
 
 def _dirty(meta: str | Path) -> Iterator[Path]:
