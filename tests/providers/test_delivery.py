@@ -428,7 +428,7 @@ def test_c6_a_cancel_fails_while_rclone_does_not_try_to_send_what_is_closed(
             connections.disconnect(mounted)
     assert next(begun) == (2 if is_mounted else 0)  # twice
     assert failed.value.status is Status.ERROR_WRITE_FAULT
-    assert "log" in str(failed.value)
+    assert "log: rclone cannot fetch what was not changed of it" in str(failed.value)
     log.chmod(0o600)
     connections.disconnect(mounted, later=True)
     connections.disconnect(connections.connect(sftp_share))
@@ -730,6 +730,30 @@ def test_c6_a_file_closed_after_a_forced_disconnect_is_sent_as_itself_though_rcl
         assert {each.name: each.read_text() for each in sftp_share.root.iterdir()} == {"report": "the new one"}
         if not was_told:
             break
+
+
+def test_c6_of_a_file_of_which_rclone_was_not_told_a_cancel_says_so_while_another_is_open(
+    sftp_share: Share, connect: Connect, disconnect: Disconnect
+) -> None:
+    """What was closed is not forced away; how to have it sent is told."""
+    failures: list[WNetError] = []
+    while not failures:  # in one of three the kernel ends the mount before it has told rclone of the close
+        other = connect(sftp_share)
+        with (other.mountpoint / "open").open("w"):
+            mounted = connect(sftp_share)
+            with (mounted.mountpoint / "report").open("w") as file:
+                file.write("whole")
+                file.flush()
+                disconnect(mounted, force=True)
+            try:
+                disconnect(other, force=True)
+            except WNetError as failure:
+                failures.append(failure)
+        disconnect(other if failures else connect(sftp_share))
+    assert failures[0].status is Status.ERROR_WRITE_FAULT
+    assert "report: rclone was not told that it is closed" in str(failures[0])
+    assert "when the server answers and nothing is open there, or now with --later" in str(failures[0])
+    assert {each.name: each.read_text() for each in sftp_share.root.iterdir()} == {"open": "", "report": "whole"}
 
 
 @pytest.mark.parametrize("force", [False, True])

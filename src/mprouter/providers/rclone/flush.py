@@ -93,7 +93,7 @@ def deliver(
         if state != moved:
             moved, deadline = state, monotonic() + (stall if queue else min(stall, _patience(meta, pending)))
         elif monotonic() > deadline:
-            raise _undelivered(daemon, pending, None, WNetError if queue else NotQueued)
+            raise _undelivered(daemon, pending, None) if queue else _unqueued(meta, pending)
         sleep(pause)
         pause = min(pause * 1.5, 0.25)
 
@@ -262,17 +262,27 @@ def first_of(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _undelivered(
-    daemon: Daemon, pending: list[Unsent], failed: str | None, kind: type[WNetError] = WNetError
-) -> WNetError:
+def _undelivered(daemon: Daemon, pending: list[Unsent], failed: str | None) -> WNetError:
     names = sorted(each.path for each in pending)
     reason = _logged_reason(daemon.log, [failed] if failed else names)
     why = f": {reason}" if reason else "" if failed else ": the server takes nothing"
-    return kind(
+    return WNetError(
         Status.ERROR_WRITE_FAULT,
         f"not yet on the server: {first_of(names)}{why}",
         provider_text=reason,
         hint="nothing is lost: it is kept, and sent when the server takes it; disconnect then, or now with --later",
+    )
+
+
+def _unqueued(meta: Path, pending: list[Unsent]) -> NotQueued:
+    names = first_of(sorted(each.path for each in pending))
+    lacks = any(lacks_parts(meta / each.path) for each in pending)
+    return NotQueued(
+        Status.ERROR_WRITE_FAULT,
+        f"not yet on the server: {names}: rclone "
+        + ("cannot fetch what was not changed of it" if lacks else "was not told that it is closed"),
+        hint="nothing is lost: it is kept, and sent by the next connection; disconnect when the server answers and"
+        " nothing is open there, or now with --later",
     )
 
 
