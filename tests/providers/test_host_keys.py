@@ -10,9 +10,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -316,56 +317,58 @@ def test_c8_a_server_that_lets_this_address_not_in_for_now_is_told_as_that(
     assert "PerSourcePenalties" in str(refused.value.hint)
 
 
-@contextmanager
-def agent(place: Path, *keys: Path, confirm: bool = False) -> Iterator[Path]:
-    """The socket of an agent in *place* that has *keys*. confirm: it asks before it uses one, and is told no."""
-    socket_ = place / "agent"
-    with subprocess.Popen(
-        ["ssh-agent", "-D", "-a", socket_],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "SSH_ASKPASS": "/bin/false", "DISPLAY": ":0"},
-    ) as process:
-        try:
+class Agent(Protocol):
+    """``agent(*keys)`` is the socket of an agent of ssh that has *keys*, and that this process names as its own.
+
+    confirm: it asks before it uses one, and is told no.
+    """
+
+    def __call__(self, *keys: Path, confirm: bool = False) -> Path: ...
+
+
+@pytest.fixture
+def agent(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+    with ExitStack() as running:
+
+        def begin(*keys: Path, confirm: bool = False) -> Path:
+            socket_ = places.base / "agent"
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
+            process = running.enter_context(
+                subprocess.Popen(
+                    ["ssh-agent", "-D", "-a", socket_],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    env={**os.environ, "SSH_ASKPASS": "/bin/false", "DISPLAY": ":0"},
+                )
+            )
+            running.callback(process.kill)
             assert process.stdout is not None
             process.stdout.readline()
-            variables = {**os.environ, "SSH_AUTH_SOCK": str(socket_)}
-            subprocess.run(["ssh-add", "-q", *(["-c"] if confirm else []), *keys], env=variables, check=True)
-            yield socket_
-        finally:
-            process.kill()
+            subprocess.run(["ssh-add", "-q", *(["-c"] if confirm else []), *keys], check=True)
+            return socket_
+
+        yield begin
 
 
 def test_the_agent_of_the_caller_is_asked(
-    sftp_share: Share,
-    sftp_server: SftpServer,
-    connections: Connections,
-    places: Places,
-    monkeypatch: pytest.MonkeyPatch,
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, agent: Agent
 ) -> None:
-    with agent(places.base, sftp_server.key) as socket_:
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
-        connections.disconnect(connections.connect(replace(sftp_share, password=None)))
+    agent(sftp_server.key)
+    connections.disconnect(connections.connect(replace(sftp_share, password=None)))
 
 
 def test_c8_where_the_agent_does_not_use_its_key_there_are_other_ways(
-    *,
-    sftp_share: Share,
-    sftp_server: SftpServer,
-    connections: Connections,
-    places: Places,
-    monkeypatch: pytest.MonkeyPatch,
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places, agent: Agent
 ) -> None:
     """As where its card is not there, or whoever it asks says no."""
+    agent(sftp_server.key, confirm=True)
     share = replace(sftp_share, password=None)
-    with agent(places.base, sftp_server.key, confirm=True) as socket_:
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
-        with pytest.raises(WNetError, match="the SSH agent does not log on with a key") as refused:
-            connections.connect(share)
-        assert refused.value.status is Status.ERROR_LOGON_FAILURE
-        store(places, sftp_server, sftp_server.password)
-        connections.disconnect(connections.connect(share))
+    with pytest.raises(WNetError, match="the SSH agent does not log on with a key") as refused:
+        connections.connect(share)
+    assert refused.value.status is Status.ERROR_LOGON_FAILURE
+    store(places, sftp_server, sftp_server.password)
+    connections.disconnect(connections.connect(share))
 
 
 def test_keys_in_the_usual_place_are_tried(
@@ -412,7 +415,7 @@ def test_c8_keys_that_the_server_does_not_accept_do_not_lock_out_who_has_a_store
     sftp_server: SftpServer,
     connections: Connections,
     places: Places,
-    monkeypatch: pytest.MonkeyPatch,
+    agent: Agent,
     tmp_path: Path,
 ) -> None:
     """OpenSSH from 9.8 on lets nobody in for a while after three refusals: one is enough to know better."""
@@ -420,9 +423,8 @@ def test_c8_keys_that_the_server_does_not_accept_do_not_lock_out_who_has_a_store
     subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", tmp_path / "key"], check=True)
     store(places, sftp_server, sftp_server.password)
     share = replace(sftp_share, password=None)
-    with agent(places.base, tmp_path / "key") as socket_:
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
-        assert [connects(connections, share, sftp_server) for _ in range(2)] == [2, 1]
+    agent(tmp_path / "key")
+    assert [connects(connections, share, sftp_server) for _ in range(2)] == [2, 1]
 
 
 def test_c8_of_several_keys_the_server_is_asked_at_once_and_the_right_one_is_remembered(
@@ -450,18 +452,12 @@ def test_c8_a_key_that_is_named_goes_before_the_password_that_worked_last(
 
 
 def test_c8_a_key_that_the_agent_has_offered_is_not_tried_again(
-    sftp_share: Share,
-    sftp_server: SftpServer,
-    connections: Connections,
-    places: Places,
-    monkeypatch: pytest.MonkeyPatch,
+    sftp_share: Share, sftp_server: SftpServer, connections: Connections, places: Places, agent: Agent
 ) -> None:
-    (key,) = unknown_keys(places, "ed25519")
+    agent(*unknown_keys(places, "ed25519"))
     before = sftp_server.connections()
-    with agent(places.base, key) as socket_:
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket_))
-        with pytest.raises(WNetError) as refused:
-            connections.connect(replace(sftp_share, password=None))
+    with pytest.raises(WNetError) as refused:
+        connections.connect(replace(sftp_share, password=None))
     assert refused.value.status is Status.ERROR_LOGON_FAILURE
     assert sftp_server.connections() - before == 1
 
@@ -589,14 +585,15 @@ def test_a_key_that_only_the_agent_has_is_chosen_by_its_public_one(
     sftp_server: SftpServer,
     connections: Connections,
     places: Places,
+    agent: Agent,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = "IdentitiesOnly yes", f"IdentityFile ~/.ssh/key{suffix}", f"IdentityAgent {agents}"
     share = at_work(places, sftp_share, sftp_server, *settings)
     (places.home / ".ssh" / "key.pub").write_bytes(sftp_server.key.with_suffix(".pub").read_bytes())
-    with agent(places.base, sftp_server.key) as socket_:
-        monkeypatch.setenv("THE_AGENT", str(socket_))
-        connections.disconnect(connections.connect(share))
+    monkeypatch.setenv("THE_AGENT", str(agent(sftp_server.key)))
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    connections.disconnect(connections.connect(share))
 
 
 @pytest.mark.parametrize("config", ["", "Host *\n  IdentityAgent none\n"], ids=["none", "said"])

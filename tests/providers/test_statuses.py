@@ -8,7 +8,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -474,29 +475,42 @@ def test_a_certificate_that_nobody_trusts(
         assert ("ca_cert" in str(error.hint)) == ("ca_cert" in share.provider.options)
 
 
+class Web(BaseHTTPRequestHandler):
+    """A web server of a test's own."""
+
+    def answer(self, code: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(code)
+        for key, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@contextmanager
+def serving(web: type[Web]) -> Iterator[int]:
+    """The port on which *web* answers."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), web) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+
+
 @pytest.mark.parametrize("page", [b"<html><p>Please log in</html>", b"<html><script>a < b && c</script></html>"])
 def test_a_web_server_that_redirects_to_a_web_page(page: bytes, webdav_share: Share, refused: Refused) -> None:
-    class Page(BaseHTTPRequestHandler):
+    class Page(Web):
         def do_PROPFIND(self) -> None:
-            self.answer(302, b"", Location="/login")
+            self.answer(302, Location="/login")
 
-        def do_OPTIONS(self) -> None:
-            self.do_PROPFIND()
+        do_OPTIONS = do_PROPFIND  # noqa: N815
 
         def do_GET(self) -> None:
             self.answer(200, page)
 
-        def answer(self, code: int, body: bytes, **headers: str) -> None:
-            self.send_response(code)
-            for key, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        error = refused(webdav_share, url=f"dav://ana@127.0.0.1:{server.server_port}/")
-        server.shutdown()
+    with serving(Page) as port:
+        error = refused(webdav_share, url=f"dav://ana@127.0.0.1:{port}/")
     assert error.status is Status.ERROR_UNEXP_NET_ERR
     assert "offers no WebDAV" in str(error)
 
@@ -506,20 +520,14 @@ def test_a_web_server_that_has_moved_says_where_to(
 ) -> None:
     """As most do that answer over http only to refer to https; rclone then asks for the directory as a web page."""
 
-    class Moved(BaseHTTPRequestHandler):
+    class Moved(Web):
         def do_PROPFIND(self) -> None:
-            self.send_response(301)
-            self.send_header("Location", f"http://127.0.0.1:{webdav_server.port}{self.path}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(301, Location=f"http://127.0.0.1:{webdav_server.port}{self.path}")
 
-        def do_OPTIONS(self) -> None:
-            self.do_PROPFIND()
+        do_OPTIONS = do_PROPFIND  # noqa: N815
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Moved) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        error = refused(webdav_share, url=webdav_server.url().replace(str(webdav_server.port), str(server.server_port)))
-        server.shutdown()
+    with serving(Moved) as port:
+        error = refused(webdav_share, url=webdav_server.url().replace(str(webdav_server.port), str(port)))
     assert error.status is Status.ERROR_UNEXP_NET_ERR
     assert f"refers to http://127.0.0.1:{webdav_server.port}" in str(error)
     assert error.hint == f"connect {webdav_server.url()}"
@@ -527,21 +535,14 @@ def test_a_web_server_that_has_moved_says_where_to(
 
 @pytest.mark.parametrize(("way", "hint"), [("Digest", "Basic"), ("Negotiate", "vendor=sharepoint-ntlm")])
 def test_c8_a_web_server_that_may_take_no_password_as_rclone_gives_it(way: str, hint: str, refused: Refused) -> None:
-    class Other(BaseHTTPRequestHandler):
+    class Other(Web):
         def do_PROPFIND(self) -> None:
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", f'{way} realm="files"')
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(401, WWW_Authenticate=f'{way} realm="files"')
 
-        def do_OPTIONS(self) -> None:
-            self.do_PROPFIND()
+        do_OPTIONS = do_PROPFIND  # noqa: N815
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        url = f"dav://ana@127.0.0.1:{server.server_port}/"
-        error = refused(Share(WebDav(), url, Path("/"), None, "a password"))
-        server.shutdown()
+    with serving(Other) as port:
+        error = refused(Share(WebDav(), f"dav://ana@127.0.0.1:{port}/", Path("/"), None, "a password"))
     assert error.status is Status.ERROR_LOGON_FAILURE
     assert "or the server takes it by" in str(error)
     assert hint in str(error.hint)
@@ -552,25 +553,20 @@ def test_a_web_server_that_wants_the_type_of_questions(
 ) -> None:
     """As lighttpd does."""
 
-    class Strict(BaseHTTPRequestHandler):
+    class Strict(Web):
         def do_PROPFIND(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
             if self.headers["Content-Type"] != "application/xml":
-                self.send_error(415)
+                self.answer(415)
                 return
             passed_on = HTTPConnection("127.0.0.1", webdav_server.port)
             passed_on.request("PROPFIND", self.path, body, dict(self.headers))
             answer = passed_on.getresponse()
-            said = answer.read()
+            self.answer(answer.status, answer.read())
             passed_on.close()
-            self.send_response(answer.status)
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Strict) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        url = webdav_share.url.replace(str(webdav_server.port), str(server.server_port))
+    with serving(Strict) as port:
+        url = webdav_share.url.replace(str(webdav_server.port), str(port))
         error = refused(webdav_share, url=url)
         assert error.status is Status.ERROR_UNEXP_NET_ERR
         assert "-o vendor=lighttpd" in str(error.hint)
@@ -578,31 +574,23 @@ def test_a_web_server_that_wants_the_type_of_questions(
         mounted = connections.connect(webdav_share, url=url, options={"vendor": "lighttpd"})
         assert [each.name for each in mounted.mountpoint.iterdir()] == ["file"]
         connections.disconnect(mounted)
-        server.shutdown()
 
 
 @pytest.mark.parametrize("path", ["", "/directory"])
 def test_a_web_page_in_the_place_of_an_s3_server(path: str, s3_share: Share, refused: Refused) -> None:
     """As of a network that wants one to log in: an empty bucket in which there is whatever one asks for."""
-    page = b"<html><p>Please log in</p></html>"
 
-    class Page(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(page)))
-            self.end_headers()
-
+    class Page(Web):
         def do_GET(self) -> None:
-            self.do_HEAD()
-            self.wfile.write(page)
+            self.answer(200, b"<html><p>Please log in</p></html>")
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        options = {"endpoint": f"http://127.0.0.1:{server.server_port}"}
+        do_HEAD = do_GET  # noqa: N815
+
+    with serving(Page) as port:
+        options = {"endpoint": f"http://127.0.0.1:{port}"}
         error = refused(s3_share, url=f"{s3_share.url}{path}", options=options)
-        server.shutdown()
     assert error.status is Status.ERROR_UNEXP_NET_ERR
-    assert f"port {server.server_port} of 127.0.0.1 does not speak S3" in str(error)
+    assert f"port {port} of 127.0.0.1 does not speak S3" in str(error)
 
 
 def test_a_certificate_that_was_trusted_once_is_not_for_ever(
