@@ -30,7 +30,7 @@ __all__ = [
     "path_to",
     "private",
     "runtime_dir",
-    "session_dir",
+    "session_variables",
     "state_dir",
     "system_dir",
     "users_above",
@@ -63,11 +63,17 @@ def runtime_dir() -> Path:
         return moved
     if not _is_xdg():
         return _platform("user_runtime_dir")
-    session = session_dir()
+    session = _session_dir()
     return Path(f"/tmp/mprouter-{os.getuid()}") if session is None else session / "mprouter"  # noqa: S108 - see above
 
 
-def session_dir() -> Path | None:
+def session_variables() -> dict[str, str]:
+    """By which a program finds this user's systemd, also from su and cron; none without a session manager."""
+    session = _session_dir()
+    return {} if session is None else {"XDG_RUNTIME_DIR": str(session)}
+
+
+def _session_dir() -> Path | None:
     """The directory that a session manager made for this user, through which systemd is asked; None without one.
 
     su and cron do not say where it is, or name that of whoever called them.

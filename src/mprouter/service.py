@@ -353,7 +353,9 @@ def _said(*arguments: str) -> str:
     import subprocess
 
     try:
-        return run(["systemctl", *arguments], timeout=30, env=_environment()).stdout.strip()
+        return run(
+            ["systemctl", *arguments], timeout=30, env={**os.environ, **places.session_variables()}
+        ).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
@@ -370,7 +372,7 @@ _PAUSE = 0.2  # seconds between two looks at what systemd is ending
 
 
 def _told(unit: Unit, *arguments: str) -> None:
-    ran = run(["systemctl", *unit.options, *arguments], env=_environment())
+    ran = run(["systemctl", *unit.options, *arguments], env={**os.environ, **places.session_variables()})
     if ran.returncode:
         raise WNetError(
             Status.ERROR_EXTENDED_ERROR,
@@ -378,9 +380,3 @@ def _told(unit: Unit, *arguments: str) -> None:
             name=str(unit.path),
             provider_code=ran.returncode,
         )
-
-
-def _environment() -> dict[str, str] | None:
-    """That of systemctl, which finds the user's systemd by it, also from su and cron; None = ours."""
-    session = places.session_dir()
-    return None if session is None else {**os.environ, "XDG_RUNTIME_DIR": str(session)}

@@ -97,21 +97,15 @@ class SystemdUnit:
     def is_up(self, place: Path) -> bool | None:
         """Whether the unit is active."""
         argv = self._systemctl("is-active", "--quiet")
-        return run(argv, place, PATIENCE, may_fail=True, variables=self._variables) == 0
+        return run(argv, place, PATIENCE, may_fail=True, variables=places.session_variables()) == 0
 
     def up(self, place: Path, patience: float) -> None:
         """Start the unit; systemctl waits until it has started."""
-        run(self._systemctl("start"), place, patience, variables=self._variables)
+        run(self._systemctl("start"), place, patience, variables=places.session_variables())
 
     def down(self, place: Path, patience: float) -> None:
         """Have the unit stopped, without waiting for it: at logout it may be that systemd stops it after this."""
-        run(self._systemctl("stop", "--no-block"), place, patience, variables=self._variables)
-
-    @property
-    def _variables(self) -> dict[str, str]:
-        """By which the user's systemd is found, also from su and cron."""
-        session = places.session_dir()
-        return {} if session is None else {"XDG_RUNTIME_DIR": str(session)}
+        run(self._systemctl("stop", "--no-block"), place, patience, variables=places.session_variables())
 
     def _systemctl(self, *verb: str) -> list[str]:
         return ["systemctl", *(["--user"] if self.user else []), "--no-ask-password", *verb, "--", self.unit]

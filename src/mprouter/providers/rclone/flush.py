@@ -150,15 +150,13 @@ class _Closed:
 
     def queued(self, queue: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those of the *queue*, where what is written again has the same number as before."""
-        names = {str(item["name"]) for item in queue}
-        written = {name: self._written(name) for name in names}
-        for name in names if self._not_queued is None else names & self._not_queued:
-            self._queued[name] = written[name]
-        if self._not_queued is not None:
-            self._not_queued -= names
-        again = {name for name in names & self._queued.keys() if self._queued[name] != written[name]}
-        for name in again:
-            del self._queued[name]
+        written = {item["name"]: self._written(item["name"]) for item in queue}
+        if self._not_queued is None:
+            self._queued = dict(written)
+        else:
+            self._queued |= {name: written[name] for name in self._not_queued & written.keys()}
+            self._not_queued -= written.keys()
+        self._queued = {name: last for name, last in self._queued.items() if written.get(name, last) == last}
         return [item for item in queue if item["name"] in self._queued]
 
     def not_queued(self, files: list[Unsent]) -> list[Unsent]:

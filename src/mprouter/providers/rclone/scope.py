@@ -43,8 +43,8 @@ def set_apart(pid: int) -> None:
 
 def _session() -> list[str]:
     """What to put before a command that asks this user's systemd; nothing if that cannot be asked."""
-    session = places.session_dir()
-    return [] if session is None else ["env", f"XDG_RUNTIME_DIR={session}"]
+    variables = places.session_variables()
+    return ["env", *(f"{key}={value}" for key, value in variables.items())] if variables else []
 
 
 def _is_installed() -> bool:

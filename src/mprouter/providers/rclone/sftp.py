@@ -20,7 +20,7 @@ from mprouter.providers.rclone import accepted, hostkeys, sshconfig
 from mprouter.providers.rclone.daemon import Daemon
 from mprouter.providers.rclone.failures import BROKEN_OFF, Failure
 from mprouter.providers.rclone.hostkeys import HostKey
-from mprouter.providers.rclone.logons import Logon, by_password, by_stored, by_typed, local_user
+from mprouter.providers.rclone.logons import Logon, by_stored, by_typed, local_user
 from mprouter.providers.rclone.options import Option, existing_file
 from mprouter.providers.rclone.program import AGENT_SOCKET
 from mprouter.providers.rclone.provider import Probe, RcloneProvider, Target
@@ -165,8 +165,8 @@ class Sftp(RcloneProvider):
         last = accepted.last_way(ssh.host, ssh.port, user)
         locked.sort(key=lambda key: str(key) != last)
         secrets = _Secrets(request, user, locked, last)
-        if request.credentials.password is not None:
-            yield from secrets.given()
+        if (given := request.credentials.password) is not None:
+            yield from secrets.given(given)
             return
         keys = sorted(_by_key(ssh, user), key=lambda logon: logon.way != last)
         is_secret = "key_file" not in request.options and last in {accepted.PASSWORD, *map(str, locked)}
@@ -308,9 +308,9 @@ class _Secrets:
     locked: Sequence[Path]
     last: str
 
-    def given(self) -> Iterator[Logon]:
+    def given(self, password: Secret) -> Iterator[Logon]:
         """With the password of the call."""
-        return self._each(by_password(self.request, self._new, default=self.user, guest=None))
+        return self._each([self._new(self.user, password)])
 
     def stored(self) -> Iterator[Logon]:
         """With those that are stored."""
@@ -332,7 +332,7 @@ class _Secrets:
     def _new(self, user: str, password: Secret) -> Logon:
         return _password_logon(accepted.PASSWORD if self.request.credentials.save else "", user, password)
 
-    def _each(self, logons: Iterator[Logon]) -> Iterator[Logon]:
+    def _each(self, logons: Iterable[Logon]) -> Iterator[Logon]:
         named = self.request.options.get("key_file")
         both = {} if named is None or self.locked else {"key_file": named}  # a server may want key and password
         for logon in logons:

@@ -17,7 +17,7 @@ from mprouter.frozen import frozen
 from mprouter.providers.base import AddRequest
 from mprouter.providers.rclone import accepted, hostkeys, sshconfig
 from mprouter.providers.rclone.failures import BROKEN_OFF, Failure, meaning, server_words
-from mprouter.providers.rclone.logons import Logon, by_password, by_stored, by_typed, local_user, other_ways
+from mprouter.providers.rclone.logons import Logon, by_stored, by_typed, local_user, other_ways
 from mprouter.providers.rclone.scope import apart
 from mprouter.providers.rclone.sshconfig import SshHost
 from mprouter.providers.sshfs.served import clear
@@ -192,7 +192,7 @@ class Attempt:
             yield Logon(user)
             return
         if request.credentials.password is not None:
-            yield from by_password(request, new, default=user, guest=None)
+            yield new(user, request.credentials.password)
             return
         is_secret = accepted.last_way(ssh.host, ssh.port, user) == accepted.PASSWORD
         yield from () if is_secret else (keys,)
